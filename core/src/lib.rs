@@ -1,1 +1,7 @@
-//! (stub)
+//! Tidegate: a daemon between LLM clients and LLM providers that cannot be hung.
+//!
+//! The way of a request through the rooms is one way, and is the order of the modules below; `ARCHITECTURE.md` has the
+//! map.
+#![forbid(unsafe_code)]
+
+pub mod framing;

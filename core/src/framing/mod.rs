@@ -1,0 +1,173 @@
+//! Tells the events of an upstream's body apart: SSE, one JSON document a line, or the elements of a JSON array.
+//!
+//! A framer copies nothing that it need not: a read that holds whole events comes back as the same bytes, with a
+//! list of places in it. It has no mode that a line could switch it into and not out of, and it looks at every byte
+//! once, however the reads are cut (the hang of BerriAI/litellm#26015 and the quadratic re-parse of #26181).
+
+mod depth;
+mod json_array;
+mod json_lines;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+pub use json_array::JsonArray;
+pub use json_lines::JsonLines;
+pub use sse::Sse;
+
+/// A place in a block's bytes, or in its joined text.
+pub(crate) type Span = std::ops::Range<usize>;
+
+/// What an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An event with data.
+    Event,
+    /// Comments, `id:`, `retry:` or an `event:` without data: nothing to decode.
+    Quiet,
+    /// Text that the framing does not know. It may hold a bare JSON document.
+    Stray,
+}
+
+/// One item of a block, as places in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    kind: Kind,
+    raw: Span,
+    name: Span,
+    data: Span,
+    joined: bool,
+}
+
+/// What one read completed.
+#[derive(Debug)]
+pub struct Block<'a> {
+    /// The bytes of all items, in order, as they came.
+    pub bytes: Bytes,
+    items: &'a [Item],
+    joined: &'a [u8],
+}
+
+/// One item of a [`Block`].
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// The `event:` field, or empty.
+    pub name: &'a [u8],
+    /// The joined `data:` lines, a JSON element, or the stray text.
+    pub data: &'a [u8],
+    /// Where it stands in the block's bytes, its separator included.
+    pub raw: Span,
+}
+
+impl Block<'_> {
+    /// Its items, in order.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        self.items.iter().map(|item| Event {
+            kind: item.kind,
+            name: &self.bytes[item.name.clone()],
+            data: if item.joined { &self.joined[item.data.clone()] } else { &self.bytes[item.data.clone()] },
+            raw: item.raw.clone(),
+        })
+    }
+
+    /// Whether the read completed nothing.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// An event is longer than its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Any of the framings.
+#[derive(Debug)]
+pub enum Framer {
+    /// Server-sent events.
+    Sse(Sse),
+    /// A JSON document a line.
+    JsonLines(JsonLines),
+    /// The elements of one JSON array, or one lone document.
+    JsonArray(JsonArray),
+}
+
+impl Framer {
+    /// Takes one read. What it does not complete is kept for the next.
+    ///
+    /// # Errors
+    /// [`TooLong`] when what is kept grows past the limit; the framer is of no use afterwards.
+    pub fn push(&mut self, chunk: Bytes) -> Result<Block<'_>, TooLong> {
+        match self {
+            Framer::Sse(framer) => framer.push(chunk),
+            Framer::JsonLines(framer) => framer.push(chunk),
+            Framer::JsonArray(framer) => framer.push(chunk),
+        }
+    }
+
+    /// The body ended: what is left, complete or not, as items. Whether they are whole is the dialect's to judge.
+    pub fn finish(&mut self) -> Block<'_> {
+        match self {
+            Framer::Sse(framer) => framer.finish(),
+            Framer::JsonLines(framer) => framer.finish(),
+            Framer::JsonArray(framer) => framer.finish(),
+        }
+    }
+}
+
+/// What has been read and not completed, and the list of what has.
+///
+/// While nothing is kept, a read is scanned where it is and given back as it came.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    kept: bytes::BytesMut,
+    items: Vec<Item>,
+    joined: Vec<u8>,
+}
+
+impl Buffer {
+    /// Scans `chunk` behind what is kept. `scan` appends items and says how many bytes they took; its own places are
+    /// relative to the first kept byte, and the caller must move them down by the number returned with the block.
+    fn push(
+        &mut self,
+        chunk: Bytes,
+        limit: usize,
+        scan: impl FnOnce(&[u8], &mut Vec<Item>, &mut Vec<u8>) -> usize,
+    ) -> Result<Block<'_>, TooLong> {
+        self.items.clear();
+        self.joined.clear();
+        let bytes = if self.kept.is_empty() {
+            let taken = scan(&chunk, &mut self.items, &mut self.joined);
+            self.kept.extend_from_slice(&chunk[taken..]);
+            chunk.slice(..taken)
+        } else {
+            self.kept.extend_from_slice(&chunk);
+            let taken = scan(&self.kept, &mut self.items, &mut self.joined);
+            self.split(taken)
+        };
+        if self.kept.len() > limit {
+            return Err(TooLong);
+        }
+        Ok(Block { bytes, items: &self.items, joined: &self.joined })
+    }
+
+    fn finish(&mut self, scan: impl FnOnce(&[u8], &mut Vec<Item>, &mut Vec<u8>)) -> Block<'_> {
+        self.items.clear();
+        self.joined.clear();
+        scan(&self.kept, &mut self.items, &mut self.joined);
+        let bytes = self.split(self.kept.len());
+        Block { bytes, items: &self.items, joined: &self.joined }
+    }
+
+    fn split(&mut self, taken: usize) -> Bytes {
+        let bytes = self.kept.split_to(taken).freeze();
+        if self.kept.is_empty() {
+            // An idle stream must not hold a buffer.
+            self.kept = bytes::BytesMut::new();
+        }
+        bytes
+    }
+}

@@ -29,6 +29,7 @@ pub struct Engine {
     limits: Limits,
     groups: Arc<[u16]>,
     phase: Phase,
+    committed: bool,
     attempts: u32,
     fallbacks: u32,
     /// Of the last call; 0 before the first.
@@ -45,6 +46,7 @@ impl Engine {
             limits: limits.clamped(),
             groups,
             phase: Phase::New,
+            committed: false,
             attempts: 0,
             fallbacks: 0,
             target: 0,
@@ -67,7 +69,10 @@ impl Engine {
                 Some(target) => self.call(target),
                 None => self.finish(Terminal::Error(Reason::NoTarget)),
             },
-            (Phase::Calling, Event::Content) => self.enter(Phase::Relaying, Command::Relay),
+            (Phase::Calling, Event::Content) => {
+                self.committed = true;
+                self.enter(Phase::Relaying, Command::Relay)
+            }
             (Phase::Calling | Phase::Relaying, Event::Ended) => self.finish(Terminal::Complete),
             (Phase::Calling, Event::Failed(failure)) => {
                 // litellm reports the requested group's last failure, not the fallbacks': it is the one that the
@@ -87,9 +92,9 @@ impl Engine {
         }
     }
 
-    /// Content has gone to the client, so no other attempt can be made.
+    /// Content has gone to the client: no other attempt can be made, and the terminal belongs into the stream.
     pub fn committed(&self) -> bool {
-        matches!(self.phase, Phase::Relaying | Phase::Closing)
+        self.committed
     }
 
     /// Upstream calls made, the running one included.

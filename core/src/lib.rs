@@ -4,4 +4,7 @@
 //! map.
 #![forbid(unsafe_code)]
 
+pub mod dialects;
+pub mod failure;
 pub mod framing;
+pub mod upstream;

@@ -1,0 +1,119 @@
+//! The client's side: how a request is read, an event inspected and an error worded in each dialect.
+//!
+//! One dialect is spoken today, OpenAI chat; it is also the canonical one that plugins translate to. The others are
+//! variants of [`Dialect`] and modules beside [`openai_chat`].
+
+pub mod openai_chat;
+
+use bytes::Bytes;
+
+use crate::failure::Failure;
+
+/// What a client and Tidegate agreed on, by the route that the client called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `POST /v1/chat/completions`.
+    OpenAiChat,
+}
+
+/// A client's request, as far as Tidegate needs to understand it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The dialect of `body`.
+    pub dialect: Dialect,
+    /// The model group that the client asks for.
+    pub model: String,
+    /// Where the model's value stands in `body`, quotes included.
+    pub model_at: std::ops::Range<usize>,
+    /// The client wants a stream.
+    pub stream: bool,
+    /// The client wants the usage in the stream.
+    pub include_usage: bool,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// What one event of a stream is. Seen by the core itself, whatever the plugin says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A part of the answer.
+    Chunk(Chunk),
+    /// The dialect's terminal marker.
+    Done,
+    /// The dialect's error form, or one of those that servers use in its place.
+    Error,
+    /// Not in the dialect.
+    Malformed,
+}
+
+/// A part of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chunk {
+    /// It carries something for the user: text, a tool call, reasoning, audio.
+    pub content: bool,
+    /// It says why a choice ended.
+    pub finish: bool,
+    /// It carries the usage and no choice.
+    pub usage_only: bool,
+}
+
+impl Dialect {
+    /// Its number in the plugin ABI.
+    pub fn number(self) -> u32 {
+        match self {
+            Dialect::OpenAiChat => 1,
+        }
+    }
+
+    /// Reads a client's request.
+    ///
+    /// # Errors
+    /// A sentence for the client.
+    pub fn decode(self, body: Bytes) -> Result<Request, String> {
+        match self {
+            Dialect::OpenAiChat => openai_chat::request::decode(body),
+        }
+    }
+
+    /// Inspects one event of a stream.
+    pub fn inspect(self, name: &[u8], data: &[u8]) -> Seen {
+        match self {
+            Dialect::OpenAiChat => openai_chat::inspect::event(name, data),
+        }
+    }
+
+    /// Inspects a whole body: an answer, or an error in its place.
+    pub fn inspect_body(self, body: &[u8]) -> Seen {
+        match self {
+            Dialect::OpenAiChat => openai_chat::inspect::body(body),
+        }
+    }
+
+    /// Appends one event of the stream.
+    pub fn frame(self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Dialect::OpenAiChat => openai_chat::encode::frame(name, data, out),
+        }
+    }
+
+    /// The stream's normal end.
+    pub fn done(self) -> &'static [u8] {
+        match self {
+            Dialect::OpenAiChat => openai_chat::encode::DONE,
+        }
+    }
+
+    /// The body of an HTTP error.
+    pub fn error_body(self, failure: &Failure) -> Vec<u8> {
+        match self {
+            Dialect::OpenAiChat => openai_chat::encode::error_body(failure),
+        }
+    }
+
+    /// The one event that ends a stream that failed.
+    pub fn error_event(self, failure: &Failure) -> Vec<u8> {
+        let mut event = Vec::new();
+        self.frame(b"", &self.error_body(failure), &mut event);
+        event
+    }
+}

@@ -1,0 +1,163 @@
+//! One attempt's failure, as it is shown to the policy and, if nothing better comes, to the client.
+
+use std::time::Duration;
+
+use tidegate_engine::ErrorClass;
+
+use crate::upstream::{BodyError, SendError};
+
+/// Why an attempt, or a request, has no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What kind of failure it is; decides about retries.
+    pub class: ErrorClass,
+    /// The HTTP status that the client is told. An upstream's own status is kept.
+    pub status: u16,
+    /// How long the upstream asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The same request may succeed later.
+    pub retryable: bool,
+    /// A quota that does not come back within minutes.
+    pub quota: bool,
+    /// A sentence for people. Never holds a key.
+    pub message: String,
+    /// The provider's own word, such as `RESOURCE_EXHAUSTED`.
+    pub code: Option<String>,
+}
+
+/// Which clock ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Until the first content.
+    FirstContent,
+    /// Between contents.
+    ContentIdle,
+    /// Between bytes, from the first body byte on.
+    ByteIdle,
+    /// The whole request.
+    Total,
+}
+
+impl Failure {
+    fn new(class: ErrorClass, status: u16, message: impl Into<String>) -> Self {
+        let retryable = matches!(status, 408 | 409 | 429 | 500..);
+        Self {
+            class,
+            status,
+            retry_after: None,
+            retryable,
+            quota: false,
+            message: message.into(),
+            code: None,
+        }
+    }
+
+    /// The client's request is not acceptable.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::BadRequest, 400, message)
+    }
+
+    /// A refusal of Tidegate's own, before any upstream was called.
+    pub fn refusal(status: u16, message: impl Into<String>) -> Self {
+        let class = match status {
+            401 => ErrorClass::Auth,
+            403 => ErrorClass::Permission,
+            404 => ErrorClass::NotFound,
+            429 => ErrorClass::RateLimit,
+            400..=499 => ErrorClass::BadRequest,
+            503 => ErrorClass::Overloaded,
+            _ => ErrorClass::Server,
+        };
+        Self::new(class, status, message)
+    }
+
+    /// The same with the time after which a new try makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// No response head came.
+    pub fn send(error: &SendError) -> Self {
+        match error {
+            SendError::Timeout { .. } => Self::new(ErrorClass::Timeout, 504, error.to_string()),
+            SendError::Protocol { .. } => Self::new(ErrorClass::Malformed, 502, error.to_string()),
+            _ => Self::new(ErrorClass::Transport, 502, error.to_string()),
+        }
+    }
+
+    /// The response body broke off.
+    pub fn body(error: &BodyError) -> Self {
+        match error {
+            BodyError::Protocol(_) => Self::new(ErrorClass::Malformed, 502, error.to_string()),
+            _ => Self::truncated(error.to_string()),
+        }
+    }
+
+    /// The answer ended before its end.
+    pub fn truncated(detail: impl std::fmt::Display) -> Self {
+        Self::new(ErrorClass::Truncated, 502, format!("truncated upstream response: {detail}"))
+    }
+
+    /// The answer is not in the provider's dialect.
+    pub fn malformed(detail: impl std::fmt::Display) -> Self {
+        Self::new(ErrorClass::Malformed, 502, format!("malformed upstream response: {detail}"))
+    }
+
+    /// A plugin failed.
+    pub fn plugin(error: &dyn std::fmt::Display) -> Self {
+        Self { retryable: false, ..Self::new(ErrorClass::Server, 500, error.to_string()) }
+    }
+
+    /// A clock ran out after `limit`.
+    pub fn clock(clock: Clock, limit: Duration) -> Self {
+        let what = match clock {
+            Clock::FirstContent => "no content from the upstream within",
+            Clock::ContentIdle => "the upstream sent no further content for",
+            Clock::ByteIdle => "the upstream sent no byte for",
+            Clock::Total => "the request took longer than",
+        };
+        Self::new(ErrorClass::Timeout, 504, format!("{what} {limit:?}"))
+    }
+
+    /// The watchdog ended the stream.
+    pub fn aborted(rule: &str) -> Self {
+        let message =
+            format!("the watchdog ended this stream: it used the processor without progress (rule {rule})");
+        Self { retryable: false, ..Self::new(ErrorClass::Server, 500, message) }
+    }
+
+    /// What the engine needs of it.
+    pub fn for_engine(&self) -> tidegate_engine::Failure {
+        tidegate_engine::Failure {
+            class: self.class,
+            status: self.status,
+            retry_after_ms: self
+                .retry_after
+                .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
+            retryable: self.retryable,
+            quota: self.quota,
+        }
+    }
+
+    /// A short name from a closed set, for metric labels.
+    pub fn kind(&self) -> &'static str {
+        match self.class {
+            ErrorClass::Unknown => "unknown",
+            ErrorClass::RateLimit => "rate_limit",
+            ErrorClass::Overloaded => "overloaded",
+            ErrorClass::Auth => "auth",
+            ErrorClass::BadRequest => "bad_request",
+            ErrorClass::ContextLength => "context_length",
+            ErrorClass::ContentFilter => "content_filter",
+            ErrorClass::Timeout => "timeout",
+            ErrorClass::Transport => "transport",
+            ErrorClass::Server => "server",
+            ErrorClass::NotFound => "not_found",
+            ErrorClass::Permission => "permission",
+            ErrorClass::Truncated => "truncated",
+            ErrorClass::Malformed => "malformed",
+        }
+    }
+}

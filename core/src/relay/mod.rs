@@ -1,0 +1,5 @@
+//! From the upstream's body to the client's: framing, inspection, translation and clocks, polled in place.
+
+pub mod classify;
+pub mod clocks;
+pub mod source;

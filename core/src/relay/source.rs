@@ -1,0 +1,381 @@
+//! One upstream answer as a stream of client bytes: framed, inspected, and translated where the dialects differ.
+//!
+//! It has exactly two good answers at the upstream's end, done and truncated, and never invents the first: a stream
+//! is done when the client's dialect says so of what was sent, whatever a plugin claims.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::Body as _;
+use serde::de::IgnoredAny;
+use tidegate_host::{Answer, Close, End, Events, PluginError, Stream};
+
+use super::classify::Head;
+use crate::dialects::{Dialect, Seen};
+use crate::failure::Failure;
+use crate::framing::{Block, Event, Framer, Kind};
+use crate::upstream;
+
+/// Reads taken in one poll before other tasks get their turn.
+const READS_PER_POLL: usize = 32;
+
+/// What the next step of a stream is.
+#[derive(Debug)]
+pub enum Step {
+    /// Bytes for the client, whole events of its dialect.
+    Data {
+        /// The events, framed.
+        bytes: Bytes,
+        /// One of them carries content.
+        content: bool,
+    },
+    /// The answer is complete and its end has been given out.
+    Done,
+    /// It is not, and never will be.
+    Failed(Failure),
+}
+
+/// How events are read.
+enum Reading {
+    /// The upstream speaks the client's dialect: its bytes pass as they came.
+    Pass,
+    /// A plugin turns each event into the client's.
+    Translate { stream: Stream, events: Events, include_usage: bool },
+}
+
+/// The stream of one attempt.
+pub struct Source {
+    body: upstream::Body,
+    framer: Framer,
+    reader: Reader,
+    ending: Option<Step>,
+    received: u64,
+    over: bool,
+}
+
+struct Reader {
+    reading: Reading,
+    dialect: Dialect,
+    head: Head,
+    finish: bool,
+    /// Bytes taken since the last content: a flood of nothing is not an answer.
+    empty: usize,
+    empty_limit: usize,
+}
+
+/// What one block came to.
+#[derive(Default)]
+struct Batch {
+    bytes: Bytes,
+    content: bool,
+    ending: Option<Step>,
+}
+
+impl Source {
+    /// A source whose upstream speaks the client's dialect.
+    pub fn pass(body: upstream::Body, framer: Framer, head: Head, dialect: Dialect, empty_limit: usize) -> Self {
+        Self::new(body, framer, head, dialect, Reading::Pass, empty_limit)
+    }
+
+    /// A source that `stream` translates.
+    pub fn translate(
+        body: upstream::Body,
+        framer: Framer,
+        head: Head,
+        dialect: Dialect,
+        stream: Stream,
+        include_usage: bool,
+        empty_limit: usize,
+    ) -> Self {
+        let reading = Reading::Translate { stream, events: Events::default(), include_usage };
+        Self::new(body, framer, head, dialect, reading, empty_limit)
+    }
+
+    fn new(
+        body: upstream::Body,
+        framer: Framer,
+        head: Head,
+        dialect: Dialect,
+        reading: Reading,
+        empty_limit: usize,
+    ) -> Self {
+        let reader = Reader { reading, dialect, head, finish: false, empty: 0, empty_limit };
+        Self { body, framer, reader, ending: None, received: 0, over: false }
+    }
+
+    /// The next step. After [`Step::Done`] or [`Step::Failed`] it must not be polled again.
+    pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        for _ in 0..READS_PER_POLL {
+            if let Some(ending) = self.ending.take() {
+                return Poll::Ready(ending);
+            }
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(frame) => frame,
+            };
+            let batch = match frame {
+                Some(Ok(frame)) => {
+                    let Ok(chunk) = frame.into_data() else { continue };
+                    self.received += chunk.len() as u64;
+                    self.reader.empty = self.reader.empty.saturating_add(chunk.len());
+                    match self.framer.push(chunk) {
+                        Ok(block) => self.reader.read(&block, false),
+                        Err(_) => Batch::failed(Failure::malformed("an event is longer than the limit")),
+                    }
+                }
+                Some(Err(error)) => {
+                    let mut batch = self.reader.read(&self.framer.finish(), true);
+                    batch.ending.get_or_insert_with(|| Step::Failed(Failure::body(&error)));
+                    batch
+                }
+                None => {
+                    self.over = true;
+                    let batch = self.reader.read(&self.framer.finish(), true);
+                    self.reader.conclude(batch)
+                }
+            };
+            if let Some(step) = self.take(batch) {
+                return Poll::Ready(step);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The upstream does not end though its answer is complete: ends it here.
+    pub fn conclude(&mut self) -> Step {
+        let batch = self.reader.conclude(Batch::default());
+        self.take(batch).or_else(|| self.ending.take()).unwrap_or(Step::Done)
+    }
+
+    /// Reads on until the upstream's own end, so that its connection can be used again.
+    pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..READS_PER_POLL {
+            if self.over {
+                return Poll::Ready(());
+            }
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(_)) | None) => self.over = true,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Bytes that came since the last call.
+    pub fn take_received(&mut self) -> u64 {
+        std::mem::take(&mut self.received)
+    }
+
+    /// Every choice's end was seen: nothing is missing but the upstream's own end.
+    pub fn finished(&self) -> bool {
+        self.reader.finish
+    }
+
+    /// Says how the stream ended to the plugin that translates it. Dropped without, it was cancelled.
+    pub fn close(self, failed: bool) {
+        if let Reading::Translate { stream, .. } = self.reader.reading {
+            stream.close(if failed { Close::Failed } else { Close::End });
+        }
+    }
+
+    /// Keeps the ending behind the bytes that stand before it.
+    fn take(&mut self, batch: Batch) -> Option<Step> {
+        if batch.bytes.is_empty() {
+            return batch.ending;
+        }
+        self.ending = batch.ending;
+        Some(Step::Data { bytes: batch.bytes, content: batch.content })
+    }
+}
+
+impl Batch {
+    fn failed(failure: Failure) -> Self {
+        Self { ending: Some(Step::Failed(failure)), ..Self::default() }
+    }
+}
+
+impl Reader {
+    /// Reads the items of one block, up to the first that ends the stream. `last`: the upstream's body has ended.
+    fn read(&mut self, block: &Block<'_>, last: bool) -> Batch {
+        let mut batch = Batch::default();
+        let mut out = Vec::new();
+        let mut passed = 0;
+        for event in block.events() {
+            let result = match (&event.kind, &self.reading) {
+                (Kind::Stray, _) if is_punctuation(event.data) => Ok(()),
+                (Kind::Quiet, Reading::Pass) => {
+                    passed = event.raw.end;
+                    Ok(())
+                }
+                (Kind::Quiet, Reading::Translate { .. }) => Ok(()),
+                (Kind::Stray, Reading::Pass) => Err(self.stray(event.data, last)),
+                (Kind::Event, Reading::Pass) => {
+                    let result = self.pass(&event, last, &mut batch);
+                    if !matches!(result, Err(Step::Failed(_))) {
+                        passed = event.raw.end;
+                    }
+                    result
+                }
+                (kind, Reading::Translate { .. }) => {
+                    self.translate(&event, *kind == Kind::Stray, last, &mut out, &mut batch)
+                }
+            };
+            if let Err(ending) = result {
+                batch.ending = Some(ending);
+                break;
+            }
+        }
+        batch.bytes = match self.reading {
+            Reading::Pass => block.bytes.slice(..passed),
+            Reading::Translate { .. } => out.into(),
+        };
+        if batch.content {
+            self.empty = 0;
+        } else if self.empty > self.empty_limit {
+            let failure = Failure::malformed(format!("{} bytes in a row carried no content", self.empty));
+            batch.ending.get_or_insert(Step::Failed(failure));
+        }
+        batch
+    }
+
+    fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<(), Step> {
+        match self.dialect.inspect(event.name, event.data) {
+            Seen::Chunk(chunk) => {
+                batch.content |= chunk.content;
+                Ok(())
+            }
+            Seen::Done => Err(Step::Done),
+            Seen::Error => Err(Step::Failed(self.head.classify_event(event.name, event.data))),
+            Seen::Malformed => Err(Step::Failed(not_understood(event.data, last))),
+        }
+    }
+
+    /// A bare document among the events is an error in disguise; anything else there is not the dialect.
+    fn stray(&self, text: &[u8], last: bool) -> Step {
+        let document = bare_document(text);
+        Step::Failed(match self.dialect.inspect_body(document) {
+            Seen::Error => self.head.classify_event(b"", document),
+            _ => not_understood(document, last),
+        })
+    }
+
+    fn translate(
+        &mut self,
+        event: &Event<'_>,
+        stray: bool,
+        last: bool,
+        out: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) -> Result<(), Step> {
+        let Reading::Translate { stream, events, .. } = &mut self.reading else { return Ok(()) };
+        let data = if stray { bare_document(event.data) } else { event.data };
+        let result = stream.event(event.name, data, stray, events);
+        let done = events.is_done();
+        match result {
+            Ok(Answer::Done) => self.emit(out, batch)?,
+            Ok(Answer::Pass) => {
+                let dialect = self.dialect;
+                self.emit_one(dialect, event.name, data, out, batch)?;
+            }
+            Ok(Answer::Upstream) => return Err(Step::Failed(self.head.classify_event(event.name, data))),
+            Err(PluginError::Protocol(_)) => return Err(Step::Failed(not_understood(data, last))),
+            Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
+        }
+        if done { Err(self.end(out, batch)) } else { Ok(()) }
+    }
+
+    /// Writes what the plugin gave for one event, each inspected as the client's dialect.
+    fn emit(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Result<(), Step> {
+        let dialect = self.dialect;
+        let Reading::Translate { events, .. } = &mut self.reading else { return Ok(()) };
+        let given = std::mem::take(events);
+        let result = given.iter().try_for_each(|(name, data)| self.emit_one(dialect, name, data, out, batch));
+        if let Reading::Translate { events, .. } = &mut self.reading {
+            *events = given;
+        }
+        result
+    }
+
+    fn emit_one(
+        &mut self,
+        dialect: Dialect,
+        name: &[u8],
+        data: &[u8],
+        out: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) -> Result<(), Step> {
+        let Seen::Chunk(chunk) = dialect.inspect(name, data) else {
+            let failure = Failure::plugin(&"the provider plugin wrote an event that is not in the client's dialect");
+            return Err(Step::Failed(failure));
+        };
+        batch.content |= chunk.content;
+        self.finish |= chunk.finish;
+        let wanted = matches!(self.reading, Reading::Translate { include_usage: true, .. });
+        if wanted || !chunk.usage_only {
+            dialect.frame(name, data, out);
+        }
+        Ok(())
+    }
+
+    /// The upstream is through: asks whether the answer is, and writes the client's end.
+    fn end(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Step {
+        let Reading::Translate { stream, events, .. } = &mut self.reading else {
+            return Step::Failed(Failure::truncated("it ended without its terminal marker"));
+        };
+        match stream.end(events) {
+            Ok(End::Done) => {}
+            Ok(End::Truncated) => {
+                return Step::Failed(Failure::truncated("it ended without its terminal marker"));
+            }
+            Err(error) => return Step::Failed(Failure::plugin(&error)),
+        }
+        if let Err(failed) = self.emit(out, batch) {
+            return failed;
+        }
+        if !self.finish {
+            return Step::Failed(Failure::truncated("it ended without saying why"));
+        }
+        out.extend_from_slice(self.dialect.done());
+        Step::Done
+    }
+
+    fn conclude(&mut self, mut batch: Batch) -> Batch {
+        if batch.ending.is_none() {
+            let mut out = Vec::from(std::mem::take(&mut batch.bytes));
+            let ending = self.end(&mut out, &mut batch);
+            batch.bytes = out.into();
+            batch.ending = Some(ending);
+        }
+        batch
+    }
+}
+
+/// The tail of a JSON array whose elements came as events.
+fn is_punctuation(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b'[' | b']' | b',') || byte.is_ascii_whitespace())
+}
+
+/// The document in `,{...}` or `[{...}]`, the forms that the tail of a JSON array has.
+fn bare_document(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii();
+    let text = text.strip_prefix(b",").unwrap_or(text).trim_ascii_start();
+    let Some(inner) = text.strip_prefix(b"[") else { return text };
+    inner.strip_suffix(b"]").unwrap_or(inner).trim_ascii()
+}
+
+/// A document that breaks off was cut; any other text was never the dialect's.
+fn not_understood(data: &[u8], last: bool) -> Failure {
+    let cut = match serde_json::from_slice::<IgnoredAny>(data) {
+        Err(error) => error.is_eof() || (last && error.classify() != serde_json::error::Category::Syntax),
+        Ok(_) => false,
+    };
+    if cut || (last && std::str::from_utf8(data).is_err_and(|error| error.error_len().is_none())) {
+        Failure::truncated("it broke off inside an event")
+    } else {
+        let shown: String = String::from_utf8_lossy(&data[..data.len().min(80)]).escape_debug().collect();
+        Failure::malformed(format!("not an event of its dialect: \"{shown}\""))
+    }
+}

@@ -1,0 +1,245 @@
+//! One deployment, ready to be called.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tidegate_host::{ProviderInstance, ProviderManifest};
+
+use super::health::Health;
+use super::plugins::Plugins;
+use crate::config::{self, Config, Env};
+use crate::dialects::Request;
+use crate::failure::Failure;
+use crate::relay::clocks::Limits;
+use crate::upstream::{Auth, GoogleToken, Secret};
+
+/// How long each part of a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// To open a connection.
+    pub connect: Duration,
+    /// Of the answer.
+    pub limits: Limits,
+    /// The whole request.
+    pub total: Duration,
+}
+
+/// A configured deployment with its provider's instance.
+pub struct Deployment {
+    /// Its id, the one that metrics and policies see.
+    pub id: Arc<str>,
+    /// Its group.
+    pub group: Arc<str>,
+    /// The upstream's name of the model.
+    pub model: String,
+    /// Who translates for it.
+    pub provider: ProviderInstance,
+    /// Sent with every call.
+    pub headers: HeaderMap,
+    /// For the choice within the group.
+    pub weight: u32,
+    /// Lower goes first.
+    pub order: u32,
+    /// Calls at once, if limited.
+    pub parallel: Option<u32>,
+    /// Of a stream.
+    pub stream_times: Times,
+    /// Of a whole answer.
+    pub whole_times: Times,
+    /// What is known of it.
+    pub health: Arc<Health>,
+    defaults: Map<String, Value>,
+    secrets: HashMap<String, Secret>,
+    google: Mutex<HashMap<String, Arc<GoogleToken>>>,
+}
+
+impl Deployment {
+    /// Makes the provider's instance. The error is a sentence that names the deployment.
+    pub(super) fn build(
+        config: &Config,
+        from: &config::Deployment,
+        plugins: &Plugins,
+        env: &dyn Env,
+        health: Arc<Health>,
+    ) -> Result<Self, String> {
+        let whose = format!("deployment \"{}\" of group \"{}\"", from.id, from.group);
+        let wanted = if from.provider.is_empty() { &from.model } else { &from.provider };
+        let (plugin, manifest) = plugins.provider(&from.provider, &from.model).ok_or_else(|| {
+            format!("{whose}: no plugin offers the provider \"{wanted}\"; there are: {}", plugins.prefixes())
+        })?;
+        let secrets = secrets(config, from, manifest, env).map_err(|missing| format!("{whose}: {missing}"))?;
+        let names: Vec<&String> = secrets.keys().collect();
+        let created = json!({
+            "provider": manifest.prefix,
+            "model": from.model,
+            "params": params(config, from, manifest, env),
+            "secrets": names,
+        });
+        let provider = plugin
+            .provider()
+            .ok_or_else(|| format!("{whose}: the plugin \"{}\" is no provider", plugin.name()))?
+            .create(&created)
+            .map_err(|error| format!("{whose}: {error}"))?;
+        provider.self_test().map_err(|error| format!("{whose}: {error}"))?;
+        Ok(Self {
+            id: from.id.as_str().into(),
+            group: from.group.as_str().into(),
+            model: from.model.clone(),
+            provider,
+            headers: headers(from).map_err(|error| format!("{whose}: {error}"))?,
+            weight: weight(from),
+            order: from.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
+            parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
+            stream_times: times(config, from, true),
+            whole_times: times(config, from, false),
+            health,
+            defaults: from.defaults.clone(),
+            secrets,
+            google: Mutex::default(),
+        })
+    }
+
+    /// The times of a request.
+    pub fn times(&self, stream: bool) -> Times {
+        if stream { self.stream_times } else { self.whole_times }
+    }
+
+    /// Whether it is at its limit of parallel calls.
+    pub fn is_full(&self) -> bool {
+        self.parallel.is_some_and(|limit| self.health.inflight() >= limit)
+    }
+
+    /// The request's body with this deployment's default parameters, and where its model stands in it if that is known.
+    ///
+    /// # Errors
+    /// The request is not a JSON object.
+    pub fn body(&self, request: &Request) -> Result<(Bytes, Option<std::ops::Range<usize>>), Failure> {
+        if self.defaults.is_empty() {
+            return Ok((request.body.clone(), Some(request.model_at.clone())));
+        }
+        let refuse = |error: serde_json::Error| Failure::bad_request(format!("the request cannot be read: {error}"));
+        let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(refuse)?;
+        for (name, value) in &self.defaults {
+            body.entry(name).or_insert_with(|| value.clone());
+        }
+        Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None))
+    }
+
+    /// Turns what the plugin asked for into what the upstream room can do. A key never passes through the plugin.
+    ///
+    /// # Errors
+    /// The configuration holds no such secret, or it cannot be used.
+    pub fn auth(&self, wanted: tidegate_host::Auth) -> Result<Auth, Failure> {
+        use tidegate_host::Auth as Wanted;
+        match wanted {
+            Wanted::None => Ok(Auth::None),
+            Wanted::Bearer { secret } => Ok(Auth::Bearer(self.secret(&secret)?)),
+            Wanted::Header { secret, name, prefix } => {
+                let name = HeaderName::try_from(name)
+                    .map_err(|_| Failure::plugin(&"the provider plugin named a header that is not legal"))?;
+                Ok(Auth::Header { name, prefix: prefix.into(), secret: self.secret(&secret)? })
+            }
+            Wanted::GoogleOauth { secret, scope } => Ok(Auth::Google { source: self.google(&secret, &scope)? }),
+            Wanted::AwsSigV4 { .. } => Ok(Auth::AwsSigV4),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Result<Secret, Failure> {
+        self.secrets.get(name).cloned().ok_or_else(|| {
+            Failure::refusal(500, format!("the deployment \"{}\" has no {name} configured", self.id))
+        })
+    }
+
+    fn google(&self, secret: &str, scope: &str) -> Result<Arc<GoogleToken>, Failure> {
+        let mut sources = self.google.lock();
+        if let Some(source) = sources.get(scope) {
+            return Ok(source.clone());
+        }
+        let credentials = self.secrets.get(secret).map(|secret| secret.expose().to_owned());
+        let source = GoogleToken::new(credentials, scope)
+            .map_err(|error| Failure::refusal(500, format!("the deployment \"{}\": {error}", self.id)))?;
+        let source = Arc::new(source);
+        sources.insert(scope.to_owned(), source.clone());
+        Ok(source)
+    }
+}
+
+fn secrets(
+    config: &Config,
+    from: &config::Deployment,
+    manifest: &ProviderManifest,
+    env: &dyn Env,
+) -> Result<HashMap<String, Secret>, String> {
+    let mut secrets: HashMap<String, Secret> =
+        from.secrets.iter().map(|(name, secret)| (name.clone(), Secret::new(secret.expose()))).collect();
+    for (name, spec) in &manifest.secrets {
+        if secrets.contains_key(name) {
+            continue;
+        }
+        let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
+        match found.map(|secret| Secret::new(secret.expose())).or_else(|| spec.default.as_deref().map(Secret::new)) {
+            Some(secret) => {
+                secrets.insert(name.clone(), secret);
+            }
+            None if spec.required => {
+                let hint = spec.env.join(" or ");
+                return Err(format!("it has no {name}: set litellm_params.{name}, or {hint} in the environment"));
+            }
+            None => {}
+        }
+    }
+    Ok(secrets)
+}
+
+fn params(config: &Config, from: &config::Deployment, manifest: &ProviderManifest, env: &dyn Env) -> Map<String, Value> {
+    let mut params = from.params.clone();
+    for (name, spec) in &manifest.params {
+        if params.contains_key(name) {
+            continue;
+        }
+        let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
+        let value = found.map(|text| Value::from(text.expose())).or_else(|| spec.default.clone());
+        params.extend(value.map(|value| (name.clone(), value)));
+    }
+    params
+}
+
+fn headers(from: &config::Deployment) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &from.headers {
+        let legal = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value.expose()).ok());
+        let (name, mut value) = legal.ok_or_else(|| format!("the extra header \"{name}\" is not legal HTTP"))?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// litellm's simple-shuffle: `weight`, else `rpm`, else `tpm`; thousandths, so that fractions of a weight count.
+fn weight(from: &config::Deployment) -> u32 {
+    let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    match (from.weight, from.rpm, from.tpm) {
+        (Some(weight), ..) => (weight.clamp(0.0, 4e6) * 1000.0) as u32,
+        (None, Some(rpm), _) => whole(rpm),
+        (None, None, Some(tpm)) => whole(tpm),
+        (None, None, None) => 1,
+    }
+}
+
+fn times(config: &Config, from: &config::Deployment, stream: bool) -> Times {
+    let clocks = config.clocks_of(from, stream);
+    Times {
+        connect: clocks.connect,
+        limits: Limits {
+            first_content: clocks.first_content,
+            content_idle: clocks.content_idle,
+            byte_idle: clocks.byte_idle,
+        },
+        total: clocks.total,
+    }
+}

@@ -1,0 +1,135 @@
+//! A model group as a request sees it: every deployment that it could come to, its own first.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_engine::{Limits, MAX_ATTEMPTS};
+
+use super::deployment::Deployment;
+use crate::config::{Clocks, Config};
+
+/// The longest back-off, in milliseconds: litellm honours a Retry-After up to 60 s.
+const MAX_DELAY_MS: u64 = 60_000;
+
+/// A group and the groups it can fall back to.
+pub struct Group {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its own deployments, then those of its fallbacks in the order of the configuration.
+    pub targets: Vec<Arc<Deployment>>,
+    /// The number of each target's group; 0 is this one.
+    pub numbers: Arc<[u16]>,
+    /// Attempts that one request may make in all.
+    pub attempts: u32,
+    /// Of them, how many may leave their group.
+    pub fallbacks: u32,
+    /// Of this group.
+    pub clocks: Clocks,
+}
+
+impl Group {
+    pub(super) fn build(config: &Config, name: &str, deployments: &[Arc<Deployment>]) -> Self {
+        let reach = reach(config, name);
+        let (mut targets, mut numbers, mut attempts) = (Vec::new(), Vec::new(), 0u32);
+        for (number, group) in reach.iter().enumerate() {
+            let members = deployments.iter().filter(|deployment| &*deployment.group == *group);
+            let before = targets.len();
+            targets.extend(members.cloned());
+            numbers.resize(targets.len(), u16::try_from(number).unwrap_or(u16::MAX));
+            if targets.len() > before {
+                attempts = attempts.saturating_add(1).saturating_add(retries(config, group));
+            }
+        }
+        Self {
+            name: name.into(),
+            targets,
+            numbers: numbers.into(),
+            attempts: attempts.clamp(1, MAX_ATTEMPTS),
+            fallbacks: config.router.fallback_depth(),
+            clocks: config.clocks_for(name),
+        }
+    }
+
+    /// The budget of one request.
+    pub fn limits(&self, total: Duration) -> Limits {
+        Limits {
+            attempts: self.attempts,
+            fallbacks: self.fallbacks,
+            max_delay_ms: MAX_DELAY_MS,
+            deadline_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The first target of a request: by weight among the available ones of the group, else of its fallbacks.
+    pub fn choose(&self, seed: u64) -> Option<u16> {
+        let last = self.numbers.last().copied()?;
+        (0..=last).find_map(|number| self.draw(number, seed))
+    }
+
+    /// The shortest time until one of its own deployments is back, if all are cooling.
+    pub fn cooldown(&self) -> Option<Duration> {
+        let own = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
+        own.map(|(target, _)| target.health.cooldown_ms()).min().filter(|ms| *ms > 0).map(Duration::from_millis)
+    }
+
+    fn draw(&self, number: u16, seed: u64) -> Option<u16> {
+        let open = || {
+            self.targets.iter().zip(&*self.numbers).enumerate().filter(move |(_, (target, its))| {
+                **its == number && target.health.cooldown_ms() == 0 && !target.is_full()
+            })
+        };
+        let order = open().map(|(_, (target, _))| target.order).min()?;
+        let lowest = || open().filter(move |(_, (target, _))| target.order == order);
+        let total: u64 = lowest().map(|(_, (target, _))| u64::from(target.weight)).sum();
+        let index = if total == 0 {
+            // Every weight is 0: litellm divides by it; here they are equal.
+            let count = lowest().count() as u64;
+            lowest().nth(usize::try_from(seed.checked_rem(count)?).ok()?)
+        } else {
+            let mut at = seed % total;
+            lowest().find(|(_, (target, _))| {
+                let weight = u64::from(target.weight);
+                let hit = at < weight;
+                at = at.saturating_sub(weight);
+                hit
+            })
+        };
+        index.and_then(|(index, _)| u16::try_from(index).ok())
+    }
+}
+
+/// The group, and breadth-first every group it can fall back to, each once.
+fn reach<'a>(config: &'a Config, name: &'a str) -> Vec<&'a str> {
+    let mut reach = vec![name];
+    let mut next = 0;
+    while let Some(group) = reach.get(next).copied() {
+        next += 1;
+        for target in fallbacks(config, group) {
+            let target = config.aliases.get(target).map_or(target, String::as_str);
+            if !reach.contains(&target) {
+                reach.push(target);
+            }
+        }
+    }
+    reach
+}
+
+/// litellm's order: the exact group, else without its provider prefix, else `*`; then the defaults.
+fn fallbacks<'a>(config: &'a Config, group: &str) -> impl Iterator<Item = &'a str> {
+    let router = &config.router;
+    let find = |name: &str| router.fallbacks.iter().find(|(from, _)| from == name).map(|(_, to)| to);
+    let stripped = group.split_once('/').map(|(_, rest)| rest);
+    let listed = find(group).or_else(|| stripped.and_then(find)).or_else(|| find("*"));
+    listed.into_iter().flatten().chain(&router.default_fallbacks).map(String::as_str)
+}
+
+fn retries(config: &Config, group: &str) -> u32 {
+    let own = config.deployments.iter().filter(|deployment| deployment.group == group);
+    own.filter_map(|deployment| deployment.num_retries).max().unwrap_or(0).max(config.router.retries())
+}
+
+/// A random number. Not for secrets.
+pub fn seed() -> u64 {
+    RandomState::new().hash_one(0u8)
+}

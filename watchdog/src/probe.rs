@@ -1,0 +1,152 @@
+//! What a stream holds: it marks polls and progress, and carries the verdict to the stream.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::incident::{Phase, Rule};
+use crate::record::{Record, StreamRef};
+use crate::shared::Shared;
+use crate::ticks::Ticks;
+use crate::worker::WorkerSlot;
+
+/// The watch on one stream, from [`Watchdog::open`](crate::Watchdog::open) until the last clone is dropped.
+///
+/// Clones are for the inner parts of the same task (the relay tells progress, the outer future polls). Two tasks must not
+/// use one probe at a time: nothing breaks, but counts get lost.
+#[derive(Clone)]
+pub struct Probe(Option<Arc<Inner>>);
+
+struct Inner {
+    records: Arc<[Record]>,
+    index: u32,
+    /// `None` when the slab was full: then the record is a private one that nobody samples.
+    stream: Option<StreamRef>,
+    ticks: Ticks,
+    shared: Arc<Shared>,
+}
+
+impl Inner {
+    #[inline]
+    fn record(&self) -> &Record {
+        &self.records[self.index as usize]
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream {
+            self.shared.slab.close(stream);
+        }
+    }
+}
+
+impl Probe {
+    /// A probe that does nothing, for [`Mode::Off`](crate::Mode::Off).
+    pub(crate) fn off() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, stream: Option<StreamRef>) -> Self {
+        let (records, index) = match stream {
+            Some(stream) => (shared.slab.records(), stream.index),
+            None => (Arc::from([Record::default()]), 0),
+        };
+        Self(Some(Arc::new(Inner { records, index, stream, ticks: shared.ticks.clone(), shared })))
+    }
+
+    /// Runs one poll of the stream. Two clock reads and about ten plain stores. A probe polled inside another's poll
+    /// counts for itself, but the worker stays with the outer one, which is what holds it.
+    #[inline]
+    pub fn poll<R>(&self, f: impl FnOnce() -> R) -> R {
+        let Some(inner) = &self.0 else { return f() };
+        let _polling = Polling::begin(inner);
+        f()
+    }
+
+    /// Upstream bytes were accepted for the client: written to its socket or into its bounded buffer. Our own keep-alives
+    /// are none of these. Takes effect when the current poll ends.
+    #[inline]
+    pub fn progress(&self, bytes: u64) {
+        if let Some(inner) = &self.0 {
+            inner.record().progress(bytes);
+        }
+    }
+
+    /// Bytes of the client's request were read, or sent on to the upstream. It ends a streak as [`Probe::progress`]
+    /// does, and cannot feed an endless loop, because a request has a limit. Without it, a large upload from a slow
+    /// client would look like a stream that spins.
+    #[inline]
+    pub fn request_progress(&self) {
+        if let Some(inner) = &self.0 {
+            inner.record().mark_progress();
+        }
+    }
+
+    /// The stream enters a phase. See [`Phase`] for which one counts as progress.
+    pub fn phase(&self, phase: Phase) {
+        if let Some(inner) = &self.0 {
+            inner.record().set_phase(phase);
+            if phase == Phase::Connecting {
+                inner.record().mark_progress();
+            }
+        }
+    }
+
+    /// The deployment that serves it from now on.
+    pub fn deployment(&self, name: Arc<str>) {
+        if let Some(inner) = &self.0
+            && let Some(stream) = inner.stream
+        {
+            inner.shared.slab.with_live(stream, |live| live.cold.deployment = Some(name));
+        }
+    }
+
+    /// The verdict: when there is one, the stream must end itself with its terminal error. One relaxed load.
+    #[inline]
+    pub fn verdict(&self) -> Option<Rule> {
+        self.0.as_ref()?.record().verdict()
+    }
+
+    /// The id under which [`Watchdog::streams`](crate::Watchdog::streams) and incidents know it. `None` when it is not
+    /// watched, because the watchdog is off or its slab was full.
+    pub fn id(&self) -> Option<u64> {
+        self.0.as_ref()?.stream.map(StreamRef::pack)
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe").field("id", &self.id()).field("verdict", &self.verdict()).finish()
+    }
+}
+
+/// Ends the poll also when it panics.
+struct Polling<'a> {
+    inner: &'a Inner,
+    worker: Option<&'static WorkerSlot>,
+    start: u64,
+}
+
+impl<'a> Polling<'a> {
+    #[inline]
+    fn begin(inner: &'a Inner) -> Self {
+        let start = inner.ticks.now();
+        let worker = WorkerSlot::for_poll(inner.shared.workers.owner());
+        if let Some(worker) = worker {
+            worker.begin(inner.stream.map_or(0, StreamRef::pack), start);
+        }
+        Self { inner, worker, start }
+    }
+}
+
+impl Drop for Polling<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let now = self.inner.ticks.now();
+        let ticks = now.saturating_sub(self.start);
+        let progress = self.inner.record().polled(now, ticks);
+        if let Some(worker) = self.worker {
+            worker.end(ticks, self.inner.ticks.nanos(ticks) / 1_000, progress);
+        }
+    }
+}

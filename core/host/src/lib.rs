@@ -1,1 +1,50 @@
-//! (stub)
+//! Loads plugins and calls them: the host's side of `tidegate.h`.
+//!
+//! A plugin is checked before a byte of its code runs ([`load()`]), its descriptor is validated before a function of
+//! it is called, and each answer is validated before the core sees it. What comes out are plain Rust values: no
+//! pointer, status or borrowed byte of a plugin leaves this crate.
+//!
+//! Calls run on the caller's thread. A plugin's panic arrives as [`PluginError::Panic`]; a plugin that never returns
+//! is for the watchdog, which learns who is calling what from a [`CallHook`].
+#![allow(unsafe_code, reason = "calling foreign code through a C ABI is what this crate is for")]
+
+mod answer;
+mod check;
+mod elf;
+mod entry;
+mod error;
+mod events;
+mod hook;
+mod input;
+mod instance;
+mod library;
+mod load;
+mod log;
+mod macho;
+mod manifest;
+mod plugin;
+mod policy;
+mod provider;
+mod request;
+mod scan;
+mod sinks;
+mod stream;
+mod types;
+mod wire;
+
+pub use error::{CreateError, LoadError, PluginError, Whence};
+pub use events::{Event, Events, Note};
+pub use hook::{CallHook, Op, Outcome, set_call_hook};
+pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
+pub use load::{LoadOptions, from_static, load};
+pub use log::{LogFn, LogLevel, set_log};
+pub use manifest::{Manifest, Param, ProviderManifest, SecretSpec};
+pub use plugin::Plugin;
+pub use policy::{Action, ActionKind, Attempt, History, Pick, Policy, PolicyInstance, Target};
+pub use provider::{Limits, Provider, ProviderInstance};
+pub use scan::{Skipped, Survey, scan, survey};
+pub use stream::{Answer, Close, End, Stream};
+pub use types::{Auth, Class, Classified, Dialect, Framing, Phase, Reply, ResponseSpec, UpstreamRequest};
+
+/// The contract's own constants: `tidegate_host::abi::error::RATE_LIMIT` and the like.
+pub use tidegate_plugin_abi as abi;

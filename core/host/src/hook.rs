@@ -1,0 +1,118 @@
+//! Tells an observer which thread is in which plugin: set before each call, cleared after it.
+
+use std::sync::OnceLock;
+
+use tidegate_plugin_abi::{Status, status};
+
+/// A function of a plugin's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are the header's")]
+pub enum Op {
+    Create,
+    Destroy,
+    Request,
+    StreamOpen,
+    StreamEvent,
+    StreamEnd,
+    StreamClose,
+    Response,
+    Classify,
+    Decide,
+    Pick,
+}
+
+impl Op {
+    /// All of them, for metrics that start at 0.
+    pub const ALL: [Op; 11] = [
+        Op::Create,
+        Op::Destroy,
+        Op::Request,
+        Op::StreamOpen,
+        Op::StreamEvent,
+        Op::StreamEnd,
+        Op::StreamClose,
+        Op::Response,
+        Op::Classify,
+        Op::Decide,
+        Op::Pick,
+    ];
+
+    /// The header's name of the function, for metric labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Op::Create => "create",
+            Op::Destroy => "destroy",
+            Op::Request => "request",
+            Op::StreamOpen => "stream_open",
+            Op::StreamEvent => "stream_event",
+            Op::StreamEnd => "stream_end",
+            Op::StreamClose => "stream_close",
+            Op::Response => "response",
+            Op::Classify => "classify",
+            Op::Decide => "decide",
+            Op::Pick => "pick",
+        }
+    }
+
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Op::Create => "create an instance",
+            Op::Destroy => "destroy an instance",
+            Op::Request => "build a request",
+            Op::StreamOpen => "open a stream",
+            Op::StreamEvent => "translate an event",
+            Op::StreamEnd => "end a stream",
+            Op::StreamClose => "close a stream",
+            Op::Response => "translate a response",
+            Op::Classify => "classify a failure",
+            Op::Decide => "decide after a failure",
+            Op::Pick => "pick a first target",
+        }
+    }
+}
+
+/// How a call came back, before its answer is validated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// `TG_OK` or `TG_PASS`, or a function without a status.
+    Ok,
+    /// A negative status other than `TG_E_PANIC`.
+    Error,
+    /// `TG_E_PANIC`.
+    Panic,
+}
+
+impl Outcome {
+    fn of(answer: Status) -> Self {
+        match answer {
+            status::E_PANIC => Outcome::Panic,
+            negative if negative < 0 => Outcome::Error,
+            _ => Outcome::Ok,
+        }
+    }
+}
+
+/// Called around every plugin call on the calling thread, on the hot path: a few stores, no lock, no allocation.
+/// It takes its own clock. Calls do not nest.
+pub trait CallHook: Send + Sync {
+    /// This thread is about to call `plugin` (a [`crate::Plugin::id`], never 0).
+    fn enter(&self, plugin: u32, op: Op);
+    /// The call came back.
+    fn leave(&self, plugin: u32, op: Op, outcome: Outcome);
+}
+
+static HOOK: OnceLock<&'static dyn CallHook> = OnceLock::new();
+
+/// Sets the hook, once per process. `false`: one was set before, and stays.
+pub fn set_call_hook(hook: &'static dyn CallHook) -> bool {
+    HOOK.set(hook).is_ok()
+}
+
+/// Runs `call` between `enter` and `leave`.
+pub(crate) fn observed(plugin: u32, op: Op, call: impl FnOnce() -> Status) -> Status {
+    let Some(hook) = HOOK.get() else { return call() };
+    hook.enter(plugin, op);
+    let answer = call();
+    hook.leave(plugin, op, Outcome::of(answer));
+    answer
+}

@@ -1,0 +1,128 @@
+//! What a plugin says that it offers: JSON, read once. Fields that a later minor adds are ignored.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::types::Dialect;
+
+/// A plugin's manifest; a policy's is empty.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct Manifest {
+    /// The providers behind its one table, by prefix.
+    #[serde(default)]
+    pub providers: Vec<ProviderManifest>,
+}
+
+/// A provider that users name by its prefix.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ProviderManifest {
+    /// What stands before the first `/` of a configured model.
+    pub prefix: String,
+    /// The client dialects that it takes as they are. Every provider takes the canonical one, listed or not; those
+    /// that this host does not know are left out.
+    #[serde(default, deserialize_with = "dialects")]
+    pub dialects: Vec<Dialect>,
+    /// The parameters it reads, by name.
+    #[serde(default)]
+    pub params: BTreeMap<String, Param>,
+    /// The secrets it names, by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretSpec>,
+    /// Bare model names that it claims; `*` at the end stands for any rest.
+    #[serde(default)]
+    pub models: Vec<String>,
+}
+
+/// A parameter of a deployment.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct Param {
+    /// Environment variables to look at, in this order, when the configuration does not say.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// The value after that.
+    #[serde(default)]
+    pub default: Option<Value>,
+}
+
+/// A secret of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct SecretSpec {
+    /// Environment variables to look at, in this order, when the configuration does not say.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// The value after that, such as `none` for servers that want any key.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// Without one the deployment cannot be used.
+    #[serde(default)]
+    pub required: bool,
+}
+
+impl Manifest {
+    /// The error is a clause whose subject is the plugin.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let manifest: Self =
+            serde_json::from_str(text).map_err(|e| format!("its manifest cannot be read: {e}"))?;
+        for (at, provider) in manifest.providers.iter().enumerate() {
+            let prefix = &provider.prefix;
+            let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+            if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
+                return Err(format!(
+                    "its manifest's prefix {prefix:?} is not made of letters, digits, \"_\", \"-\" and \".\""
+                ));
+            }
+            if manifest.providers[..at].iter().any(|other| other.prefix == *prefix) {
+                return Err(format!("its manifest lists the prefix {prefix:?} twice"));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The provider with this prefix.
+    pub fn provider(&self, prefix: &str) -> Option<&ProviderManifest> {
+        self.providers.iter().find(|p| p.prefix == prefix)
+    }
+}
+
+fn dialects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Dialect>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    Ok(names.iter().filter_map(|name| Dialect::from_name(name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headers_own_example_reads() {
+        let text = r#"{"providers": [{"prefix": "gemini", "dialects": ["openai-chat", "of-tomorrow"],
+            "params":  {"api_base": {"env": ["X_BASE"], "default": "https://a"}},
+            "secrets": {"api_key": {"env": ["X_KEY"], "default": "none", "required": true}},
+            "models":  ["gemini-*"], "later": 1}]}"#;
+        let manifest = Manifest::parse(text).unwrap();
+        let gemini = manifest.provider("gemini").unwrap();
+        assert_eq!(gemini.dialects, [Dialect::OpenaiChat]);
+        assert_eq!(gemini.params["api_base"].default, Some(Value::from("https://a")));
+        assert!(gemini.secrets["api_key"].required);
+        assert_eq!(gemini.models, ["gemini-*"]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (text, why) in [
+            ("[", "cannot be read"),
+            (r#"{"providers": [{}]}"#, "missing field `prefix`"),
+            (r#"{"providers": [{"prefix": "a/b"}]}"#, "\"a/b\" is not made of"),
+            (r#"{"providers": [{"prefix": ""}]}"#, "is not made of"),
+            (r#"{"providers": [{"prefix": "a"}, {"prefix": "a"}]}"#, "\"a\" twice"),
+        ] {
+            let error = Manifest::parse(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Calls of a policy's instance: a history in, an action out.
+
+use std::sync::Arc;
+
+use tidegate_plugin_abi::{self as abi, Status, status};
+
+use crate::answer;
+use crate::entry::PolicyTable;
+use crate::error::{CreateError, PluginError};
+use crate::hook::{Op, observed};
+use crate::input::Lent;
+use crate::instance::Instance;
+use crate::plugin::Plugin;
+use crate::wire::lend;
+
+/// One attempt of a request, as the contract lays it out: numbers alone.
+pub use tidegate_plugin_abi::AttemptV1 as Attempt;
+
+/// A deployment that a policy may choose, as the contract lays it out.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header documents each field; the names are its names")]
+pub struct Target<'a> {
+    pub id: Lent<'a>,
+    pub group: Lent<'a>,
+    pub weight: u32,
+    pub order: u32,
+    pub flags: u32,
+    pub inflight: u32,
+    pub fails_minute: u32,
+    pub oks_minute: u32,
+    pub cooldown_ms: u64,
+    pub latency_us: u64,
+}
+
+macro_rules! same_layout {
+    ($($field:ident)*) => {
+        const _: () = {
+            assert!(size_of::<Target<'_>>() == size_of::<abi::TargetV1>());
+            $(assert!(std::mem::offset_of!(Target<'_>, $field) == std::mem::offset_of!(abi::TargetV1, $field));)*
+        };
+    };
+}
+same_layout!(id group weight order flags inflight fails_minute oks_minute cooldown_ms latency_us);
+
+/// What has happened to one request. Times are milliseconds since the request came.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the header documents each field; the names are its names")]
+pub struct History<'a> {
+    pub now_ms: u64,
+    pub deadline_ms: u64,
+    pub seed: u64,
+    pub attempts_left: u32,
+    pub retry_tokens: u32,
+    pub group: &'a str,
+    /// Request-level options, a JSON object, or empty.
+    pub options: &'a [u8],
+    /// Oldest first; empty for [`PolicyInstance::pick`].
+    pub attempts: &'a [Attempt],
+    pub targets: &'a [Target<'a>],
+}
+
+/// What a policy may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActionKind {
+    /// Give the client the last error.
+    Raise,
+    /// Another attempt within the group.
+    Retry,
+    /// An attempt in another group.
+    Fallback,
+    /// Continue the text on another target.
+    Continue,
+}
+
+/// A policy's decision. `target` is an index into the history's targets: in range unless `kind` is `Raise`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action {
+    /// What to do.
+    pub kind: ActionKind,
+    /// Where.
+    pub target: u32,
+    /// The policy's own number for why.
+    pub reason: u32,
+    /// How long to wait first.
+    pub delay_ms: u64,
+    /// How long the target of the last attempt is put aside; 0: not at all.
+    pub cooldown_ms: u64,
+}
+
+/// A policy's choice of a request's first target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// This index into the history's targets.
+    Target(u32),
+    /// The host is to draw one.
+    Host,
+    /// None will do.
+    None,
+}
+
+/// A plugin's policy table.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    plugin: Arc<Plugin>,
+    table: PolicyTable,
+}
+
+impl Policy {
+    pub(crate) fn new(plugin: Arc<Plugin>, table: PolicyTable) -> Self {
+        Self { plugin, table }
+    }
+
+    /// Creates an instance from a configuration in the header's form: `{"router", "groups", "deployments"}`.
+    pub fn create(&self, config: &serde_json::Value) -> Result<PolicyInstance, CreateError> {
+        let instance = Instance::create(self.plugin.clone(), self.table.create, self.table.destroy, config)?;
+        Ok(PolicyInstance { inner: Arc::new(Inner { instance, table: self.table }) })
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    instance: Instance,
+    table: PolicyTable,
+}
+
+/// A policy with a configuration. Clones share it.
+#[derive(Debug, Clone)]
+pub struct PolicyInstance {
+    inner: Arc<Inner>,
+}
+
+impl PolicyInstance {
+    /// The plugin it is an instance of.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        self.inner.instance.plugin()
+    }
+
+    /// What to do after the last attempt of `history` failed. Whether that is possible at all (budget, deadline,
+    /// committed) is for the engine to see; here an unknown action is `Raise`.
+    pub fn decide(&self, history: &History<'_>) -> Result<Action, PluginError> {
+        let (answer, raw) = self.ask(Op::Decide, history, self.inner.table.decide);
+        match answer {
+            status::OK => self.action(Op::Decide, history, raw),
+            other => Err(answer::failure(self.plugin().whence(Op::Decide), other, None)),
+        }
+    }
+
+    /// Whether it chooses first targets.
+    pub fn has_pick(&self) -> bool {
+        self.inner.table.pick.is_some()
+    }
+
+    /// Chooses the first target. [`Pick::Host`] when it has no opinion, or no such function.
+    pub fn pick(&self, history: &History<'_>) -> Result<Pick, PluginError> {
+        let Some(pick) = self.inner.table.pick else { return Ok(Pick::Host) };
+        let (answer, raw) = self.ask(Op::Pick, history, pick);
+        match answer {
+            status::PASS => Ok(Pick::Host),
+            status::OK => {
+                let action = self.action(Op::Pick, history, raw)?;
+                Ok(match action.kind {
+                    ActionKind::Raise => Pick::None,
+                    _ => Pick::Target(action.target),
+                })
+            }
+            other => Err(answer::failure(self.plugin().whence(Op::Pick), other, None)),
+        }
+    }
+
+    fn ask(&self, op: Op, history: &History<'_>, function: DecideFn) -> (Status, abi::ActionV1) {
+        let raw = abi::HistoryInV1 {
+            size: size_of::<abi::HistoryInV1>() as u32,
+            flags: 0,
+            now_ms: history.now_ms,
+            deadline_ms: history.deadline_ms,
+            seed: history.seed,
+            attempts_left: history.attempts_left,
+            retry_tokens: history.retry_tokens,
+            group: lend(history.group.as_bytes()),
+            options: lend(history.options),
+            attempts: history.attempts.as_ptr(),
+            n_attempts: history.attempts.len(),
+            attempt_stride: size_of::<Attempt>(),
+            targets: history.targets.as_ptr().cast(),
+            n_targets: history.targets.len(),
+            target_stride: size_of::<abi::TargetV1>(),
+        };
+        let mut out = abi::ActionV1 {
+            size: size_of::<abi::ActionV1>() as u32,
+            action: abi::action::RAISE,
+            target: 0,
+            reason: 0,
+            delay_ms: 0,
+            cooldown_ms: 0,
+        };
+        let answer = observed(self.plugin().id(), op, || {
+            // SAFETY: a checked function with its own instance; all that is lent outlives the call.
+            unsafe { function(self.inner.instance.ptr(), &raw const raw, &raw mut out) }
+        });
+        (answer, out)
+    }
+
+    fn action(&self, op: Op, history: &History<'_>, raw: abi::ActionV1) -> Result<Action, PluginError> {
+        let kind = match raw.action {
+            abi::action::RETRY => ActionKind::Retry,
+            abi::action::FALLBACK => ActionKind::Fallback,
+            abi::action::CONTINUE => ActionKind::Continue,
+            _ => ActionKind::Raise,
+        };
+        if kind != ActionKind::Raise && raw.target as usize >= history.targets.len() {
+            let what = format!("it chose target {} of {}", raw.target, history.targets.len());
+            return Err(PluginError::BadAnswer(self.plugin().whence(op), what));
+        }
+        let abi::ActionV1 { target, reason, delay_ms, cooldown_ms, .. } = raw;
+        Ok(Action { kind, target, reason, delay_ms, cooldown_ms })
+    }
+}
+
+/// `decide` and `pick`.
+pub(crate) type DecideFn =
+    unsafe extern "C" fn(*mut std::ffi::c_void, *const abi::HistoryInV1, *mut abi::ActionV1) -> Status;

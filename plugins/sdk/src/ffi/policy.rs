@@ -217,3 +217,83 @@ unsafe fn write_action(out: *mut ActionV1, action: &Action) -> Status {
     unsafe { out.write(full) };
     status::OK
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An element of a later minor: ours, and a field that we do not know.
+    #[repr(C)]
+    struct Longer(AttemptV1, u64);
+
+    fn attempt(target: u32) -> AttemptV1 {
+        AttemptV1 {
+            target,
+            error: 1,
+            http_status: 429,
+            flags: attempt::HAS_RETRY_AFTER,
+            started_ms: 1,
+            ended_ms: 2,
+            retry_after_ms: 3,
+            bytes_to_client: 4,
+        }
+    }
+
+    fn read(first: *const AttemptV1, count: usize, stride: usize) -> Option<Vec<Attempt>> {
+        // SAFETY: each test gives the count and the stride of the array that it lends.
+        unsafe { read_array(first, count, stride, |raw| Some(read_attempt(raw))) }
+    }
+
+    #[test]
+    fn a_longer_element_is_read_by_its_stride() {
+        let list = [Longer(attempt(5), u64::MAX), Longer(attempt(6), u64::MAX)];
+        let got = read(list.as_ptr().cast(), 2, size_of::<Longer>()).unwrap();
+        assert_eq!(
+            got.iter().map(|it| (it.target, it.retry_after_ms)).collect::<Vec<_>>(),
+            [(5, Some(3)), (6, Some(3))]
+        );
+    }
+
+    #[test]
+    fn a_shorter_element_leaves_the_rest_zero() {
+        let short: [[u32; 4]; 2] = [[5, 1, 429, 0], [6, 1, 500, 0]];
+        let got = read(short.as_ptr().cast(), 2, 16).unwrap();
+        assert_eq!((got[0].http_status, got[1].target, got[1].bytes_to_client), (429, 6, 0));
+    }
+
+    #[test]
+    fn an_array_without_a_place_or_a_stride_is_refused() {
+        assert!(read(core::ptr::null(), 1, 48).is_none());
+        assert!(read([attempt(1)].as_ptr(), 1, 0).is_none());
+        assert_eq!(read(core::ptr::null(), 0, 0), Some(vec![]));
+    }
+
+    #[test]
+    fn a_struct_is_read_up_to_its_size() {
+        let mut full = HistoryInV1 {
+            size: 16,
+            flags: 0,
+            now_ms: 7,
+            deadline_ms: 8,
+            seed: 9,
+            attempts_left: 1,
+            retry_tokens: 1,
+            group: Str::EMPTY,
+            options: Str::EMPTY,
+            attempts: core::ptr::null(),
+            n_attempts: 1,
+            attempt_stride: 0,
+            targets: core::ptr::null(),
+            n_targets: 1,
+            target_stride: 0,
+        };
+        // SAFETY: `full` is longer than the size it claims.
+        let cut = unsafe { read_history(&full) }.unwrap();
+        assert_eq!((cut.now_ms, cut.deadline_ms, cut.attempts.len()), (7, 0, 0));
+        full.size = 0;
+        // SAFETY: as above.
+        assert!(unsafe { read_history(&full) }.is_none());
+        // SAFETY: null is allowed.
+        assert!(unsafe { read_history(core::ptr::null()) }.is_none());
+    }
+}

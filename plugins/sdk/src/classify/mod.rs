@@ -1,0 +1,172 @@
+//! What an error means: by HTTP status, by the words in it, and whether an event is an error at all.
+
+mod form;
+mod words;
+
+pub use form::{Said, is_error};
+pub use words::{is_content_policy, is_context_window, is_quota};
+
+use crate::{Class, ErrorKind};
+
+/// What a status means, and whether the same request may succeed later: 408, 409, 429 and 5xx may.
+pub fn by_status(status: u32) -> (ErrorKind, bool) {
+    match status {
+        401 => (ErrorKind::Auth, false),
+        402 | 403 => (ErrorKind::Permission, false),
+        404 => (ErrorKind::NotFound, false),
+        408 => (ErrorKind::Timeout, true),
+        409 => (ErrorKind::BadRequest, true),
+        429 => (ErrorKind::RateLimit, true),
+        400..=499 => (ErrorKind::BadRequest, false),
+        503 | 529 => (ErrorKind::Overloaded, true),
+        504 => (ErrorKind::Timeout, true),
+        500..=599 => (ErrorKind::Server, true),
+        _ => (ErrorKind::Unknown, false),
+    }
+}
+
+/// The status to tell a client: 529, which is no registered status, becomes 503; what is no error becomes 502.
+pub fn client_status(status: u32) -> u32 {
+    match status {
+        529 => 503,
+        400..=599 => status,
+        _ => 502,
+    }
+}
+
+/// Puts a status found in a body into the class, with what it means.
+pub fn set_status(class: &mut Class, status: u32) {
+    (class.error, class.retryable) = by_status(status);
+    class.http_status = client_status(status);
+}
+
+/// The classification that OpenAI-compatible providers share. The status is the body's when it names one, else the
+/// response's when that was an error, else what the error's words stand for, else 500.
+pub fn generic(said: Said, http_status: u32, class: &mut Class) {
+    let by_word =
+        said.kind.as_deref().and_then(words::status_of).or(said.code.as_deref().and_then(words::status_of));
+    let from_head = Some(http_status).filter(|status| (400..=599).contains(status));
+    set_status(class, said.status.or(from_head).or(by_word).unwrap_or(500));
+    let message = said.message.as_deref().unwrap_or("");
+    let code = said.code.as_deref().unwrap_or("");
+    let kind = said.kind.as_deref().unwrap_or("");
+    let client_error = (400..500).contains(&class.http_status);
+    if is_quota(code) || is_quota(kind) {
+        class.error = ErrorKind::RateLimit;
+        class.quota = true;
+        class.retryable = false;
+    } else if code == "context_length_exceeded" || (client_error && is_context_window(message)) {
+        class.error = ErrorKind::ContextLength;
+        class.retryable = false;
+    } else if is_content_policy(code)
+        || is_content_policy(kind)
+        || (client_error && is_content_policy(message))
+    {
+        class.error = ErrorKind::ContentFilter;
+        class.retryable = false;
+    }
+    class.message = said.message;
+    class.code = said.code.or(said.kind);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn classifies_what_providers_say() {
+        use ErrorKind as E;
+        let long = "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens.";
+        let rows: Vec<(u32, Value, u32, E, bool, bool)> = vec![
+            (
+                429,
+                json!({"error": {"message": "slow", "type": "requests", "code": "rate_limit_exceeded"}}),
+                429,
+                E::RateLimit,
+                true,
+                false,
+            ),
+            (
+                429,
+                json!({"error": {"message": "pay", "type": "insufficient_quota", "code": "insufficient_quota"}}),
+                429,
+                E::RateLimit,
+                false,
+                true,
+            ),
+            (
+                200,
+                json!({"error": {"message": "pay", "code": "insufficient_quota"}}),
+                429,
+                E::RateLimit,
+                false,
+                true,
+            ),
+            (400, json!({"error": {"message": long, "code": null}}), 400, E::ContextLength, false, false),
+            (
+                400,
+                json!({"error": {"message": "x", "code": "context_length_exceeded"}}),
+                400,
+                E::ContextLength,
+                false,
+                false,
+            ),
+            (
+                400,
+                json!({"error": {"message": "x", "code": "content_filter", "innererror": {}}}),
+                400,
+                E::ContentFilter,
+                false,
+                false,
+            ),
+            (200, json!({"error": {"message": "up", "code": 502}}), 502, E::Server, true, false),
+            (200, json!({"error": {"message": "up", "code": "429"}}), 429, E::RateLimit, true, false),
+            (
+                200,
+                json!({"object": "error", "message": "bad", "type": "BadRequestError", "code": 400}),
+                400,
+                E::BadRequest,
+                false,
+                false,
+            ),
+            (
+                200,
+                json!({"error": {"message": "x", "type": "rate_limit_error"}}),
+                429,
+                E::RateLimit,
+                true,
+                false,
+            ),
+            (
+                200,
+                json!({"error": {"message": "x", "type": "overloaded_error"}}),
+                503,
+                E::Overloaded,
+                true,
+                false,
+            ),
+            (529, json!({"error": {"message": "x"}}), 503, E::Overloaded, true, false),
+            (200, json!({"error": "out of memory"}), 500, E::Server, true, false),
+            (401, json!({"error": {"message": "who?"}}), 401, E::Auth, false, false),
+            (404, json!({"error": {"message": "what?"}}), 404, E::NotFound, false, false),
+            (200, json!({"error": {"message": "x", "code": 99999999999_u64}}), 500, E::Server, true, false),
+            (500, json!({"detail": "boom"}), 500, E::Server, true, false),
+        ];
+        for (status, body, want_status, want, retryable, quota) in rows {
+            let mut class = Class::default();
+            generic(Said::of(&body), status, &mut class);
+            let got = (class.http_status, class.error, class.retryable, class.quota);
+            assert_eq!(got, (want_status, want, retryable, quota), "{status} {body}");
+            assert!(class.message.is_some(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_status_for_a_client_is_always_an_error() {
+        for status in 0..1000 {
+            assert!((400..=599).contains(&client_status(status)), "{status}");
+        }
+        assert_eq!(client_status(418), 418);
+    }
+}

@@ -1,0 +1,48 @@
+//! Answers whose finish arrives, and whose connection then does not do what is usual.
+
+use super::say::{self, Say};
+use super::{Context, Mode};
+use crate::dialect::{Dialect, Usage};
+use crate::script::{Ending, Framing, Script};
+use crate::text::FAULT_PIECES;
+
+/// All of the answer, and the connection left open.
+pub(super) fn then_open(context: &Context<'_>) -> Script {
+    then(context, Ending::Open)
+}
+
+/// All of the answer, and a RST where the body's proper end should be.
+pub(super) fn then_rst(context: &Context<'_>) -> Script {
+    then(context, Ending::Rst).pause(std::time::Duration::from_millis(50))
+}
+
+fn then(context: &Context<'_>, ending: Ending) -> Script {
+    if context.mode == Mode::Whole {
+        let body = say::whole(context, &FAULT_PIECES.concat(), &[], Usage::PLAIN);
+        return Script::json(200, body).framing(Framing::Length(None)).ending(ending);
+    }
+    let mut say = Say::before_fault(context);
+    say.finish("stop", Usage::PLAIN);
+    say.end(ending)
+}
+
+/// The finish reason, and the body's proper end without `[DONE]`. Gemini has no `[DONE]` to leave out.
+pub(super) fn no_done(context: &Context<'_>) -> Script {
+    if context.mode != Mode::Stream || context.dialect == Dialect::Gemini {
+        return then(context, Ending::Complete);
+    }
+    let mut say = Say::before_fault(context);
+    say.finish_marker("stop", Usage::PLAIN);
+    say.end(Ending::Complete)
+}
+
+/// A normal answer with an error event behind its `[DONE]`. Gemini's end is the body's, so nothing can follow.
+pub(super) fn then_error(context: &Context<'_>) -> Script {
+    if context.mode != Mode::Stream || context.dialect == Dialect::Gemini {
+        return then(context, Ending::Complete);
+    }
+    let mut say = Say::before_fault(context);
+    say.finish("stop", Usage::PLAIN);
+    say.event(&context.error(429));
+    say.end(Ending::Complete)
+}

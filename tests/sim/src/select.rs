@@ -1,0 +1,180 @@
+//! Reads what a request wants: which dialect, streamed or not, which model, which scenario.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::dialect::{Dialect, gemini, openai};
+use crate::http::Request;
+use crate::scenario::Mode;
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Chat(Chat),
+    Models(Dialect),
+    Token,
+    /// A chat request whose body is not JSON.
+    NotJson(Dialect, String),
+    Nothing,
+}
+
+/// A request for an answer.
+#[derive(Debug)]
+pub(crate) struct Chat {
+    pub(crate) dialect: Dialect,
+    pub(crate) mode: Mode,
+    /// The model as the request names it.
+    pub(crate) model: String,
+    /// The path has Vertex AI's shape.
+    pub(crate) vertex: bool,
+    /// The path has the Gemini API's shape.
+    pub(crate) gemini_api: bool,
+    /// The request's body.
+    pub(crate) body: Value,
+    /// The scenario it named, by marker, path or model; `None` for the healthy one.
+    pub(crate) scenario: Option<String>,
+}
+
+pub(crate) fn route(request: &Request) -> Route {
+    let path = request.path().replace("%3A", ":").replace("%3a", ":");
+    let (by_path, rest) = split_prefix(&path);
+    if rest == "/token" {
+        return Route::Token;
+    }
+    if request.method == "GET" {
+        return match rest.strip_suffix("/models") {
+            Some("/v1beta" | "/v1beta1") => Route::Models(Dialect::Gemini),
+            Some(_) => Route::Models(Dialect::OpenAiChat),
+            None => Route::Nothing,
+        };
+    }
+    if request.method != "POST" {
+        return Route::Nothing;
+    }
+    let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
+        (Dialect::OpenAiChat, Mode::Whole, None)
+    } else {
+        let Some((base, method)) = rest.rsplit_once(':') else { return Route::Nothing };
+        let mode = match method {
+            "generateContent" => Mode::Whole,
+            "streamGenerateContent" if request.query("alt") == Some("sse") => Mode::Stream,
+            "streamGenerateContent" => Mode::Array,
+            _ => return Route::Nothing,
+        };
+        (Dialect::Gemini, mode, base.rsplit('/').next().map(str::to_owned))
+    };
+    let body: Value = match serde_json::from_slice(&request.body) {
+        Ok(body) => body,
+        Err(error) => return Route::NotJson(dialect, format!("the body is not JSON: {error}")),
+    };
+    let model = model.unwrap_or_else(|| body["model"].as_str().unwrap_or_default().to_owned());
+    let mode = if dialect == Dialect::OpenAiChat && body["stream"] == Value::Bool(true) {
+        Mode::Stream
+    } else {
+        mode
+    };
+    let last_words = match dialect {
+        Dialect::OpenAiChat => openai::last_user_text(&body),
+        Dialect::Gemini => gemini::last_user_text(&body),
+    };
+    let scenario = marker(&last_words).map(str::to_owned).or_else(|| by_path.map(str::to_owned));
+    let vertex = rest.contains("/projects/");
+    let gemini_api = !vertex && (rest.starts_with("/v1beta/") || rest.starts_with("/v1/models/"));
+    Route::Chat(Chat { dialect, mode, model, vertex, gemini_api, body, scenario })
+}
+
+/// `/s/NAME/rest` into `NAME` and `/rest`; litellm's `{base}:{endpoint}` form may put a colon after the name.
+fn split_prefix(path: &str) -> (Option<&str>, &str) {
+    let Some(rest) = path.strip_prefix("/s/") else { return (None, path) };
+    let end = rest.find(['/', ':']).unwrap_or(rest.len());
+    (Some(&rest[..end]), &rest[end..])
+}
+
+/// The name after the last `sim:` in a user's message.
+fn marker(text: &str) -> Option<&str> {
+    let (_, rest) = text.rsplit_once("sim:")?;
+    let end = rest
+        .find(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+        .unwrap_or(rest.len());
+    let name = rest[..end].trim_end_matches('-');
+    (!name.is_empty()).then_some(name)
+}
+
+/// The scenario that a model's name may stand for: `NAME`, `sim-NAME`, either after a provider's prefix.
+/// The second is true where the name can only mean a scenario.
+pub(crate) fn of_model(model: &str) -> (&str, bool) {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.strip_prefix("sim-").map_or((name, false), |name| (name, true))
+}
+
+/// The body as JSON where it is JSON, else as text.
+pub(crate) fn body_value(body: &Bytes) -> Value {
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(target: &str, body: &str) -> Chat {
+        let request = Request {
+            method: "POST".into(),
+            target: target.into(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            ..Request::default()
+        };
+        match route(&request) {
+            Route::Chat(chat) => chat,
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn google_paths_name_model_and_mode() {
+        for (target, model, mode, vertex) in [
+            (
+                "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
+                "gemini-2.5-pro",
+                Mode::Stream,
+                false,
+            ),
+            ("/v1beta/models/m:streamGenerateContent", "m", Mode::Array, false),
+            ("/v1/projects/p/locations/l/publishers/google/models/m:generateContent", "m", Mode::Whole, true),
+            (
+                "/v1/projects/p/locations/l/endpoints/123%3AstreamGenerateContent?alt=sse",
+                "123",
+                Mode::Stream,
+                true,
+            ),
+            ("/models/m:streamGenerateContent?key=k&alt=sse", "m", Mode::Stream, false),
+            ("/s/fast:streamGenerateContent?alt=sse", "", Mode::Stream, false),
+        ] {
+            let chat = chat(target, "{}");
+            assert_eq!((chat.model.as_str(), chat.mode, chat.vertex), (model, mode, vertex), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_marker_wins_over_the_path() {
+        let body = r#"{"messages":[{"role":"user","content":"sim:fast"},{"role":"user","content":"x sim:429-cut."}]}"#;
+        assert_eq!(chat("/s/drip/v1/chat/completions", body).scenario.as_deref(), Some("429-cut"));
+        assert_eq!(chat("/s/drip/v1/chat/completions", "{}").scenario.as_deref(), Some("drip"));
+        assert_eq!(chat("/s/drip:generateContent", "{}").scenario.as_deref(), Some("drip"));
+        assert_eq!(chat("/v1/chat/completions", r#"{"messages":[]}"#).scenario, None);
+        assert_eq!(marker("sim: nothing"), None);
+    }
+
+    #[test]
+    fn only_the_last_user_message_counts() {
+        let body = r#"{"messages":[{"role":"user","content":"sim:fast"},{"role":"user","content":[{"type":"text","text":"hi"}]}]}"#;
+        assert_eq!(chat("/chat/completions", body).scenario, None);
+        let body = r#"{"contents":[{"role":"user","parts":[{"text":"a"},{"text":"sim:bom b"}]},{"role":"model","parts":[{"text":"sim:x"}]}]}"#;
+        assert_eq!(chat("/m:generateContent", body).scenario.as_deref(), Some("bom"));
+    }
+
+    #[test]
+    fn models_may_carry_a_prefix() {
+        assert_eq!(of_model("openai/sim-429-first"), ("429-first", true));
+        assert_eq!(of_model("gemini-2.5-pro"), ("gemini-2.5-pro", false));
+    }
+}

@@ -4,6 +4,7 @@
 //! map.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod dialects;
 pub mod failure;
 pub mod framing;

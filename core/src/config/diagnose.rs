@@ -1,0 +1,181 @@
+//! What there is to say about a config, and how it is drawn: the sentence, the line, a caret, a hint.
+
+use std::fmt;
+
+use super::secret::is_secret_name;
+use super::source::Place;
+
+/// How much a [`Notice`] matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know; nothing the user wrote is lost.
+    Info,
+    /// Something the user wrote is not done, or is done otherwise than litellm does it.
+    Warning,
+    /// The config is refused.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// One thing to say about one place. `Display` draws it over several lines.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is about.
+    pub place: Place,
+    /// A sentence without its full stop; never holds a secret's text.
+    pub message: String,
+    /// What to do about it, for instance "did you mean `timeout`?".
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}: {}", self.place, self.severity, self.message)?;
+        let line = mask_secrets(self.place.source.line(self.place.line));
+        let (shown, column) = window(&line, self.place.column);
+        let number = self.place.line.to_string();
+        let pad = " ".repeat(number.len());
+        writeln!(f, "  {number} | {shown}")?;
+        // Tabs are kept so that the caret stands under its character whatever the tab width is.
+        let lead: String = shown
+            .chars()
+            .chain(std::iter::repeat(' '))
+            .take(column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let room = shown.chars().count().saturating_sub(column - 1).max(1);
+        write!(f, "  {pad} | {lead}{}", "^".repeat(self.place.width.clamp(1, room)))?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  {pad} = {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a config was refused: every error found, and the notices found on the way.
+#[derive(Debug)]
+pub struct Report {
+    /// At least one; each has [`Severity::Error`].
+    pub errors: Vec<Notice>,
+    /// What else was seen, in the order of the file.
+    pub notices: Vec<Notice>,
+}
+
+impl fmt::Display for Report {
+    /// The errors, drawn one after the other. Notices are left to `tidegate check`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            writeln!(f, "{error}")?;
+        }
+        let (count, s) = (self.errors.len(), if self.errors.len() == 1 { "" } else { "s" });
+        write!(f, "{count} problem{s} in the config")
+    }
+}
+
+impl std::error::Error for Report {}
+
+/// Collects what is found while a config is read.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    pub(crate) errors: Vec<Notice>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+impl Sink {
+    pub(crate) fn error(&mut self, place: &Place, message: impl Into<String>) {
+        self.push(Severity::Error, place, message.into(), None);
+    }
+
+    pub(crate) fn error_hint(&mut self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+        self.push(Severity::Error, place, message.into(), hint);
+    }
+
+    pub(crate) fn warn(&mut self, place: &Place, message: impl Into<String>) {
+        self.push(Severity::Warning, place, message.into(), None);
+    }
+
+    pub(crate) fn warn_hint(&mut self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+        self.push(Severity::Warning, place, message.into(), hint);
+    }
+
+    pub(crate) fn info(&mut self, place: &Place, message: impl Into<String>) {
+        self.push(Severity::Info, place, message.into(), None);
+    }
+
+    pub(crate) fn push(&mut self, severity: Severity, place: &Place, message: String, hint: Option<String>) {
+        let notice = Notice { severity, place: place.clone(), message, hint };
+        if severity == Severity::Error { self.errors.push(notice) } else { self.notices.push(notice) }
+    }
+}
+
+/// Cuts a very long line to what a terminal shows, keeping the caret's column inside.
+fn window(line: &str, column: usize) -> (String, usize) {
+    const WIDTH: usize = 160;
+    let column = column.max(1);
+    let skip = if column > WIDTH / 2 && line.chars().count() > WIDTH { column - WIDTH / 2 } else { 0 };
+    let shown = line.chars().skip(skip).take(WIDTH).filter(|c| *c == '\t' || !c.is_control()).collect();
+    (shown, column - skip)
+}
+
+/// Replaces what follows `api_key:` and the like by asterisks, one for one, so that columns stay.
+/// An `os.environ/NAME` stays readable: it is no secret and often what the report is about.
+fn mask_secrets(line: &str) -> String {
+    let chars: Vec<char> = line.chars().collect();
+    let mut out = chars.clone();
+    for colon in (0..chars.len()).filter(|&i| chars[i] == ':') {
+        let name: String = {
+            let mut word: Vec<char> = chars[..colon]
+                .iter()
+                .rev()
+                .skip_while(|c| matches!(c, '"' | '\'' | ' '))
+                .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+                .copied()
+                .collect();
+            word.reverse();
+            word.into_iter().collect()
+        };
+        if !is_secret_name(&name) {
+            continue;
+        }
+        let value = (colon + 1..chars.len()).find(|&i| chars[i] != ' ').unwrap_or(chars.len());
+        let text: String = chars[value..].iter().collect();
+        if text.trim_start_matches(['"', '\'']).starts_with("os.environ/") {
+            continue;
+        }
+        for slot in out.iter_mut().skip(value).filter(|c| !matches!(**c, '{' | '}' | '[' | ']' | ',' | ' ')) {
+            *slot = '*';
+        }
+    }
+    out.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mask_secrets, window};
+
+    #[test]
+    fn secrets_are_masked_and_columns_kept() {
+        assert_eq!(mask_secrets("  api_key: sk-12 x"), "  api_key: ***** *");
+        assert_eq!(mask_secrets("a: {\"token\": abc}"), "a: {\"token\": ***}");
+        assert_eq!(mask_secrets("api_key: os.environ/KEY"), "api_key: os.environ/KEY");
+        assert_eq!(mask_secrets("max_tokens: 12"), "max_tokens: 12");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let (shown, column) = window(&"x".repeat(10_000), 5_000);
+        assert!(shown.len() <= 160 && column <= shown.len());
+        assert_eq!(window("short", 3), ("short".to_owned(), 3));
+    }
+}

@@ -1,0 +1,237 @@
+//! One entry of `model_list`. Every error in here skips the entry, not the config.
+
+use std::time::Duration;
+
+use super::model_id::model_id;
+use super::params::{self, Role};
+use super::unsupported;
+use crate::config::diagnose::Sink;
+use crate::config::env::{self, Env};
+use crate::config::model::Deployment;
+use crate::config::node::{Entry, Mapping, Node, Value};
+use crate::config::secret::Secret;
+use crate::config::source::Place;
+use crate::config::{read, suggest};
+
+/// Reads an entry. `None` when it cannot be used: the sink has an error then, or a notice that says why it is left out.
+pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sink) -> Option<Deployment> {
+    let place = entry.entry("model_name").map_or(place, |name| &name.node.place).clone();
+    let name = entry.get("model_name").map(|node| env::resolve(node, env, sink));
+    let group = name.and_then(|node| read::text(sink, "model_name", &node)).filter(|name| !name.is_empty());
+    let params = entry.get("litellm_params").map(|node| env::resolve(node, env, sink));
+    let params = params.as_ref().and_then(|node| read::mapping(sink, "litellm_params", node));
+    let model = params.and_then(|map| map.get("model")).and_then(|node| read::text(sink, "model", node));
+    let (Some(group), Some(params), Some(model)) = (group, params, model.filter(|model| !model.is_empty()))
+    else {
+        if sink.errors.is_empty() {
+            sink.error(&place, "an entry of `model_list` needs `model_name` and `litellm_params.model`");
+        }
+        return None;
+    };
+    let mut deployment = empty(group, place);
+    for param in &params.entries {
+        take(&mut deployment, param, sink);
+    }
+    name_provider(&mut deployment, &model, params, sink);
+    if deployment.group.contains('*') {
+        let message = "names with `*` are not supported yet; only a request for exactly this name gets here";
+        sink.warn(&deployment.place, message);
+    }
+    let active = model_info(&mut deployment, entry.get("model_info"), env, sink);
+    if deployment.id.is_empty() {
+        deployment.id = model_id(&deployment.group, params);
+    }
+    unsupported::entry_keys(entry, sink);
+    active.then_some(deployment)
+}
+
+fn empty(group: String, place: Place) -> Deployment {
+    Deployment {
+        id: String::new(),
+        group,
+        provider: String::new(),
+        model: String::new(),
+        params: serde_json::Map::new(),
+        secrets: Default::default(),
+        defaults: serde_json::Map::new(),
+        headers: Default::default(),
+        weight: None,
+        rpm: None,
+        tpm: None,
+        order: None,
+        max_parallel_requests: None,
+        timeout: None,
+        stream_timeout: None,
+        cooldown_time: None,
+        num_retries: None,
+        mock_response: None,
+        place,
+    }
+}
+
+/// Splits `provider/model`. Exactly the first segment goes: `openrouter/anthropic/x` asks OpenRouter for `anthropic/x`.
+fn name_provider(deployment: &mut Deployment, model: &str, params: &Mapping, sink: &mut Sink) {
+    let explicit =
+        params.get("custom_llm_provider").and_then(|node| read::text(sink, "custom_llm_provider", node));
+    let (prefix, rest) = model.split_once('/').unwrap_or(("", model));
+    (deployment.provider, deployment.model) = match explicit {
+        Some(provider) if provider == prefix => (provider, rest.to_owned()),
+        Some(provider) => (provider, model.to_owned()),
+        // OpenRouter's own model is called by its full name.
+        None if model == "openrouter/auto" => (prefix.to_owned(), model.to_owned()),
+        None => (prefix.to_owned(), rest.to_owned()),
+    };
+    if deployment.model.is_empty()
+        && let Some(node) = params.get("model")
+    {
+        sink.error(&node.place, format!("`{model}` names no model after its provider"));
+    }
+}
+
+fn take(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
+    let (key, node) = (param.key.as_str(), &param.node);
+    match params::role(key) {
+        Role::NotYet(instead) => sink.warn(&param.key_place, format!("`{key}`: {instead}")),
+        _ if node.is_null() => {}
+        Role::Typed => typed(deployment, param, sink),
+        Role::Secret => {
+            let text = match &node.value {
+                Value::Mapping(_) => Some(node.to_json().to_string()),
+                _ => read::text(sink, key, node),
+            };
+            if let Some(text) = text {
+                deployment.secrets.insert(key.to_owned(), Secret::new(text));
+            }
+        }
+        Role::Provider => provider(deployment, param, sink),
+        Role::Request => {
+            deployment.defaults.insert(key.to_owned(), node.to_json());
+        }
+        Role::Unknown => {
+            let hint = suggest::did_you_mean(key, params::known());
+            let message =
+                format!("`{key}` is not a known parameter; it is sent to the provider with every request");
+            if hint.is_some() {
+                sink.warn_hint(&param.key_place, message, hint);
+            } else {
+                sink.info(&param.key_place, message);
+            }
+            deployment.defaults.insert(key.to_owned(), node.to_json());
+        }
+    }
+}
+
+fn provider(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
+    let (key, node) = (param.key.as_str(), &param.node);
+    let node = match &node.value {
+        Value::Sequence(items) if key == "organization" => {
+            sink.warn(&node.place, "a list of organizations is not supported yet; the first one is used");
+            let Some(first) = items.first() else { return };
+            first
+        }
+        _ => node,
+    };
+    let Some(text) = read::text(sink, key, node) else { return };
+    if matches!(key, "api_base" | "base_url")
+        && !(text.starts_with("http://") || text.starts_with("https://"))
+    {
+        sink.error(&node.place, format!("`{key}` takes an address that starts with http:// or https://"));
+        return;
+    }
+    // The OpenAI SDK's name for the same thing.
+    let key = if key == "base_url" { "api_base" } else { key };
+    deployment.params.insert(key.to_owned(), text.into());
+}
+
+fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
+    let (key, node) = (param.key.as_str(), &param.node);
+    match key {
+        "extra_headers" | "headers" => headers(deployment, key, node, sink),
+        "weight" => deployment.weight = read::number(sink, key, node),
+        "rpm" => deployment.rpm = read::count(sink, key, node),
+        "tpm" => deployment.tpm = read::count(sink, key, node),
+        "order" => {
+            deployment.order = read::integer(sink, key, node);
+            sink.warn(&param.key_place, "`order` is not supported yet; the group's deployments are all tried alike");
+        }
+        "max_parallel_requests" => {
+            deployment.max_parallel_requests = read::count(sink, key, node);
+            sink.warn(&param.key_place, "`max_parallel_requests` is not supported yet; nothing is limited");
+        }
+        "timeout" => deployment.timeout = timeout(sink, key, node).or(deployment.timeout),
+        // `timeout` wins wherever it stands.
+        "request_timeout" => deployment.timeout = deployment.timeout.or(timeout(sink, key, node)),
+        "stream_timeout" => deployment.stream_timeout = timeout(sink, key, node),
+        "cooldown_time" => deployment.cooldown_time = read::number(sink, key, node),
+        "num_retries" => deployment.num_retries = read::count(sink, key, node),
+        "max_retries" => sink.info(
+            &param.key_place,
+            "`max_retries` is for the SDK inside litellm, whose router turns it off; the retries here are `num_retries`",
+        ),
+        "mock_response" => deployment.mock_response = mock(sink, node),
+        // `model` and `custom_llm_provider` are read together.
+        _ => {}
+    }
+}
+
+fn mock(sink: &mut Sink, node: &Node) -> Option<String> {
+    let text = read::text(sink, "mock_response", node)?;
+    if text.starts_with("litellm.") {
+        sink.warn(&node.place, "litellm raises this as an exception; here it is the text of the answer");
+    }
+    Some(text)
+}
+
+/// Seconds, as litellm writes its timeouts. 0 counts as not written, in litellm as here: it cannot be meant.
+pub(super) fn timeout(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {
+    let seconds = read::number(sink, name, node)?;
+    if seconds == 0.0 {
+        sink.warn(&node.place, format!("`{name}: 0` sets no limit, in litellm as here"));
+        return None;
+    }
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if seconds <= 1e8 && !duration.is_zero() => Some(duration),
+        _ => {
+            sink.error(&node.place, format!("`{name}` is too large or too small for a number of seconds"));
+            None
+        }
+    }
+}
+
+fn headers(deployment: &mut Deployment, key: &str, node: &Node, sink: &mut Sink) {
+    let Some(mapping) = read::mapping(sink, key, node) else { return };
+    for header in &mapping.entries {
+        let Some(text) = read::text(sink, &header.key, &header.node) else { continue };
+        if http::HeaderName::try_from(&header.key).is_err() {
+            sink.error(&header.key_place, "this is not a header's name");
+        } else if http::HeaderValue::try_from(&text).is_err() {
+            sink.error(&header.node.place, "a header's value cannot hold these characters");
+        } else {
+            deployment.headers.insert(header.key.to_ascii_lowercase(), Secret::new(text));
+        }
+    }
+}
+
+/// Reads `model_info`. False when the entry is not meant for this environment.
+fn model_info(deployment: &mut Deployment, node: Option<&Node>, env: &dyn Env, sink: &mut Sink) -> bool {
+    let Some(node) = node.map(|node| env::resolve(node, env, sink)) else { return true };
+    let Some(mapping) = read::mapping(sink, "model_info", &node) else { return true };
+    let mut active = true;
+    for entry in &mapping.entries {
+        match entry.key.as_str() {
+            "id" => deployment.id = read::text(sink, "id", &entry.node).unwrap_or_default(),
+            "supported_environments" => {
+                let wanted = read::texts(sink, "supported_environments", &entry.node);
+                let here = env.var("LITELLM_ENVIRONMENT");
+                if !entry.node.is_null() && !here.as_ref().is_some_and(|here| wanted.contains(here)) {
+                    active = false;
+                    let here = here.unwrap_or_else(|| "not set".to_owned());
+                    let message = format!("this deployment is left out: LITELLM_ENVIRONMENT is {here}");
+                    sink.warn(&entry.key_place, message);
+                }
+            }
+            _ => unsupported::model_info(entry, sink),
+        }
+    }
+    active
+}

@@ -1,0 +1,219 @@
+//! What each key of `litellm_params` is.
+
+/// The part a parameter plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Read into a field of its own.
+    Typed,
+    /// A provider's secret.
+    Secret,
+    /// A provider's setting.
+    Provider,
+    /// A request parameter of the chat API.
+    Request,
+    /// litellm knows it; here it does nothing yet. The text says what happens instead.
+    NotYet(&'static str),
+    /// Neither litellm nor the chat API is known to have it: sent like a request parameter.
+    Unknown,
+}
+
+const TYPED: &[&str] = &[
+    "model",
+    "custom_llm_provider",
+    "extra_headers",
+    "headers",
+    "weight",
+    "rpm",
+    "tpm",
+    "order",
+    "max_parallel_requests",
+    "timeout",
+    "request_timeout",
+    "stream_timeout",
+    "cooldown_time",
+    "num_retries",
+    "max_retries",
+    "mock_response",
+];
+
+const SECRET: &[&str] = &[
+    "api_key",
+    "vertex_credentials",
+    "vertex_ai_credentials",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_bearer_token_bedrock",
+    "aws_web_identity_token",
+    "azure_ad_token",
+    "azure_password",
+    "client_secret",
+];
+
+const PROVIDER: &[&str] = &[
+    "api_base",
+    "base_url",
+    "api_version",
+    "organization",
+    "project",
+    "vertex_project",
+    "vertex_location",
+    "vertex_ai_project",
+    "vertex_ai_location",
+    "region_name",
+    "aws_region_name",
+    "aws_profile_name",
+    "aws_role_name",
+    "aws_session_name",
+    "aws_external_id",
+    "aws_sts_endpoint",
+    "aws_bedrock_runtime_endpoint",
+    "azure_scope",
+    "azure_username",
+    "tenant_id",
+    "client_id",
+    "watsonx_region_name",
+];
+
+const REQUEST: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "n",
+    "stop",
+    "max_tokens",
+    "max_completion_tokens",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "user",
+    "seed",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "parallel_tool_calls",
+    "response_format",
+    "stream_options",
+    "reasoning_effort",
+    "thinking",
+    "modalities",
+    "audio",
+    "metadata",
+    "store",
+    "service_tier",
+    "safety_settings",
+    "web_search_options",
+    "prediction",
+    "verbosity",
+    "extra_body",
+    "dimensions",
+    "encoding_format",
+];
+
+const NOT_YET: &[(&str, &str)] = &[
+    ("tags", "routing by tags is not supported yet; the deployment serves every request of its group"),
+    ("tag_regex", "routing by tags is not supported yet; the deployment serves every request of its group"),
+    ("drop_params", "parameters are passed on as they come; the provider says if it refuses one"),
+    ("additional_drop_params", "parameters are passed on as they come; the provider says if it refuses one"),
+    ("allowed_openai_params", "parameters are passed on as they come; the list is not needed"),
+    ("litellm_credential_name", "named credentials are not supported yet; write the credentials here"),
+    (
+        "configurable_clientside_auth_params",
+        "a client cannot send its own credentials; the ones written here are used",
+    ),
+    ("use_in_pass_through", "pass-through routes are not supported yet; the key is ignored"),
+    ("use_litellm_proxy", "write the model as `litellm_proxy/...` instead; the key is ignored"),
+    ("merge_reasoning_content_in_choices", "reasoning is passed on in its own field; the key is ignored"),
+    ("max_budget", "budgets are not supported yet; nothing is limited"),
+    ("budget_duration", "budgets are not supported yet; nothing is limited"),
+    ("default_api_key_rpm_limit", "limits by key are not supported yet; nothing is limited"),
+    ("default_api_key_tpm_limit", "limits by key are not supported yet; nothing is limited"),
+    ("max_file_size_mb", "files are not supported yet; the key is ignored"),
+    ("litellm_trace_id", "traces are not supported yet; the key is ignored"),
+    ("model_info", "`model_info` stands beside `litellm_params`, not in it; the key is ignored"),
+    ("mock_timeout", "only `mock_response` is supported of litellm's mocks; the key is ignored"),
+    ("mock_tool_calls", "only `mock_response` is supported of litellm's mocks; the key is ignored"),
+    ("cache", "responses are not cached; the key is ignored"),
+    ("caching", "responses are not cached; the key is ignored"),
+    ("fallbacks", "fallbacks of one deployment are not supported; write them in `router_settings.fallbacks`"),
+    ("prompt_id", "prompt management is not supported; the request's own messages are sent"),
+    ("prompt_variables", "prompt management is not supported; the request's own messages are sent"),
+    ("guardrails", "guardrails are not supported yet; nothing is checked"),
+    ("roles", "prompt templates are not supported; messages are sent in the provider's own form"),
+    (
+        "initial_prompt_value",
+        "prompt templates are not supported; messages are sent in the provider's own form",
+    ),
+    (
+        "final_prompt_value",
+        "prompt templates are not supported; messages are sent in the provider's own form",
+    ),
+    ("ssl_verify", "TLS certificates are always verified; trust your CA in the system's store"),
+    ("logger_fn", "Python callbacks are not supported; the key is ignored"),
+];
+
+/// Keys of which only the start is known.
+const NOT_YET_PREFIXES: &[(&str, &str)] = &[
+    ("input_cost_per", "costs are not tracked yet; the price is ignored"),
+    ("output_cost_per", "costs are not tracked yet; the price is ignored"),
+    ("cache_read_input_token_cost", "costs are not tracked yet; the price is ignored"),
+    ("cache_creation_input_token_cost", "costs are not tracked yet; the price is ignored"),
+    ("auto_router_", "the auto router is not supported; the key is ignored"),
+    ("complexity_router_", "the complexity router is not supported; the key is ignored"),
+    ("s3_", "batches and files are not supported yet; the key is ignored"),
+    ("aws_batch_", "batches are not supported yet; the key is ignored"),
+    ("gcs_", "batches and files are not supported yet; the key is ignored"),
+    ("vector_store_", "vector stores are not supported yet; the key is ignored"),
+    ("milvus_", "vector stores are not supported yet; the key is ignored"),
+    ("langfuse_", "logging callbacks are not supported yet; the key is ignored"),
+];
+
+/// What `key` is.
+pub(super) fn role(key: &str) -> Role {
+    let listed = |list: &[&str]| list.contains(&key);
+    if listed(TYPED) {
+        Role::Typed
+    } else if listed(SECRET) {
+        Role::Secret
+    } else if listed(PROVIDER) {
+        Role::Provider
+    } else if listed(REQUEST) {
+        Role::Request
+    } else {
+        let exact = NOT_YET.iter().find(|(name, _)| *name == key);
+        let found = exact.or_else(|| NOT_YET_PREFIXES.iter().find(|(start, _)| key.starts_with(start)));
+        found.map_or(Role::Unknown, |(_, instead)| Role::NotYet(instead))
+    }
+}
+
+/// Every key with a full name, for "did you mean".
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    let lists = [TYPED, SECRET, PROVIDER, REQUEST];
+    lists.into_iter().flatten().copied().chain(NOT_YET.iter().map(|(name, _)| *name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Role, known, role};
+
+    #[test]
+    fn no_key_has_two_roles() {
+        let mut names: Vec<_> = known().collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn roles() {
+        assert_eq!(role("api_key"), Role::Secret);
+        assert_eq!(role("vertex_location"), Role::Provider);
+        assert_eq!(role("temperature"), Role::Request);
+        assert!(matches!(role("input_cost_per_token"), Role::NotYet(_)));
+        assert_eq!(role("api_bse"), Role::Unknown);
+    }
+}

@@ -1,0 +1,198 @@
+//! `router_settings`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::deployment::timeout;
+use super::fallbacks::{self, Reference};
+use super::unsupported;
+use crate::config::diagnose::Sink;
+use crate::config::env::{self, Env};
+use crate::config::model::Router;
+use crate::config::node::{Entry, Node, Value};
+use crate::config::{read, suggest};
+
+/// The router's settings while they are read.
+#[derive(Default)]
+pub(super) struct Routing {
+    pub(super) router: Router,
+    pub(super) named: Vec<Reference>,
+    aliases: Vec<Alias>,
+}
+
+struct Alias {
+    name: String,
+    group: String,
+    hidden: bool,
+}
+
+impl Routing {
+    pub(super) fn aliases(&self) -> BTreeMap<String, String> {
+        self.aliases.iter().map(|alias| (alias.name.clone(), alias.group.clone())).collect()
+    }
+
+    pub(super) fn hidden_aliases(&self) -> BTreeSet<String> {
+        self.aliases.iter().filter(|alias| alias.hidden).map(|alias| alias.name.clone()).collect()
+    }
+}
+
+/// The keys that act here; `SHARED` ones may also stand in `litellm_settings`.
+const KEYS: &[&str] = &[
+    "num_retries",
+    "allowed_fails",
+    "fallbacks",
+    "default_fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "max_fallbacks",
+    "retry_after",
+    "timeout",
+    "stream_timeout",
+    "cooldown_time",
+    "disable_cooldowns",
+    "model_group_alias",
+    "routing_strategy",
+    "default_max_parallel_requests",
+];
+
+/// Reads the section. What it writes goes before what `litellm_settings` said.
+pub(super) fn read(node: &Node, env: &dyn Env, routing: &mut Routing, sink: &mut Sink) {
+    let Some(mapping) = read::mapping(sink, "router_settings", node) else { return };
+    for entry in &mapping.entries {
+        let key = entry.key.as_str();
+        if !KEYS.contains(&key) {
+            other(entry, sink);
+            continue;
+        }
+        let entry = Entry { node: env::resolve(&entry.node, env, sink), ..entry.clone() };
+        if !entry.node.is_null() && !shared(&entry, routing, sink) {
+            own(&entry, routing, sink);
+        }
+    }
+}
+
+fn other(entry: &Entry, sink: &mut Sink) {
+    if let key @ ("health_check_interval" | "health_check_concurrency") = entry.key.as_str() {
+        let hint = Some("move it to `general_settings`".to_owned());
+        sink.error_hint(
+            &entry.key_place,
+            format!("`{key}` is not a key of `router_settings`, in litellm either"),
+            hint,
+        );
+        return;
+    }
+    unsupported::router(entry, KEYS, sink);
+}
+
+/// Reads a key that `litellm_settings` has too. False when it is not one of these.
+pub(super) fn shared(entry: &Entry, routing: &mut Routing, sink: &mut Sink) -> bool {
+    let (key, node) = (entry.key.as_str(), &entry.node);
+    let (router, named) = (&mut routing.router, &mut routing.named);
+    match key {
+        "num_retries" => router.num_retries = read::count(sink, key, node).or(router.num_retries),
+        "allowed_fails" => {
+            router.allowed_fails = read::count(sink, key, node).or(router.allowed_fails);
+            if router.allowed_fails == Some(3) {
+                sink.info(
+                    &node.place,
+                    "here a deployment rests after its fourth failure; litellm takes 3 for its default and uses its percentage rule",
+                );
+            }
+        }
+        "max_fallbacks" => router.max_fallbacks = read::count(sink, key, node).or(router.max_fallbacks),
+        "fallbacks" => replace(&mut router.fallbacks, fallbacks::read(sink, key, node, named)),
+        "default_fallbacks" => {
+            replace(&mut router.default_fallbacks, fallbacks::targets(sink, key, node, named))
+        }
+        "context_window_fallbacks" | "content_policy_fallbacks" => {
+            let list = fallbacks::read(sink, key, node, named);
+            if !list.is_empty() {
+                sink.warn(
+                    &entry.key_place,
+                    format!("`{key}` is not supported yet; `fallbacks` serve these errors too"),
+                );
+            }
+            let slot = match key {
+                "context_window_fallbacks" => &mut router.context_window_fallbacks,
+                _ => &mut router.content_policy_fallbacks,
+            };
+            replace(slot, list);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// A list that is empty does not hide the one that is there.
+fn replace<T>(slot: &mut Vec<T>, list: Vec<T>) {
+    if !list.is_empty() {
+        *slot = list;
+    }
+}
+
+fn own(entry: &Entry, routing: &mut Routing, sink: &mut Sink) {
+    let (key, node) = (entry.key.as_str(), &entry.node);
+    let router = &mut routing.router;
+    match key {
+        "retry_after" => router.retry_after = read::number(sink, key, node),
+        "timeout" => router.timeout = timeout(sink, key, node).or(router.timeout),
+        "stream_timeout" => router.stream_timeout = timeout(sink, key, node),
+        "cooldown_time" => {
+            router.cooldown_time = read::number(sink, key, node);
+            if router.cooldown_time == Some(0.0) {
+                sink.info(
+                    &node.place,
+                    "here 0 means that no deployment rests after a failure; litellm reads it as 5 seconds",
+                );
+            }
+        }
+        "disable_cooldowns" => router.disable_cooldowns = read::flag(sink, key, node).unwrap_or(false),
+        "model_group_alias" => aliases(node, routing, sink),
+        "routing_strategy" => strategy(node, sink),
+        _ => {
+            router.default_max_parallel_requests = read::count(sink, key, node);
+            sink.warn(&entry.key_place, format!("`{key}` is not supported yet; nothing is limited"));
+        }
+    }
+}
+
+fn aliases(node: &Node, routing: &mut Routing, sink: &mut Sink) {
+    let Some(mapping) = read::mapping(sink, "model_group_alias", node) else { return };
+    for entry in &mapping.entries {
+        let (target, hidden) = match &entry.node.value {
+            Value::Mapping(options) => {
+                let hidden = options.get("hidden").and_then(|node| read::flag(sink, "hidden", node));
+                (options.get("model"), hidden.unwrap_or(false))
+            }
+            _ => (Some(&entry.node), false),
+        };
+        let Some(target) = target.filter(|node| !node.is_null()) else {
+            sink.error(&entry.key_place, "an alias needs the model it stands for");
+            continue;
+        };
+        let Some(group) = read::text(sink, "model_group_alias", target) else { continue };
+        let instead = "so requests for this alias find no model";
+        routing.named.push(Reference { name: group.clone(), place: target.place.clone(), instead });
+        routing.aliases.push(Alias { name: entry.key.clone(), group, hidden });
+    }
+}
+
+fn strategy(node: &Node, sink: &mut Sink) {
+    const OTHERS: [&str; 6] = [
+        "least-busy",
+        "latency-based-routing",
+        "usage-based-routing",
+        "usage-based-routing-v2",
+        "cost-based-routing",
+        "provider-budget-routing",
+    ];
+    let Some(name) = read::text(sink, "routing_strategy", node) else { return };
+    if OTHERS.contains(&name.as_str()) {
+        let message = format!("`{name}` is not supported yet; requests are spread as `simple-shuffle` does");
+        sink.warn(&node.place, message);
+    } else if name != "simple-shuffle" {
+        let all = OTHERS.iter().copied().chain(["simple-shuffle"]);
+        let hint = suggest::did_you_mean(&name, all)
+            .unwrap_or_else(|| format!("they are simple-shuffle, {}", OTHERS.join(", ")));
+        sink.error_hint(&node.place, format!("there is no routing strategy `{name}`"), Some(hint));
+    }
+}

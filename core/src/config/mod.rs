@@ -1,0 +1,59 @@
+//! The configuration: a litellm `config.yaml` as it is, plus the optional `tidegate:` section.
+//!
+//! Read in three steps: YAML to a tree that knows its places (`yaml`, `node`), the tree to a [`Config`] (`litellm`,
+//! `tidegate`), and what is said about it on the way (`diagnose`). Nothing is dropped silently: what is not done becomes
+//! a [`Notice`] that says what happens instead.
+
+pub mod check;
+mod clocks;
+mod diagnose;
+mod document;
+mod env;
+mod litellm;
+mod model;
+mod node;
+mod policy;
+mod read;
+mod scalar;
+mod secret;
+mod source;
+mod suggest;
+mod tidegate;
+mod units;
+mod yaml;
+
+use std::path::Path;
+
+pub use clocks::{Clocks, WrittenClocks};
+pub use diagnose::{Notice, Report, Severity};
+pub use env::{Env, ProcessEnv};
+pub use model::{Config, Deployment, General, Group, Router};
+pub use secret::Secret;
+pub use source::{Place, Source};
+pub use tidegate::{
+    GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,
+};
+
+/// Reads the config file at `path`, the files it includes, and the variables it names.
+///
+/// # Errors
+/// The [`Report`] lists every problem found, each with its place.
+pub fn load(path: &Path, env: &dyn Env) -> Result<Config, Report> {
+    document::read_file(path).and_then(|text| parse(&text, path, env))
+}
+
+/// Reads `text` as the content of `file`; files it includes are looked for beside `file`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, file: &Path, env: &dyn Env) -> Result<Config, Report> {
+    let mut sink = diagnose::Sink::default();
+    let config = document::open(text, file, &mut sink).map(|root| litellm::config(&root, env, &mut sink));
+    match config {
+        Some(mut config) if sink.errors.is_empty() => {
+            config.notices = sink.notices;
+            Ok(config)
+        }
+        _ => Err(Report { errors: sink.errors, notices: sink.notices }),
+    }
+}

@@ -1,0 +1,167 @@
+//! What the rest of the program sees of a config.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Notice, Place, Secret, Tidegate};
+
+/// A config that was read without an error.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Every usable entry of `model_list`, in the order of the file. Ids are unique.
+    pub deployments: Vec<Deployment>,
+    /// The public model names, in the order in which the file first names them.
+    pub groups: Vec<Group>,
+    /// `model_group_alias`: the name a client may use, and the group it stands for.
+    pub aliases: BTreeMap<String, String>,
+    /// The aliases that `/models` does not list.
+    pub hidden_aliases: BTreeSet<String>,
+    /// `router_settings`, with `litellm_settings` where the former is silent.
+    pub router: Router,
+    /// `general_settings`.
+    pub general: General,
+    /// The `tidegate:` section.
+    pub tidegate: Tidegate,
+    /// `environment_variables:`. They go before the process's own wherever a variable is looked up.
+    pub environment: BTreeMap<String, Secret>,
+    /// What there is to say about a config that loads: see [`Notice`].
+    pub notices: Vec<Notice>,
+}
+
+/// A public model name and the deployments that answer for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// `model_name`; may hold a `*`.
+    pub name: String,
+    /// Indices into [`Config::deployments`], in the order of the file.
+    pub deployments: Vec<usize>,
+}
+
+/// One entry of `model_list`.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// `model_info.id`, else litellm's rule: the SHA-256 of the group and every parameter (BerriAI/litellm
+    /// `Router._generate_model_id`), so that dashboards keep their labels.
+    pub id: String,
+    /// The group it belongs to: `model_name`.
+    pub group: String,
+    /// `custom_llm_provider`, else the first segment of `litellm_params.model`; empty when the model is bare.
+    pub provider: String,
+    /// The model without the provider's prefix.
+    pub model: String,
+    /// Provider parameters that are no secrets: `api_base`, `vertex_project`, `api_version`, ...
+    pub params: Map<String, Value>,
+    /// `api_key`, `vertex_credentials` (a path or JSON), `aws_secret_access_key`, ...
+    pub secrets: BTreeMap<String, Secret>,
+    /// Default request parameters: sent unless the request sets them.
+    pub defaults: Map<String, Value>,
+    /// `extra_headers` and `headers`: sent with every upstream request.
+    pub headers: BTreeMap<String, Secret>,
+    /// Weight for the choice among the group's deployments.
+    pub weight: Option<f64>,
+    /// Requests a minute: a weight when `weight` is absent.
+    pub rpm: Option<u64>,
+    /// Tokens a minute: a weight when `weight` and `rpm` are absent.
+    pub tpm: Option<u64>,
+    /// Lower goes first; the higher ones are fallbacks inside the group.
+    pub order: Option<i64>,
+    /// Requests in flight at once.
+    pub max_parallel_requests: Option<u32>,
+    /// As written on the deployment; [`Config::clocks_of`] resolves it against the router's.
+    pub timeout: Option<Duration>,
+    /// As [`Self::timeout`], for streams.
+    pub stream_timeout: Option<Duration>,
+    /// Seconds out of rotation after a failure; 0 means never.
+    pub cooldown_time: Option<f64>,
+    /// Overrides the router's.
+    pub num_retries: Option<u32>,
+    /// Answered with this text, without a provider.
+    pub mock_response: Option<String>,
+    /// The entry's `model_name`.
+    pub place: Place,
+}
+
+/// `router_settings`. `None` and empty mean "not written"; the methods give the value in force.
+#[derive(Clone, Debug, Default)]
+pub struct Router {
+    /// Retries inside one group after the first call.
+    pub num_retries: Option<u32>,
+    /// The lower bound of a computed back-off, in seconds.
+    pub retry_after: Option<f64>,
+    /// Default of [`Deployment::timeout`].
+    pub timeout: Option<Duration>,
+    /// Default of [`Deployment::stream_timeout`].
+    pub stream_timeout: Option<Duration>,
+    /// Failures a minute that are forgiven; `None` selects litellm's percentage rule.
+    pub allowed_fails: Option<u32>,
+    /// Seconds out of rotation after a failure; 0 means never.
+    pub cooldown_time: Option<f64>,
+    /// No deployment ever leaves the rotation.
+    pub disable_cooldowns: bool,
+    /// Group and the groups tried after it, in order.
+    pub fallbacks: Vec<(String, Vec<String>)>,
+    /// Tried after any group.
+    pub default_fallbacks: Vec<String>,
+    /// How deep a chain of fallbacks may go.
+    pub max_fallbacks: Option<u32>,
+    /// Kept for a later version; not acted on.
+    pub context_window_fallbacks: Vec<(String, Vec<String>)>,
+    /// Kept for a later version; not acted on.
+    pub content_policy_fallbacks: Vec<(String, Vec<String>)>,
+    /// Default of [`Deployment::max_parallel_requests`].
+    pub default_max_parallel_requests: Option<u32>,
+}
+
+impl Router {
+    /// Retries in force; litellm's default is 2.
+    pub fn retries(&self) -> u32 {
+        self.num_retries.unwrap_or(2)
+    }
+
+    /// Cooldown in force, in seconds; litellm's default is 5.
+    pub fn cooldown(&self) -> f64 {
+        self.cooldown_time.unwrap_or(5.0)
+    }
+
+    /// Depth of fallbacks in force; litellm's default is 5.
+    pub fn fallback_depth(&self) -> u32 {
+        self.max_fallbacks.unwrap_or(5)
+    }
+}
+
+/// `general_settings`.
+#[derive(Clone, Debug, Default)]
+pub struct General {
+    /// The key clients must send; from the file, else from `LITELLM_MASTER_KEY`. `None`: the proxy is open.
+    pub master_key: Option<Secret>,
+    /// Replaces the model of every chat request.
+    pub completion_model: Option<String>,
+    /// `litellm_key_header_name`: a further header in which the key may come.
+    pub key_header_name: Option<String>,
+    /// `max_request_size_mb`, in bytes.
+    pub max_request_size: Option<u64>,
+    /// `max_parallel_requests` of one key.
+    pub max_parallel_requests: Option<u32>,
+    /// `global_max_parallel_requests` of the whole proxy.
+    pub global_max_parallel_requests: Option<u32>,
+}
+
+impl Config {
+    /// The group with this name, through its alias if it is one.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// A group's deployments.
+    pub fn deployments_of<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Deployment> {
+        group.deployments.iter().filter_map(|index| self.deployments.get(*index))
+    }
+
+    /// A variable as this config sees it: `environment_variables:` first, then `env`.
+    pub fn variable(&self, env: &dyn super::Env, name: &str) -> Option<Secret> {
+        self.environment.get(name).cloned().or_else(|| env.var(name).map(Secret::new))
+    }
+}

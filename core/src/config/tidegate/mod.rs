@@ -1,0 +1,232 @@
+//! The `tidegate:` section. It is ours, so an unknown key in it is an error, not a notice.
+
+mod parts;
+mod strict;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::clocks::{Clocks, WrittenClocks};
+use super::diagnose::Sink;
+use super::env::{self, Env};
+use super::node::Node;
+use super::{read, suggest};
+use strict::strict;
+
+/// The section with its defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Tidegate {
+    /// Where clients connect; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Where metrics, health and the admin API answer.
+    pub admin: SocketAddr,
+    /// The clocks of a group without overrides; [`super::Config::clocks_for`] adds them.
+    pub clocks: Clocks,
+    /// The clocks that the file names: they go before litellm's timeouts.
+    pub written_clocks: WrittenClocks,
+    /// What happens to a stream whose upstream fails after content was sent.
+    pub mid_stream: MidStream,
+    /// Bounds on what a client or an upstream may send.
+    pub limits: Limits,
+    /// Which plugins are loaded, and how.
+    pub plugins: Plugins,
+    /// How the watchdog acts.
+    pub watchdog: Watchdog,
+    /// Other processes to watch; kept for a later version.
+    pub guard: Vec<Guard>,
+    /// Overrides by group.
+    pub groups: BTreeMap<String, GroupOverrides>,
+}
+
+/// A group's overrides; `None` where it has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GroupOverrides {
+    /// The clocks it names.
+    pub clocks: WrittenClocks,
+    /// Its own rule for a failure in mid-stream.
+    pub mid_stream: Option<MidStream>,
+}
+
+/// What happens to a stream whose upstream fails after content was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MidStream {
+    /// One terminal error.
+    #[default]
+    Fail,
+    /// One continuation on another deployment. Not yet: acts as `Fail`.
+    Continue,
+}
+
+/// Bounds on what a client or an upstream may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections at once.
+    pub connections: u32,
+    /// Bytes of a request's head.
+    pub header: u64,
+    /// Bytes of a request's body; `general_settings.max_request_size_mb` where this is silent.
+    pub body: u64,
+    /// Bytes of one upstream event.
+    pub event: u64,
+}
+
+/// Which plugins are loaded, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plugins {
+    /// Searched before the built-in places, in this order.
+    pub dirs: Vec<PathBuf>,
+    /// Settings by plugin name.
+    pub uses: BTreeMap<String, PluginUse>,
+}
+
+/// One plugin's settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginUse {
+    /// Where it runs; `None`: the default for where it was found.
+    pub isolation: Option<Isolation>,
+    /// The SHA-256 its file must have, in lower-case hex.
+    pub sha256: Option<String>,
+}
+
+/// Where a plugin runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// In this process.
+    Inline,
+    /// In a child process.
+    Process,
+}
+
+/// How the watchdog acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watchdog {
+    /// Whether it acts at all.
+    pub mode: WatchdogMode,
+    /// `thresholds.r1.polls`: polls in a row without progress.
+    pub r1_polls: Option<u32>,
+    /// `thresholds.r1.age`: how old such a streak must be.
+    pub r1_age: Option<Duration>,
+    /// `thresholds.r2.cpu`: CPU time since the last progress.
+    pub r2_cpu: Option<Duration>,
+    /// `thresholds.r4.cpu`: CPU time in one poll.
+    pub r4_cpu: Option<Duration>,
+    /// `thresholds.r4.wall`: time in one poll that burns no CPU.
+    pub r4_wall: Option<Duration>,
+    /// `thresholds.r4p.after`: time in one poll before another worker is woken.
+    pub r4p_after: Option<Duration>,
+}
+
+/// Whether the watchdog acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WatchdogMode {
+    /// It aborts what breaks a rule.
+    #[default]
+    Enforce,
+    /// It counts and warns.
+    Observe,
+    /// It does not run.
+    Off,
+}
+
+/// One entry of `guard:`, as written. Kept for a later version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guard(pub serde_json::Value);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 10_000, header: 64 << 10, body: 32 << 20, event: 16 << 20 }
+    }
+}
+
+impl Default for Tidegate {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 4001)),
+            clocks: Clocks::default(),
+            written_clocks: WrittenClocks::default(),
+            mid_stream: MidStream::default(),
+            limits: Limits::default(),
+            plugins: Plugins::default(),
+            watchdog: Watchdog::default(),
+            guard: Vec::new(),
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+/// Reads the section. `names` are the groups of `model_list`, skipped entries included; `body` is litellm's own limit.
+pub(crate) fn read(
+    node: Option<&Node>,
+    names: &[String],
+    body: Option<u64>,
+    env: &dyn Env,
+    sink: &mut Sink,
+) -> Tidegate {
+    let mut section = Tidegate::default();
+    if let Some(body) = body {
+        section.limits.body = body;
+    }
+    let Some(node) = node.map(|node| env::resolve(node, env, sink)) else { return section };
+    strict(sink, "tidegate", &node, KEYS, |sink, key, entry| match key {
+        "listen" => parts::address(sink, key, &entry.node, &mut section.listen),
+        "admin" => parts::address(sink, key, &entry.node, &mut section.admin),
+        "clocks" => section.written_clocks = parts::clocks(sink, &entry.node),
+        "mid_stream" => section.mid_stream = parts::mid_stream(sink, &entry.node).unwrap_or_default(),
+        "limits" => parts::limits(sink, &entry.node, &mut section.limits),
+        "plugins" => section.plugins = parts::plugins(sink, &entry.node),
+        "watchdog" => section.watchdog = parts::watchdog(sink, &entry.node),
+        "guard" => section.guard = guard(sink, &entry.node),
+        _ => section.groups = groups(sink, &entry.node, names),
+    });
+    section.clocks = section.written_clocks.over(Clocks::default());
+    if section.listen == section.admin && section.listen.port() != 0 {
+        let place =
+            read::mapping(sink, "tidegate", &node).and_then(|map| map.get("admin").or(map.get("listen")));
+        let message = format!("`listen` and `admin` are both {}; each needs its own port", section.listen);
+        sink.error(&place.unwrap_or(&node).place, message);
+    }
+    section
+}
+
+const KEYS: &[&str] =
+    &["listen", "admin", "clocks", "mid_stream", "limits", "plugins", "watchdog", "guard", "groups"];
+
+fn guard(sink: &mut Sink, node: &Node) -> Vec<Guard> {
+    let items = read::list(sink, "guard", node);
+    if !items.is_empty() {
+        sink.warn(&node.place, "`guard` is not supported yet; no other process is watched");
+    }
+    items.iter().map(|item| Guard(item.to_json())).collect()
+}
+
+fn groups(sink: &mut Sink, node: &Node, names: &[String]) -> BTreeMap<String, GroupOverrides> {
+    let mut groups = BTreeMap::new();
+    let Some(mapping) = read::mapping(sink, "groups", node) else { return groups };
+    for entry in &mapping.entries {
+        if !names.contains(&entry.key) {
+            let hint = suggest::did_you_mean(&entry.key, names.iter().map(String::as_str));
+            sink.error_hint(
+                &entry.key_place,
+                format!("`model_list` has no model named `{}`", entry.key),
+                hint,
+            );
+            continue;
+        }
+        let mut overrides = GroupOverrides::default();
+        strict(
+            sink,
+            &format!("tidegate.groups.{}", entry.key),
+            &entry.node,
+            &["clocks", "mid_stream"],
+            |sink, key, entry| match key {
+                "clocks" => overrides.clocks = parts::clocks(sink, &entry.node),
+                _ => overrides.mid_stream = parts::mid_stream(sink, &entry.node),
+            },
+        );
+        groups.insert(entry.key.clone(), overrides);
+    }
+    groups
+}

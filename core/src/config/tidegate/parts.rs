@@ -1,0 +1,171 @@
+//! The parts of the `tidegate:` section, each read on its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::strict::{choice, strict};
+use super::{Isolation, Limits, MidStream, PluginUse, Plugins, Watchdog, WatchdogMode};
+use crate::config::clocks::WrittenClocks;
+use crate::config::diagnose::Sink;
+use crate::config::node::Node;
+use crate::config::{read, units};
+
+pub(super) fn address(sink: &mut Sink, name: &str, node: &Node, slot: &mut SocketAddr) {
+    let Some(text) = read::text(sink, name, node) else { return };
+    match text.parse() {
+        Ok(address) => *slot = address,
+        Err(_) => sink.error_hint(
+            &node.place,
+            format!("`{name}` takes an IP address and a port"),
+            Some("such as 127.0.0.1:4000, 0.0.0.0:4000 or [::1]:4000".to_owned()),
+        ),
+    }
+}
+
+pub(super) fn clocks(sink: &mut Sink, node: &Node) -> WrittenClocks {
+    let mut clocks = WrittenClocks::default();
+    strict(sink, "clocks", node, WrittenClocks::KEYS, |sink, key, entry| {
+        let value = duration(sink, key, &entry.node);
+        // Draining may be skipped; a limit of nothing would end every request.
+        if value == Some(Duration::ZERO) && key != "drain" {
+            sink.error(&entry.node.place, format!("`{key}` must be longer than 0s"));
+        } else if let Some(slot) = clocks.slot(key) {
+            *slot = value;
+        }
+    });
+    clocks
+}
+
+pub(super) fn mid_stream(sink: &mut Sink, node: &Node) -> Option<MidStream> {
+    let words = [("fail", MidStream::Fail), ("continue", MidStream::Continue)];
+    let value = choice(sink, "mid_stream", node, &words);
+    if value == Some(MidStream::Continue) {
+        sink.warn(
+            &node.place,
+            "`mid_stream: continue` is not supported yet; the stream ends with its error, as `fail` does",
+        );
+    }
+    value
+}
+
+pub(super) fn limits(sink: &mut Sink, node: &Node, limits: &mut Limits) {
+    strict(sink, "limits", node, &["connections", "header", "body", "event"], |sink, key, entry| {
+        if key == "connections" {
+            if let Some(count) = read::count(sink, key, &entry.node) {
+                limits.connections = count;
+            }
+            if limits.connections == 0 {
+                sink.error(&entry.node.place, "`connections` must be at least 1");
+            }
+            return;
+        }
+        let Some(bytes) = size(sink, key, &entry.node) else { return };
+        match key {
+            "header" => limits.header = bytes,
+            "body" => limits.body = bytes,
+            _ => limits.event = bytes,
+        }
+    });
+}
+
+pub(super) fn plugins(sink: &mut Sink, node: &Node) -> Plugins {
+    let mut plugins = Plugins::default();
+    strict(sink, "plugins", node, &["dirs", "use"], |sink, key, entry| match key {
+        "dirs" => plugins.dirs = read::texts(sink, key, &entry.node).into_iter().map(PathBuf::from).collect(),
+        _ => plugins.uses = uses(sink, &entry.node),
+    });
+    plugins
+}
+
+fn uses(sink: &mut Sink, node: &Node) -> BTreeMap<String, PluginUse> {
+    let mut uses = BTreeMap::new();
+    let Some(mapping) = read::mapping(sink, "use", node) else { return uses };
+    for entry in &mapping.entries {
+        let mut plugin = PluginUse::default();
+        strict(
+            sink,
+            &format!("plugins.use.{}", entry.key),
+            &entry.node,
+            &["isolation", "sha256"],
+            |sink, key, entry| {
+                if key == "isolation" {
+                    let words = [("inline", Isolation::Inline), ("process", Isolation::Process)];
+                    plugin.isolation = choice(sink, key, &entry.node, &words);
+                    return;
+                }
+                let Some(text) = read::text(sink, key, &entry.node) else { return };
+                if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    plugin.sha256 = Some(text.to_ascii_lowercase());
+                } else {
+                    sink.error(&entry.node.place, "`sha256` takes 64 hexadecimal digits");
+                }
+            },
+        );
+        uses.insert(entry.key.clone(), plugin);
+    }
+    uses
+}
+
+pub(super) fn watchdog(sink: &mut Sink, node: &Node) -> Watchdog {
+    let mut watchdog = Watchdog::default();
+    strict(sink, "watchdog", node, &["mode", "thresholds"], |sink, key, entry| {
+        if key == "thresholds" {
+            thresholds(sink, &entry.node, &mut watchdog);
+            return;
+        }
+        let words = [
+            ("enforce", WatchdogMode::Enforce),
+            ("observe", WatchdogMode::Observe),
+            ("off", WatchdogMode::Off),
+        ];
+        watchdog.mode = choice(sink, key, &entry.node, &words).unwrap_or_default();
+    });
+    watchdog
+}
+
+fn thresholds(sink: &mut Sink, node: &Node, watchdog: &mut Watchdog) {
+    const RULES: &[(&str, &[&str])] =
+        &[("r1", &["polls", "age"]), ("r2", &["cpu"]), ("r4", &["cpu", "wall"]), ("r4p", &["after"])];
+    let names: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
+    strict(sink, "thresholds", node, &names, |sink, rule, entry| {
+        let keys = RULES.iter().find(|(name, _)| *name == rule).map_or(&[][..], |(_, keys)| keys);
+        strict(sink, rule, &entry.node, keys, |sink, key, entry| {
+            if (rule, key) == ("r1", "polls") {
+                watchdog.r1_polls = read::count(sink, key, &entry.node);
+                if watchdog.r1_polls == Some(0) {
+                    sink.error(&entry.node.place, "`polls` must be at least 1");
+                }
+                return;
+            }
+            let value = duration(sink, key, &entry.node);
+            if value == Some(Duration::ZERO) {
+                sink.error(&entry.node.place, format!("`{key}` must be longer than 0s"));
+            }
+            match (rule, key) {
+                ("r1", _) => watchdog.r1_age = value,
+                ("r2", _) => watchdog.r2_cpu = value,
+                ("r4", "cpu") => watchdog.r4_cpu = value,
+                ("r4", _) => watchdog.r4_wall = value,
+                _ => watchdog.r4p_after = value,
+            }
+        });
+    });
+}
+
+fn duration(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {
+    let text = read::text(sink, name, node)?;
+    units::duration(&text).map_err(|message| sink.error(&node.place, format!("`{name}`: {message}"))).ok()
+}
+
+fn size(sink: &mut Sink, name: &str, node: &Node) -> Option<u64> {
+    let text = read::text(sink, name, node)?;
+    let bytes =
+        units::size(&text).map_err(|message| sink.error(&node.place, format!("`{name}`: {message}"))).ok()?;
+    if bytes == 0 {
+        sink.error(&node.place, format!("`{name}` must be more than 0"));
+        return None;
+    }
+    Some(bytes)
+}

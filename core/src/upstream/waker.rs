@@ -89,3 +89,7 @@ impl InlineWaker {
         drop(self.gate.task.take());
     }
 }
+
+#[cfg(test)]
+#[path = "waker_tests.rs"]
+mod tests;

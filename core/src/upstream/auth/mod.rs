@@ -1,6 +1,8 @@
 //! How a call proves who it is for. Keys live here and nowhere else; a plugin only names which one it wants.
 
 mod google;
+mod google_source;
+mod google_token;
 mod secret;
 
 use std::fmt;

@@ -1,0 +1,1 @@
+//! What an open stream costs. A measurement, not a test: it is ignored unless asked for.

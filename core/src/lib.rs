@@ -6,6 +6,11 @@
 
 pub mod config;
 pub mod dialects;
+pub mod exchange;
 pub mod failure;
 pub mod framing;
+pub mod gateway;
+pub mod metrics;
+pub mod relay;
+pub mod routing;
 pub mod upstream;

@@ -60,7 +60,8 @@ impl Head {
             retry_after: class.retry_after_ms.map(Duration::from_millis),
             retryable: class.retryable,
             quota: class.quota,
-            message: message.unwrap_or_else(|| format!("the upstream answered with HTTP status {}", self.status)),
+            message: message
+                .unwrap_or_else(|| format!("the upstream answered with HTTP status {}", self.status)),
             code,
         }
     }

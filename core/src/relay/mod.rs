@@ -2,4 +2,5 @@
 
 pub mod classify;
 pub mod clocks;
+pub mod live;
 pub mod source;

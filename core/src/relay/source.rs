@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::Body as _;
 use serde::de::IgnoredAny;
-use tidegate_host::{Answer, Close, End, Events, PluginError, Stream};
+use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
 
 use super::classify::Head;
 use crate::dialects::{Dialect, Seen};
@@ -36,12 +36,16 @@ pub enum Step {
     Failed(Failure),
 }
 
-/// How events are read.
-enum Reading {
-    /// The upstream speaks the client's dialect: its bytes pass as they came.
-    Pass,
-    /// A plugin turns each event into the client's.
-    Translate { stream: Stream, events: Events, include_usage: bool },
+/// What a plugin may write for one event.
+const MAX_EVENTS: usize = 4096;
+
+/// What the client wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Its dialect.
+    pub dialect: Dialect,
+    /// Whether it asked for the usage.
+    pub include_usage: bool,
 }
 
 /// The stream of one attempt.
@@ -55,7 +59,11 @@ pub struct Source {
 }
 
 struct Reader {
-    reading: Reading,
+    /// Turns each event into the client's. `None`: the upstream speaks the client's dialect, and its bytes pass as they
+    /// came.
+    translator: Option<Stream>,
+    events: Events,
+    include_usage: bool,
     dialect: Dialect,
     head: Head,
     finish: bool,
@@ -73,34 +81,26 @@ struct Batch {
 }
 
 impl Source {
-    /// A source whose upstream speaks the client's dialect.
-    pub fn pass(body: upstream::Body, framer: Framer, head: Head, dialect: Dialect, empty_limit: usize) -> Self {
-        Self::new(body, framer, head, dialect, Reading::Pass, empty_limit)
-    }
-
-    /// A source that `stream` translates.
-    pub fn translate(
+    /// The stream of `body`. `translator` turns its events into the client's; without one they are the client's already.
+    /// `limit`: bytes that may come in a row without any content.
+    pub fn new(
         body: upstream::Body,
         framer: Framer,
         head: Head,
-        dialect: Dialect,
-        stream: Stream,
-        include_usage: bool,
-        empty_limit: usize,
+        client: Client,
+        translator: Option<Stream>,
+        limit: usize,
     ) -> Self {
-        let reading = Reading::Translate { stream, events: Events::default(), include_usage };
-        Self::new(body, framer, head, dialect, reading, empty_limit)
-    }
-
-    fn new(
-        body: upstream::Body,
-        framer: Framer,
-        head: Head,
-        dialect: Dialect,
-        reading: Reading,
-        empty_limit: usize,
-    ) -> Self {
-        let reader = Reader { reading, dialect, head, finish: false, empty: 0, empty_limit };
+        let reader = Reader {
+            translator,
+            events: Events::new(limit, MAX_EVENTS),
+            include_usage: client.include_usage,
+            dialect: client.dialect,
+            head,
+            finish: false,
+            empty: 0,
+            empty_limit: limit,
+        };
         Self { body, framer, reader, ending: None, received: 0, over: false }
     }
 
@@ -176,7 +176,7 @@ impl Source {
 
     /// Says how the stream ended to the plugin that translates it. Dropped without, it was cancelled.
     pub fn close(self, failed: bool) {
-        if let Reading::Translate { stream, .. } = self.reader.reading {
+        if let Some(stream) = self.reader.translator {
             stream.close(if failed { Close::Failed } else { Close::End });
         }
     }
@@ -204,34 +204,22 @@ impl Reader {
         let mut out = Vec::new();
         let mut passed = 0;
         for event in block.events() {
-            let result = match (&event.kind, &self.reading) {
-                (Kind::Stray, _) if is_punctuation(event.data) => Ok(()),
-                (Kind::Quiet, Reading::Pass) => {
-                    passed = event.raw.end;
-                    Ok(())
-                }
-                (Kind::Quiet, Reading::Translate { .. }) => Ok(()),
-                (Kind::Stray, Reading::Pass) => Err(self.stray(event.data, last)),
-                (Kind::Event, Reading::Pass) => {
-                    let result = self.pass(&event, last, &mut batch);
-                    if !matches!(result, Err(Step::Failed(_))) {
-                        passed = event.raw.end;
-                    }
-                    result
-                }
-                (kind, Reading::Translate { .. }) => {
-                    self.translate(&event, *kind == Kind::Stray, last, &mut out, &mut batch)
-                }
+            let result = match event.kind {
+                Kind::Stray if is_punctuation(event.data) => Ok(()),
+                _ if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
+                Kind::Quiet => Ok(()),
+                Kind::Stray => Err(self.stray(event.data, last)),
+                Kind::Event => self.pass(&event, last, &mut batch),
             };
+            if !matches!(result, Err(Step::Failed(_))) {
+                passed = event.raw.end;
+            }
             if let Err(ending) = result {
                 batch.ending = Some(ending);
                 break;
             }
         }
-        batch.bytes = match self.reading {
-            Reading::Pass => block.bytes.slice(..passed),
-            Reading::Translate { .. } => out.into(),
-        };
+        batch.bytes = if self.translator.is_some() { out.into() } else { block.bytes.slice(..passed) };
         if batch.content {
             self.empty = 0;
         } else if self.empty > self.empty_limit {
@@ -265,78 +253,71 @@ impl Reader {
     fn translate(
         &mut self,
         event: &Event<'_>,
-        stray: bool,
         last: bool,
         out: &mut Vec<u8>,
         batch: &mut Batch,
     ) -> Result<(), Step> {
-        let Reading::Translate { stream, events, .. } = &mut self.reading else { return Ok(()) };
+        let Some(stream) = &mut self.translator else { return Ok(()) };
+        if event.kind == Kind::Quiet {
+            return Ok(());
+        }
+        let stray = event.kind == Kind::Stray;
         let data = if stray { bare_document(event.data) } else { event.data };
-        let result = stream.event(event.name, data, stray, events);
-        let done = events.is_done();
-        match result {
+        self.events.clear();
+        match stream.event(event.name, data, stray, &mut self.events) {
             Ok(Answer::Done) => self.emit(out, batch)?,
-            Ok(Answer::Pass) => {
-                let dialect = self.dialect;
-                self.emit_one(dialect, event.name, data, out, batch)?;
-            }
+            Ok(Answer::Pass) => self.inspect(event.name, data, out, batch)?,
             Ok(Answer::Upstream) => return Err(Step::Failed(self.head.classify_event(event.name, data))),
             Err(PluginError::Protocol(_)) => return Err(Step::Failed(not_understood(data, last))),
             Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
         }
+        let done = self.events.notes().iter().any(|(note, _)| *note == Note::Done);
         if done { Err(self.end(out, batch)) } else { Ok(()) }
     }
 
     /// Writes what the plugin gave for one event, each inspected as the client's dialect.
     fn emit(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Result<(), Step> {
-        let dialect = self.dialect;
-        let Reading::Translate { events, .. } = &mut self.reading else { return Ok(()) };
-        let given = std::mem::take(events);
-        let result = given.iter().try_for_each(|(name, data)| self.emit_one(dialect, name, data, out, batch));
-        if let Reading::Translate { events, .. } = &mut self.reading {
-            *events = given;
-        }
+        let events = std::mem::replace(&mut self.events, Events::new(0, 0));
+        let result = events.iter().try_for_each(|event| self.inspect(event.name, event.data, out, batch));
+        self.events = events;
         result
     }
 
-    fn emit_one(
+    fn inspect(
         &mut self,
-        dialect: Dialect,
         name: &[u8],
         data: &[u8],
         out: &mut Vec<u8>,
         batch: &mut Batch,
     ) -> Result<(), Step> {
-        let Seen::Chunk(chunk) = dialect.inspect(name, data) else {
-            let failure = Failure::plugin(&"the provider plugin wrote an event that is not in the client's dialect");
+        let Seen::Chunk(chunk) = self.dialect.inspect(name, data) else {
+            let failure =
+                Failure::plugin(&"the provider plugin wrote an event that is not in the client's dialect");
             return Err(Step::Failed(failure));
         };
         batch.content |= chunk.content;
         self.finish |= chunk.finish;
-        let wanted = matches!(self.reading, Reading::Translate { include_usage: true, .. });
-        if wanted || !chunk.usage_only {
-            dialect.frame(name, data, out);
+        if self.include_usage || !chunk.usage_only {
+            self.dialect.frame(name, data, out);
         }
         Ok(())
     }
 
     /// The upstream is through: asks whether the answer is, and writes the client's end.
     fn end(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Step {
-        let Reading::Translate { stream, events, .. } = &mut self.reading else {
-            return Step::Failed(Failure::truncated("it ended without its terminal marker"));
-        };
-        match stream.end(events) {
+        let unfinished = || Step::Failed(Failure::truncated("it ended without its terminal marker"));
+        let Some(stream) = &mut self.translator else { return unfinished() };
+        self.events.clear();
+        match stream.end(&mut self.events) {
             Ok(End::Done) => {}
-            Ok(End::Truncated) => {
-                return Step::Failed(Failure::truncated("it ended without its terminal marker"));
-            }
+            Ok(End::Truncated) => return unfinished(),
             Err(error) => return Step::Failed(Failure::plugin(&error)),
         }
         if let Err(failed) = self.emit(out, batch) {
             return failed;
         }
         if !self.finish {
-            return Step::Failed(Failure::truncated("it ended without saying why"));
+            return unfinished();
         }
         out.extend_from_slice(self.dialect.done());
         Step::Done

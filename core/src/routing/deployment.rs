@@ -16,7 +16,7 @@ use crate::config::{self, Config, Env};
 use crate::dialects::Request;
 use crate::failure::Failure;
 use crate::relay::clocks::Limits;
-use crate::upstream::{Auth, GoogleToken, Secret};
+use crate::upstream::auth::{Auth, GoogleToken, Secret};
 
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,8 @@ impl Deployment {
         let (plugin, manifest) = plugins.provider(&from.provider, &from.model).ok_or_else(|| {
             format!("{whose}: no plugin offers the provider \"{wanted}\"; there are: {}", plugins.prefixes())
         })?;
-        let secrets = secrets(config, from, manifest, env).map_err(|missing| format!("{whose}: {missing}"))?;
+        let secrets =
+            secrets(config, from, manifest, env).map_err(|missing| format!("{whose}: {missing}"))?;
         let names: Vec<&String> = secrets.keys().collect();
         let created = json!({
             "provider": manifest.prefix,
@@ -122,7 +123,8 @@ impl Deployment {
         if self.defaults.is_empty() {
             return Ok((request.body.clone(), Some(request.model_at.clone())));
         }
-        let refuse = |error: serde_json::Error| Failure::bad_request(format!("the request cannot be read: {error}"));
+        let refuse =
+            |error: serde_json::Error| Failure::bad_request(format!("the request cannot be read: {error}"));
         let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(refuse)?;
         for (name, value) in &self.defaults {
             body.entry(name).or_insert_with(|| value.clone());
@@ -144,7 +146,9 @@ impl Deployment {
                     .map_err(|_| Failure::plugin(&"the provider plugin named a header that is not legal"))?;
                 Ok(Auth::Header { name, prefix: prefix.into(), secret: self.secret(&secret)? })
             }
-            Wanted::GoogleOauth { secret, scope } => Ok(Auth::Google { source: self.google(&secret, &scope)? }),
+            Wanted::GoogleOauth { secret, scope } => {
+                Ok(Auth::Google { source: self.google(&secret, &scope)? })
+            }
             Wanted::AwsSigV4 { .. } => Ok(Auth::AwsSigV4),
         }
     }
@@ -182,13 +186,18 @@ fn secrets(
             continue;
         }
         let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
-        match found.map(|secret| Secret::new(secret.expose())).or_else(|| spec.default.as_deref().map(Secret::new)) {
+        match found
+            .map(|secret| Secret::new(secret.expose()))
+            .or_else(|| spec.default.as_deref().map(Secret::new))
+        {
             Some(secret) => {
                 secrets.insert(name.clone(), secret);
             }
             None if spec.required => {
                 let hint = spec.env.join(" or ");
-                return Err(format!("it has no {name}: set litellm_params.{name}, or {hint} in the environment"));
+                return Err(format!(
+                    "it has no {name}: set litellm_params.{name}, or {hint} in the environment"
+                ));
             }
             None => {}
         }
@@ -196,7 +205,12 @@ fn secrets(
     Ok(secrets)
 }
 
-fn params(config: &Config, from: &config::Deployment, manifest: &ProviderManifest, env: &dyn Env) -> Map<String, Value> {
+fn params(
+    config: &Config,
+    from: &config::Deployment,
+    manifest: &ProviderManifest,
+    env: &dyn Env,
+) -> Map<String, Value> {
     let mut params = from.params.clone();
     for (name, spec) in &manifest.params {
         if params.contains_key(name) {
@@ -213,7 +227,8 @@ fn headers(from: &config::Deployment) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &from.headers {
         let legal = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value.expose()).ok());
-        let (name, mut value) = legal.ok_or_else(|| format!("the extra header \"{name}\" is not legal HTTP"))?;
+        let (name, mut value) =
+            legal.ok_or_else(|| format!("the extra header \"{name}\" is not legal HTTP"))?;
         value.set_sensitive(true);
         headers.append(name, value);
     }

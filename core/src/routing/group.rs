@@ -70,7 +70,10 @@ impl Group {
     /// The shortest time until one of its own deployments is back, if all are cooling.
     pub fn cooldown(&self) -> Option<Duration> {
         let own = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
-        own.map(|(target, _)| target.health.cooldown_ms()).min().filter(|ms| *ms > 0).map(Duration::from_millis)
+        own.map(|(target, _)| target.health.cooldown_ms())
+            .min()
+            .filter(|ms| *ms > 0)
+            .map(Duration::from_millis)
     }
 
     fn draw(&self, number: u16, seed: u64) -> Option<u16> {

@@ -39,7 +39,12 @@ impl Routes {
     ///
     /// # Errors
     /// A sentence: no deployment is left, or there is no policy.
-    pub fn build(config: Config, plugins: &Plugins, env: &dyn Env, before: Option<&Routes>) -> Result<Self, String> {
+    pub fn build(
+        config: Config,
+        plugins: &Plugins,
+        env: &dyn Env,
+        before: Option<&Routes>,
+    ) -> Result<Self, String> {
         let policy = plugins
             .get(POLICY)
             .and_then(|plugin| plugin.policy())

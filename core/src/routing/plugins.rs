@@ -60,9 +60,15 @@ impl Plugins {
     }
 
     /// The provider that a deployment names by its prefix, or that claims its bare model.
-    pub fn provider<'a>(&'a self, prefix: &str, model: &str) -> Option<(&'a Arc<Plugin>, &'a ProviderManifest)> {
+    pub fn provider<'a>(
+        &'a self,
+        prefix: &str,
+        model: &str,
+    ) -> Option<(&'a Arc<Plugin>, &'a ProviderManifest)> {
         let offers = || {
-            self.by_name.values().flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)))
+            self.by_name
+                .values()
+                .flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)))
         };
         if prefix.is_empty() {
             return offers().find(|(_, offer)| offer.models.iter().any(|pattern| claims(pattern, model)));

@@ -1,0 +1,321 @@
+//! One upstream call: request built by the plugin, sent, and read until it is clear what the client can be told.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::body::Body as _;
+use tidegate_host::{Framing, HeadIn, PluginError, Reply, RequestIn, ResponseSpec, UpstreamRequest};
+use tidegate_watchdog::Phase;
+use tokio::time::Instant;
+
+use super::Exchange;
+use crate::dialects::Seen;
+use crate::failure::Failure;
+use crate::framing::{Framer, JsonArray, JsonLines, Sse};
+use crate::relay::classify::{Head, lend, unix_ms};
+use crate::relay::clocks::{Clocks, Expired};
+use crate::relay::live::Live;
+use crate::relay::source::{Client, Source, Step};
+use crate::routing::Deployment;
+use crate::upstream::{self, Call, Target};
+
+/// How much of an error's body is read, and how long it may take.
+const ERROR_BODY: usize = 64 * 1024;
+const ERROR_TIME: Duration = Duration::from_secs(5);
+
+/// An answer that the client can be given.
+pub(super) enum Opened {
+    /// A stream at its first content; or at its end, if it had none.
+    Stream {
+        live: Live,
+        /// Everything up to there.
+        first: Bytes,
+        /// It has ended, well.
+        ended: bool,
+    },
+    /// A whole body in the client's dialect.
+    Whole(Bytes),
+}
+
+impl Exchange {
+    pub(super) async fn attempt(&self, target: u16) -> Result<Opened, Failure> {
+        let deployment = self.deployment(target).clone();
+        let _in_flight = deployment.health.enter();
+        let times = deployment.times(self.request.stream);
+        let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
+
+        let (call, response) = self.prepare(&deployment, &mut clocks).await?;
+        let sent = within(&mut clocks, self.gateway.upstream.send(call, times.connect)).await?;
+        let answer = sent.map_err(|error| Failure::send(&error))?;
+        self.probe.phase(Phase::Waiting);
+
+        let head =
+            Head { provider: deployment.provider.clone(), status: answer.status, headers: answer.headers };
+        if !head.status.is_success() {
+            let body = read_some(answer.body, &mut clocks).await;
+            return Err(head.classify_status(&body));
+        }
+        if let Some(coding) = head.headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+            return Err(Failure::malformed(format!(
+                "it is compressed ({coding:?}) though that was not offered"
+            )));
+        }
+        if self.request.stream {
+            self.open_stream(head, answer.body, response, clocks).await
+        } else {
+            self.read_whole(head, answer.body, response, clocks).await
+        }
+    }
+
+    /// What to send, and what will come.
+    async fn prepare(
+        &self,
+        deployment: &Deployment,
+        clocks: &mut Clocks,
+    ) -> Result<(Call, ResponseSpec), Failure> {
+        let (body, model_span) = deployment.body(&self.request)?;
+        let input = RequestIn {
+            dialect: tidegate_host::Dialect::from_u32(self.request.dialect.number()),
+            stream: self.request.stream,
+            model: &deployment.model,
+            body: &body,
+            model_span,
+            headers: &[],
+        };
+        let wanted = deployment.provider.request(&input).map_err(|error| match error {
+            PluginError::Invalid(why) | PluginError::Unsupported(why) => Failure::bad_request(why),
+            error => Failure::plugin(&error),
+        })?;
+        let UpstreamRequest { method, url, headers, auth, response, body } = wanted;
+        let bad = |what: &str| Failure::plugin(&format!("the provider plugin gave {what}"));
+        let mut fields = HeaderMap::with_capacity(headers.len() + deployment.headers.len() + 4);
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        fields.insert(USER_AGENT, HeaderValue::from_static(concat!("tidegate/", env!("CARGO_PKG_VERSION"))));
+        for (name, value) in headers {
+            let name = HeaderName::try_from(name).map_err(|_| bad("a header name that is not legal"))?;
+            fields.insert(
+                name,
+                HeaderValue::try_from(value).map_err(|_| bad("a header value that is not legal"))?,
+            );
+        }
+        for (name, value) in &deployment.headers {
+            fields.insert(name, value.clone());
+        }
+        let auth = deployment.auth(auth)?;
+        within(clocks, auth.authorize(&mut fields)).await?.map_err(|error| {
+            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.id))
+        })?;
+        let call = Call {
+            method: method.parse().map_err(|_| bad("a method that is not legal"))?,
+            url: url.parse::<Target>().map_err(|error| bad(&format!("a URL that is not usable: {error}")))?,
+            headers: fields,
+            body: body.into(),
+        };
+        Ok((call, response))
+    }
+
+    async fn open_stream(
+        &self,
+        head: Head,
+        body: upstream::Body,
+        response: ResponseSpec,
+        mut clocks: Clocks,
+    ) -> Result<Opened, Failure> {
+        let event_limit = usize::try_from(self.routes.config.tidegate.limits.event).unwrap_or(usize::MAX);
+        let framing = resolve(response.framing, &head.headers)?;
+        let passes = self.passes(response);
+        if passes && framing != Framing::Sse {
+            let whole = collect(body, &mut clocks, event_limit).await?;
+            return Err(match self.request.dialect.inspect_body(&whole) {
+                Seen::Error => head.classify_body(&whole),
+                _ => Failure::malformed("it answered a request for a stream with a whole body"),
+            });
+        }
+        let framer = match framing {
+            Framing::JsonLines => Framer::JsonLines(JsonLines::new(event_limit)),
+            Framing::JsonArray => Framer::JsonArray(JsonArray::new(event_limit)),
+            _ => Framer::Sse(Sse::new(event_limit)),
+        };
+        let translator = if passes {
+            None
+        } else {
+            let headers = lend(&head.headers);
+            let opened = head.provider.open(&self.head_in(&head, framing, &headers));
+            Some(opened.map_err(|error| Failure::plugin(&error))?)
+        };
+        let client = Client { dialect: self.request.dialect, include_usage: self.request.include_usage };
+        let source = Source::new(body, framer, head, client, translator, event_limit);
+        self.first_content(Live::new(source, clocks), event_limit).await
+    }
+
+    /// Reads until there is content. What comes before it is held back, so that an error can still be an HTTP status
+    /// and another attempt can still be made.
+    async fn first_content(&self, mut live: Live, limit: usize) -> Result<Opened, Failure> {
+        let mut held = BytesMut::new();
+        loop {
+            match poll_fn(|cx| live.poll_step(cx).step).await {
+                Step::Data { bytes, content } => {
+                    if content && held.is_empty() {
+                        return Ok(Opened::Stream { live, first: bytes, ended: false });
+                    }
+                    held.extend_from_slice(&bytes);
+                    if content {
+                        return Ok(Opened::Stream { live, first: held.freeze(), ended: false });
+                    }
+                    if held.len() > limit {
+                        live.close(true);
+                        return Err(Failure::malformed(format!(
+                            "{} bytes came without any content",
+                            held.len()
+                        )));
+                    }
+                }
+                Step::Done => return Ok(Opened::Stream { live, first: held.freeze(), ended: true }),
+                Step::Failed(failure) => {
+                    live.close(true);
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    async fn read_whole(
+        &self,
+        head: Head,
+        body: upstream::Body,
+        response: ResponseSpec,
+        mut clocks: Clocks,
+    ) -> Result<Opened, Failure> {
+        let limit = usize::try_from(self.routes.config.tidegate.limits.body).unwrap_or(usize::MAX);
+        let body = collect(body, &mut clocks, limit).await?;
+        let translated = if self.passes(response) {
+            None
+        } else {
+            let headers = lend(&head.headers);
+            match head.provider.response(&self.head_in(&head, Framing::Auto, &headers), &body) {
+                Ok(Reply::Pass) => None,
+                Ok(Reply::Body(translated)) => Some(Bytes::from(translated)),
+                Ok(Reply::Upstream) => return Err(head.classify_body(&body)),
+                Err(PluginError::Protocol(_)) => return Err(unreadable(&body)),
+                Err(error) => return Err(Failure::plugin(&error)),
+            }
+        };
+        match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
+            (Seen::Chunk(_), translated) => Ok(Opened::Whole(translated.unwrap_or(body))),
+            (Seen::Error, None) => Err(head.classify_body(&body)),
+            (_, None) => Err(unreadable(&body)),
+            (_, Some(_)) => {
+                Err(Failure::plugin(&"the provider plugin's answer is not in the client's dialect"))
+            }
+        }
+    }
+
+    /// Whether the upstream's bytes are the client's as they are.
+    fn passes(&self, response: ResponseSpec) -> bool {
+        response.dialect as u32 == self.request.dialect.number() && !response.every_event
+    }
+
+    fn head_in<'a>(
+        &'a self,
+        head: &Head,
+        framing: Framing,
+        headers: &'a [tidegate_host::Header<'a>],
+    ) -> HeadIn<'a> {
+        HeadIn {
+            http_status: head.status.as_u16(),
+            dialect: tidegate_host::Dialect::from_u32(self.request.dialect.number()),
+            framing,
+            model: &self.request.model,
+            headers,
+            unix_ms: unix_ms(),
+            seed: self.seed,
+        }
+    }
+}
+
+fn unreadable(body: &[u8]) -> Failure {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Err(error) if error.is_eof() => Failure::truncated("its JSON breaks off"),
+        _ => Failure::malformed("its body is not an answer in its dialect"),
+    }
+}
+
+/// The framing of the body, by what the plugin said, else by its content type.
+fn resolve(framing: Framing, headers: &HeaderMap) -> Result<Framing, Failure> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match framing {
+        Framing::AwsEventstream => Err(Failure::refusal(501, "AWS event streams are not supported yet")),
+        Framing::Sse if kind == "application/json" => Ok(Framing::JsonArray),
+        Framing::Auto => Ok(match kind.as_str() {
+            "application/json" => Framing::JsonArray,
+            "application/x-ndjson" | "application/jsonl" => Framing::JsonLines,
+            _ => Framing::Sse,
+        }),
+        other => Ok(other),
+    }
+}
+
+/// Runs `work` until a clock runs out.
+async fn within<F: Future>(clocks: &mut Clocks, work: F) -> Result<F::Output, Failure> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        clocks.poll(cx).map(|expired| {
+            Err(match expired {
+                Expired::Clock(failure) => failure,
+                Expired::Grace => Failure::refusal(500, "a clock ran that was not started"),
+            })
+        })
+    })
+    .await
+}
+
+/// The whole body, at most `limit` bytes of it.
+async fn collect(mut body: upstream::Body, clocks: &mut Clocks, limit: usize) -> Result<Bytes, Failure> {
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = within(clocks, poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await?;
+        let Some(frame) = frame else { return Ok(whole.freeze()) };
+        let frame = frame.map_err(|error| Failure::body(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let now = Instant::now();
+        clocks.byte(now);
+        clocks.content(now);
+        if whole.is_empty() && body.is_end_stream() {
+            return if data.len() > limit { Err(too_long(limit)) } else { Ok(data) };
+        }
+        if whole.len() + data.len() > limit {
+            return Err(too_long(limit));
+        }
+        whole.extend_from_slice(&data);
+    }
+}
+
+fn too_long(limit: usize) -> Failure {
+    Failure::malformed(format!("its body is longer than {limit} bytes"))
+}
+
+/// What can be had of an error's body without waiting for it.
+async fn read_some(mut body: upstream::Body, clocks: &mut Clocks) -> Bytes {
+    let mut some = BytesMut::new();
+    let read = async {
+        while some.len() < ERROR_BODY {
+            let frame = within(clocks, poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await;
+            let Ok(Some(Ok(frame))) = frame else { break };
+            if let Ok(data) = frame.into_data() {
+                some.extend_from_slice(&data[..data.len().min(ERROR_BODY - some.len())]);
+            }
+        }
+    };
+    // What has come by then decides.
+    let _ = tokio::time::timeout(ERROR_TIME, read).await;
+    some.freeze()
+}

@@ -1,0 +1,313 @@
+//! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
+
+mod attempt;
+mod policy;
+mod reply;
+mod stream;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Response;
+use tidegate_engine::{Command, Engine, Event, Reason, Terminal};
+use tidegate_watchdog::{Phase, Probe, Rule};
+use tokio::time::Instant;
+
+use crate::dialects::Request;
+use crate::failure::{Clock, Failure};
+use crate::gateway::Gateway;
+use crate::metrics::{Ending, LoopKind};
+use crate::routing::{Deployment, Group, Routes, group::seed};
+
+pub use reply::Body;
+pub use stream::Streaming;
+
+use attempt::Opened;
+use policy::Record;
+
+/// What the listener knows of the client.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Its key, or its address where none is asked for: only to see a client that does not wait.
+    pub identity: Vec<u8>,
+}
+
+/// A request on its way.
+pub struct Exchange {
+    gateway: Arc<Gateway>,
+    routes: Arc<Routes>,
+    group: Arc<Group>,
+    request: Request,
+    caller: Caller,
+    probe: Probe,
+    engine: Engine,
+    started: Instant,
+    total: Duration,
+    history: Vec<Record>,
+    running: Option<Running>,
+    visited: Vec<u16>,
+    seed: u64,
+    bytes_to_client: u64,
+    finished: bool,
+}
+
+/// The attempt in flight.
+struct Running {
+    target: u16,
+    started: Instant,
+}
+
+/// What the drive came to.
+enum Outcome {
+    Stream(Opened),
+    Whole(bytes::Bytes),
+    Failed(Failure),
+}
+
+impl Exchange {
+    /// A request for `group`, watched by `probe`.
+    pub fn new(
+        gateway: Arc<Gateway>,
+        routes: Arc<Routes>,
+        group: Arc<Group>,
+        request: Request,
+        caller: Caller,
+        probe: Probe,
+    ) -> Self {
+        gateway.metrics.active.inc();
+        let total =
+            group.targets.first().map_or(group.clocks.total, |target| target.times(request.stream).total);
+        Self {
+            engine: Engine::new(group.limits(total), group.numbers.clone()),
+            started: Instant::now(),
+            total,
+            history: Vec::new(),
+            running: None,
+            visited: Vec::new(),
+            seed: seed(),
+            bytes_to_client: 0,
+            finished: false,
+            gateway,
+            routes,
+            group,
+            request,
+            caller,
+            probe,
+        }
+    }
+
+    /// Runs it until its first content, its whole answer or its error. What remains of a stream is in the body.
+    pub async fn run(mut self) -> Response<Body> {
+        if self.gateway.clients.came(&self.caller.identity, &self.group.name) {
+            self.gateway.metrics.looped(LoopKind::Client);
+        }
+        let probe = self.probe.clone();
+        let outcome = {
+            let mut drive = pin!(self.drive());
+            poll_fn(|cx| {
+                probe.poll(|| match probe.verdict() {
+                    Some(rule) => Poll::Ready(Err(rule)),
+                    None => drive.as_mut().poll(cx).map(Ok),
+                })
+            })
+            .await
+        };
+        let outcome = outcome.unwrap_or_else(|rule| Outcome::Failed(self.abort(rule)));
+        self.reply(outcome)
+    }
+
+    async fn drive(&mut self) -> Outcome {
+        let first = self.group.choose(self.seed);
+        let mut command = self.engine.step(Event::Start { target: first });
+        // Every legal step lowers the engine's measure, so this ends.
+        loop {
+            command = match command {
+                Command::Attempt { target } => {
+                    self.begin(target);
+                    match self.attempt(target).await {
+                        Ok(opened @ Opened::Stream { .. }) => {
+                            self.observe_first_content();
+                            self.engine.step(Event::Content);
+                            return Outcome::Stream(opened);
+                        }
+                        Ok(Opened::Whole(body)) => {
+                            self.observe_first_content();
+                            self.succeed();
+                            self.engine.step(Event::Ended);
+                            return Outcome::Whole(body);
+                        }
+                        Err(failure) => self.fail(failure),
+                    }
+                }
+                Command::AskPolicy => self.ask(),
+                Command::Sleep { ms } => {
+                    self.probe.phase(Phase::Backoff);
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    self.engine.step(Event::Slept)
+                }
+                Command::Finish(Terminal::Error(reason)) => return Outcome::Failed(self.explain(reason)),
+                // The engine answers so to no event of this loop.
+                Command::Finish(_) | Command::Relay | Command::Ignore => {
+                    return Outcome::Failed(Failure::refusal(
+                        500,
+                        "the attempt engine was driven out of order",
+                    ));
+                }
+            };
+        }
+    }
+
+    fn deployment(&self, target: u16) -> &Arc<Deployment> {
+        // The engine only names targets that it was given.
+        &self.group.targets[usize::from(target)]
+    }
+
+    fn begin(&mut self, target: u16) {
+        let number = self.group.numbers[usize::from(target)];
+        if self.visited.last() != Some(&number) {
+            if self.visited.contains(&number) {
+                self.gateway.metrics.looped(LoopKind::Chain);
+            }
+            if !self.visited.is_empty() {
+                let to = &self.deployment(target).group;
+                self.gateway.metrics.fallbacks.with_label_values(&[&*self.group.name, &**to]).inc();
+            }
+            self.visited.push(number);
+        }
+        self.running = Some(Running { target, started: Instant::now() });
+        self.probe.deployment(self.deployment(target).id.clone());
+        self.probe.phase(Phase::Connecting);
+    }
+
+    fn observe_first_content(&self) {
+        let took = self.started.elapsed().as_secs_f64();
+        self.gateway.metrics.first_token.with_label_values(&[&*self.group.name]).observe(took);
+        if let Some(running) = &self.running {
+            self.deployment(running.target).health.first_content(running.started.elapsed());
+        }
+    }
+
+    /// The attempt in flight came to its good end.
+    fn succeed(&mut self) {
+        if let Some(running) = self.running.take() {
+            let deployment = self.deployment(running.target);
+            deployment.health.record(true);
+            self.gateway.metrics.attempts.with_label_values(&[&*deployment.id, "ok"]).inc();
+        }
+    }
+
+    /// The attempt in flight failed: says so to the engine.
+    fn fail(&mut self, failure: Failure) -> Command {
+        let event = Event::Failed(failure.for_engine());
+        if let Some(running) = self.running.take() {
+            self.record(&running, failure);
+        }
+        self.engine.step(event)
+    }
+
+    fn record(&mut self, running: &Running, failure: Failure) {
+        let deployment = self.deployment(running.target).clone();
+        let metrics = &self.gateway.metrics;
+        deployment.health.record(false);
+        metrics.attempts.with_label_values(&[&*deployment.id, failure.kind()]).inc();
+        if failure.status == 429 {
+            let phase = if self.engine.committed() { "mid_stream" } else { "start" };
+            metrics.upstream_429.with_label_values(&[&*deployment.id, phase]).inc();
+        }
+        tracing::info!(
+            group = %self.group.name, deployment = %deployment.id, status = failure.status, kind = failure.kind(),
+            committed = self.engine.committed(), attempt = self.history.len() + 1, "attempt failed: {}", failure.message
+        );
+        let millis = |at: Instant| u64::try_from((at - self.started).as_millis()).unwrap_or(u64::MAX);
+        self.history.push(Record {
+            target: running.target,
+            started_ms: millis(running.started),
+            ended_ms: millis(Instant::now()),
+            committed: self.engine.committed(),
+            bytes_to_client: self.bytes_to_client,
+            failure,
+        });
+        let in_a_row = self.history.iter().rev().take_while(|record| record.failure.status == 429).count();
+        if in_a_row == 3 && self.bytes_to_client == 0 {
+            metrics.looped(LoopKind::Request);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn abort(&mut self, rule: Rule) -> Failure {
+        self.engine.step(Event::Aborted);
+        let failure = Failure::aborted(rule.as_str());
+        if let Some(running) = self.running.take() {
+            self.record(&running, failure.clone());
+        }
+        failure
+    }
+
+    /// The failure behind the engine's reason.
+    fn explain(&self, reason: Reason) -> Failure {
+        match reason {
+            Reason::Upstream { attempt, .. } => {
+                let record = usize::try_from(attempt).ok().and_then(|index| self.history.get(index));
+                record.map_or_else(
+                    || Failure::refusal(500, "the failure is not known"),
+                    |record| record.failure.clone(),
+                )
+            }
+            Reason::Deadline => Failure::clock(Clock::Total, self.total),
+            Reason::Aborted => Failure::aborted("shutdown"),
+            Reason::NoTarget => self.no_target(),
+        }
+    }
+
+    /// litellm's words, and the Retry-After that it leaves out (BerriAI/litellm#27823).
+    fn no_target(&self) -> Failure {
+        let Some(wait) = self.group.cooldown() else {
+            return Failure::refusal(
+                503,
+                format!("no deployment of the model \"{}\" is available", self.group.name),
+            )
+            .retry_after(Duration::from_secs(1));
+        };
+        let message = format!(
+            "No deployments available for selected model, Try again in {} seconds. Passed model={}",
+            wait.as_secs_f64().ceil(),
+            self.group.name
+        );
+        Failure::refusal(429, message).retry_after(wait)
+    }
+
+    /// Counts the request's end, once.
+    fn finish(&mut self, status: u16, ending: Ending) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let metrics = &self.gateway.metrics;
+        metrics.request(&self.group.name, status, ending, self.started.elapsed());
+        let attempts = f64::from(self.engine.attempts());
+        metrics.attempts_per_request.with_label_values(&[&*self.group.name]).observe(attempts);
+        tracing::debug!(
+            group = %self.group.name, status, ending = ?ending, attempts = self.engine.attempts(),
+            ms = self.now_ms(), "request ended"
+        );
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.gateway.metrics.active.dec();
+        if !self.finished {
+            self.engine.step(Event::ClientGone);
+            if let Some(running) = self.running.take() {
+                let deployment = self.deployment(running.target);
+                self.gateway.metrics.attempts.with_label_values(&[&*deployment.id, "cancelled"]).inc();
+            }
+            self.finish(499, Ending::ClientGone);
+        }
+    }
+}

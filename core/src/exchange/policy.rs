@@ -1,0 +1,111 @@
+//! Shows the policy plugin what happened, and the engine what it answered.
+
+use std::time::Duration;
+
+use tidegate_engine::{Answer, Command, Event};
+use tidegate_host::abi;
+use tidegate_host::{ActionKind, Attempt, History, Target};
+use tidegate_watchdog::Phase;
+
+use super::Exchange;
+use crate::failure::Failure;
+
+/// One failed attempt. Times are milliseconds since the request came.
+pub(super) struct Record {
+    pub(super) target: u16,
+    pub(super) started_ms: u64,
+    pub(super) ended_ms: u64,
+    pub(super) committed: bool,
+    pub(super) bytes_to_client: u64,
+    pub(super) failure: Failure,
+}
+
+impl Record {
+    fn lend(&self) -> Attempt {
+        use abi::attempt::{COMMITTED, HAS_RETRY_AFTER, QUOTA, RETRYABLE};
+        let failure = &self.failure;
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        Attempt {
+            target: self.target.into(),
+            error: failure.class.code(),
+            http_status: failure.status.into(),
+            flags: flag(failure.retry_after.is_some(), HAS_RETRY_AFTER)
+                | flag(self.committed, COMMITTED)
+                | flag(failure.quota, QUOTA)
+                | flag(failure.retryable, RETRYABLE),
+            started_ms: self.started_ms,
+            ended_ms: self.ended_ms,
+            retry_after_ms: failure.retry_after.map_or(0, millis),
+            bytes_to_client: self.bytes_to_client,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Exchange {
+    /// Asks about the last failure. A policy that fails gives the error to the client.
+    pub(super) fn ask(&mut self) -> Command {
+        self.probe.phase(Phase::Deciding);
+        let targets: Vec<Target<'_>> = self
+            .group
+            .targets
+            .iter()
+            .map(|target| {
+                let (fails_minute, oks_minute) = target.health.minute();
+                Target {
+                    id: (&*target.id).into(),
+                    group: (&*target.group).into(),
+                    weight: target.weight,
+                    order: target.order,
+                    flags: if target.is_full() { abi::target::UNAVAILABLE } else { 0 },
+                    inflight: target.health.inflight(),
+                    fails_minute,
+                    oks_minute,
+                    cooldown_ms: target.health.cooldown_ms(),
+                    latency_us: target.health.latency_us(),
+                }
+            })
+            .collect();
+        let attempts: Vec<Attempt> = self.history.iter().map(Record::lend).collect();
+        let now_ms = self.now_ms();
+        let history = History {
+            now_ms,
+            deadline_ms: millis(self.total),
+            seed: self.seed.wrapping_add(self.history.len() as u64),
+            attempts_left: self.engine.attempts_left(),
+            retry_tokens: u32::MAX,
+            group: &self.group.name,
+            options: b"",
+            attempts: &attempts,
+            targets: &targets,
+        };
+        let answer = match self.routes.policy.decide(&history) {
+            Ok(action) => {
+                self.cool(Duration::from_millis(action.cooldown_ms));
+                let kind = match action.kind {
+                    ActionKind::Raise => abi::action::RAISE,
+                    ActionKind::Retry => abi::action::RETRY,
+                    ActionKind::Fallback => abi::action::FALLBACK,
+                    ActionKind::Continue => abi::action::CONTINUE,
+                };
+                Some(Answer { action: kind, target: action.target, delay_ms: action.delay_ms })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the policy gave no answer: the client is told the last error");
+                None
+            }
+        };
+        self.engine.step(Event::Decided { answer, now_ms })
+    }
+
+    fn cool(&self, time: Duration) {
+        let Some(last) = self.history.last().filter(|_| !time.is_zero()) else { return };
+        let deployment = self.deployment(last.target);
+        deployment.health.cool(time);
+        self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.id]).inc();
+        tracing::info!(deployment = %deployment.id, seconds = time.as_secs_f64(), "deployment put aside");
+    }
+}

@@ -1,0 +1,115 @@
+//! The HTTP response of a request.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use hyper::body::{Frame, SizeHint};
+
+use super::attempt::Opened;
+use super::stream::Streaming;
+use super::{Exchange, Outcome};
+use crate::dialects::Dialect;
+use crate::failure::Failure;
+use crate::metrics::Ending;
+
+/// A response body: all at once, or a stream that goes on.
+pub enum Body {
+    /// At once.
+    Whole(Option<Bytes>),
+    /// In pieces.
+    Stream(Box<Streaming>),
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Body::Whole(Some(bytes.into()))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    /// A stream that fails says so in its dialect and then ends.
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Body::Stream(stream) => {
+                stream.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Body::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Body::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// The error of a request that has no exchange, or whose exchange sent nothing yet.
+pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
+    let mut response = Response::new(Body::from(dialect.error_body(failure)));
+    *response.status_mut() = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(delay) = failure.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds(delay)));
+    }
+    response
+}
+
+/// Retry-After is in whole seconds: rounded up, never sooner than asked.
+fn seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
+}
+
+impl Exchange {
+    pub(super) fn reply(mut self, outcome: Outcome) -> Response<Body> {
+        match outcome {
+            Outcome::Whole(body) => {
+                self.finish(200, Ending::Complete);
+                let mut response = Response::new(Body::Whole(Some(body)));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+            Outcome::Stream(Opened::Stream { live, first, ended }) => {
+                let mut response =
+                    Response::new(Body::Stream(Box::new(Streaming::new(self, live, first, ended))));
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                // A proxy of nginx's kind in front must not hold the stream back.
+                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+                response
+            }
+            Outcome::Stream(Opened::Whole(body)) => self.reply(Outcome::Whole(body)),
+            Outcome::Failed(mut failure) => {
+                if matches!(failure.status, 429 | 503) {
+                    let wait =
+                        failure.retry_after.or(self.group.cooldown()).unwrap_or(Duration::from_secs(1));
+                    failure.retry_after = Some(wait);
+                    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                    if failure.status == 429 {
+                        self.gateway.clients.told(&self.caller.identity, &self.group.name, wait_ms);
+                    }
+                }
+                self.finish(failure.status, Ending::Error);
+                error(self.request.dialect, &failure)
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What all requests of this process share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use tidegate_watchdog::Watchdog;
+
+use crate::metrics::{ClientLoops, Metrics};
+use crate::routing::Routes;
+use crate::upstream::Upstream;
+
+/// The shared state.
+pub struct Gateway {
+    /// The configuration in force. A request reads it once and keeps what it read.
+    pub routes: ArcSwap<Routes>,
+    /// The way out.
+    pub upstream: Upstream,
+    /// What Prometheus sees.
+    pub metrics: Metrics,
+    /// The watch on every request.
+    pub watchdog: Watchdog,
+    /// Clients that were told to wait.
+    pub clients: ClientLoops,
+    draining: AtomicBool,
+}
+
+impl Gateway {
+    /// The state at start.
+    pub fn new(routes: Routes, upstream: Upstream, metrics: Metrics, watchdog: Watchdog) -> Arc<Self> {
+        let gateway = Self {
+            routes: ArcSwap::from_pointee(routes),
+            upstream,
+            metrics,
+            watchdog,
+            clients: ClientLoops::default(),
+            draining: AtomicBool::new(false),
+        };
+        gateway.prepare();
+        Arc::new(gateway)
+    }
+
+    /// Puts a new configuration in force. Requests in flight finish on the one they began with.
+    pub fn swap(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+        self.prepare();
+    }
+
+    fn prepare(&self) {
+        let routes = self.routes.load();
+        let groups = routes.config.groups.iter().map(|group| group.name.as_str());
+        self.metrics.prepare(groups, routes.deployments.iter().map(|deployment| &*deployment.id));
+    }
+
+    /// No new requests are wanted: readiness says so.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Whether it is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+}

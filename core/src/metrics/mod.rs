@@ -1,0 +1,231 @@
+//! What Prometheus sees. Every label has a closed set of values: configured groups and deployments, loaded plugins, words
+//! of this program; anything else is `other`. Facts about single streams go to the admin API and the log.
+
+mod loops;
+mod watch;
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+pub use loops::{Amplification, ClientLoops, LoopKind};
+pub use watch::WatchdogCollector;
+
+/// The label of a model that is not configured.
+pub const OTHER: &str = "other";
+
+/// Statuses that a client can be given; others are `other`.
+const STATUSES: [&str; 16] = [
+    "200", "400", "401", "403", "404", "405", "408", "409", "413", "422", "429", "499", "500", "502", "503",
+    "504",
+];
+
+/// How an attempt can end; the failures are `Failure::kind`.
+const OUTCOMES: [&str; 16] = [
+    "ok",
+    "cancelled",
+    "unknown",
+    "rate_limit",
+    "overloaded",
+    "auth",
+    "bad_request",
+    "context_length",
+    "content_filter",
+    "timeout",
+    "transport",
+    "server",
+    "not_found",
+    "permission",
+    "truncated",
+    "malformed",
+];
+
+/// How a request can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The dialect's normal end.
+    Complete,
+    /// An HTTP error status.
+    Error,
+    /// An error event in a stream that had begun.
+    StreamError,
+    /// The client left.
+    ClientGone,
+}
+
+impl Ending {
+    const ALL: [Self; 4] = [Self::Complete, Self::Error, Self::StreamError, Self::ClientGone];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Error => "error",
+            Self::StreamError => "stream_error",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $make:expr;)*) => {
+        /// The metric families of one process.
+        pub struct Metrics {
+            registry: Registry,
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl Metrics {
+            /// Registers every family.
+            ///
+            /// # Errors
+            /// Two families have one name, or a name is not legal: a defect of this program.
+            pub fn new() -> prometheus::Result<Self> {
+                let registry = Registry::new();
+                $(let $field: $type = $make?; registry.register(Box::new($field.clone()))?;)*
+                #[cfg(target_os = "linux")]
+                registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+                Ok(Self { registry, $($field,)* })
+            }
+        }
+    };
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn histogram(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
+}
+
+/// Seconds, from a cached answer to the longest reasoning.
+const SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+
+metrics! {
+    /// Requests by what the client was told.
+    requests: IntCounterVec = counter("tidegate_requests_total", "Client requests that ended, by model group and HTTP status.", &["group", "status"]);
+    /// Requests by how they ended.
+    endings: IntCounterVec = counter("tidegate_request_endings_total", "Client requests that ended, by the kind of their one terminal.", &["kind"]);
+    /// Of streams and whole answers alike.
+    duration: HistogramVec = histogram("tidegate_request_duration_seconds", "Time from a request's last byte to its terminal.", &["group"], &SECONDS);
+    /// The client's view: retries and fallbacks are in it.
+    first_token: HistogramVec = histogram("tidegate_time_to_first_token_seconds", "Time from a request's last byte to the first content for the client.", &["group"], &SECONDS);
+    /// Upstream calls.
+    attempts: IntCounterVec = counter("tidegate_attempts_total", "Upstream calls that ended, by deployment and outcome.", &["deployment", "outcome"]);
+    /// Upstream calls per request.
+    attempts_per_request: HistogramVec = histogram("tidegate_attempts_per_request", "Upstream calls that one request spent.", &["group"], &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0]);
+    /// 429s by where they came.
+    upstream_429: IntCounterVec = counter("tidegate_upstream_429_total", "Upstream 429 answers, by deployment and phase: start, or mid_stream.", &["deployment", "phase"]);
+    /// See `LoopKind`.
+    loops: IntCounterVec = counter("tidegate_429_loops_total", "429 loops detected, by kind: request, client, amplification, chain.", &["kind"]);
+    /// Attempts that left their group.
+    fallbacks: IntCounterVec = counter("tidegate_fallbacks_total", "Attempts that left the requested model group, by that group and the one they went to.", &["group", "to"]);
+    /// Cooldowns ordered.
+    cooldowns: IntCounterVec = counter("tidegate_cooldowns_total", "Times that a deployment was put aside.", &["deployment"]);
+    /// Cooldowns running.
+    cooling: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_deployment_cooling", "1 while a deployment is put aside."), &["deployment"]);
+    /// Requests in flight.
+    active: IntGauge = IntGauge::new("tidegate_active_streams", "Requests in flight.");
+    /// Connections open.
+    connections: IntGauge = IntGauge::new("tidegate_client_connections", "Client connections open.");
+    /// Connections by why they were cut.
+    connections_cut: IntCounterVec = counter("tidegate_client_connections_cut_total", "Client connections that were cut, by reason: client_idle, stuck_poll.", &["reason"]);
+    /// Upstream connections that wait in the pool.
+    pooled: IntGauge = IntGauge::new("tidegate_upstream_idle_connections", "Upstream connections that wait to be used again.");
+    /// Calls of plugin functions.
+    plugin_calls: IntCounterVec = counter("tidegate_plugin_calls_total", "Calls of plugin functions, by plugin and function.", &["plugin", "call"]);
+    /// Calls that failed.
+    plugin_errors: IntCounterVec = counter("tidegate_plugin_errors_total", "Calls of plugin functions that failed, by plugin, function and kind: error, panic.", &["plugin", "call", "kind"]);
+    /// Plugin files refused at start.
+    plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that were found and refused.");
+    /// Configuration reloads.
+    reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads of the configuration, by result.", &["result"]);
+    /// Upstream calls per client request over the last 60 s.
+    amplification: Gauge = Gauge::new("tidegate_retry_amplification_ratio", "Upstream calls divided by client requests, over the last 60 s.");
+    /// The build.
+    build: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_build_info", "Always 1; the version is a label."), &["version"]);
+}
+
+impl Metrics {
+    /// Makes the series of these names exist with the value 0, so that a rate is right from the first event.
+    pub fn prepare<'a>(
+        &self,
+        groups: impl Iterator<Item = &'a str>,
+        deployments: impl Iterator<Item = &'a str>,
+    ) {
+        self.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for kind in Ending::ALL {
+            self.endings.with_label_values(&[kind.as_str()]);
+        }
+        for kind in LoopKind::ALL {
+            self.loops.with_label_values(&[kind.as_str()]);
+        }
+        for reason in ["client_idle", "stuck_poll"] {
+            self.connections_cut.with_label_values(&[reason]);
+        }
+        for result in ["ok", "refused"] {
+            self.reloads.with_label_values(&[result]);
+        }
+        for group in groups.chain([OTHER]) {
+            for status in ["200", "429", "500", "502", "503", "504"] {
+                self.requests.with_label_values(&[group, status]);
+            }
+            self.duration.with_label_values(&[group]);
+            self.first_token.with_label_values(&[group]);
+            self.attempts_per_request.with_label_values(&[group]);
+        }
+        for deployment in deployments {
+            for outcome in OUTCOMES {
+                self.attempts.with_label_values(&[deployment, outcome]);
+            }
+            for phase in ["start", "mid_stream"] {
+                self.upstream_429.with_label_values(&[deployment, phase]);
+            }
+            self.cooldowns.with_label_values(&[deployment]);
+            self.cooling.with_label_values(&[deployment]);
+        }
+    }
+
+    /// A request ended. `status`: the HTTP status that the client was given, 499 when it had left.
+    pub fn request(&self, group: &str, status: u16, ending: Ending, took: Duration) {
+        let status = status.to_string();
+        let status = STATUSES.iter().find(|known| **known == status).copied().unwrap_or(OTHER);
+        self.requests.with_label_values(&[group, status]).inc();
+        self.endings.with_label_values(&[ending.as_str()]).inc();
+        self.duration.with_label_values(&[group]).observe(took.as_secs_f64());
+    }
+
+    /// Counts one loop.
+    pub fn looped(&self, kind: LoopKind) {
+        self.loops.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    /// The counter of one plugin's function, to be kept.
+    pub fn plugin_call(&self, plugin: &str, call: &str) -> (IntCounter, IntCounter, IntCounter) {
+        (
+            self.plugin_calls.with_label_values(&[plugin, call]),
+            self.plugin_errors.with_label_values(&[plugin, call, "error"]),
+            self.plugin_errors.with_label_values(&[plugin, call, "panic"]),
+        )
+    }
+
+    /// Adds a collector that looks when it is asked.
+    ///
+    /// # Errors
+    /// One of its names is taken.
+    pub fn register(&self, collector: impl prometheus::core::Collector + 'static) -> prometheus::Result<()> {
+        self.registry.register(Box::new(collector))
+    }
+
+    /// The text format 0.0.4.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "the metrics cannot be written");
+        }
+        text
+    }
+}

@@ -1,0 +1,146 @@
+//! The watchdog's totals as metrics, read when Prometheus asks.
+
+use std::collections::HashMap;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use tidegate_watchdog::{Stats, Watchdog};
+
+/// Collects from a watchdog.
+pub struct WatchdogCollector {
+    watchdog: Watchdog,
+    descs: Vec<Desc>,
+}
+
+const FAMILIES: [(&str, &str); 15] = [
+    ("tidegate_watchdog_ticks_total", "Looks of the watchdog at the workers."),
+    (
+        "tidegate_watchdog_skipped_ticks_total",
+        "Looks given up because the whole process had been paused or starved.",
+    ),
+    ("tidegate_watchdog_tick_lag_seconds", "How late the watchdog's last look came."),
+    ("tidegate_watchdog_verdicts_total", "Verdicts by rule and action."),
+    ("tidegate_watchdog_pokes_total", "Wake-ups of the runtime while a worker was stuck in one poll."),
+    ("tidegate_watchdog_unwatched_streams_total", "Streams opened while every record was taken."),
+    ("tidegate_watchdog_live_streams", "Streams that are watched now."),
+    ("tidegate_watchdog_plugin_stuck_total", "Polls that did not return from a call of this plugin."),
+    ("tidegate_workers", "Worker threads of the data runtime."),
+    ("tidegate_workers_stuck", "Workers that are in one poll for longer than the warning threshold."),
+    ("tidegate_worker_stuck_seconds_total", "Time that workers were in one poll beyond that threshold."),
+    ("tidegate_stream_polls_total", "Finished polls of streams."),
+    ("tidegate_stream_no_progress_polls_total", "Finished polls that moved nothing."),
+    ("tidegate_stream_busy_seconds_total", "Time spent in finished polls of streams."),
+    ("tidegate_stream_poll_duration_seconds", "Durations of finished polls of streams."),
+];
+
+impl WatchdogCollector {
+    /// A collector for `watchdog`.
+    ///
+    /// # Errors
+    /// A name is not legal: a defect of this program.
+    pub fn new(watchdog: Watchdog) -> prometheus::Result<Self> {
+        let descs = FAMILIES
+            .iter()
+            .map(|(name, help)| Desc::new((*name).into(), (*help).into(), Vec::new(), HashMap::new()))
+            .collect::<prometheus::Result<_>>()?;
+        Ok(Self { watchdog, descs })
+    }
+}
+
+impl Collector for WatchdogCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let stats = self.watchdog.stats();
+        FAMILIES.iter().map(|(name, help)| family(name, help, metrics(name, &stats))).collect()
+    }
+}
+
+fn metrics(name: &str, stats: &Stats) -> Vec<Metric> {
+    let count = |value: u64| vec![counter(value as f64, &[])];
+    let value = |value: f64| vec![gauge(value)];
+    match name {
+        "tidegate_watchdog_ticks_total" => count(stats.ticks),
+        "tidegate_watchdog_skipped_ticks_total" => count(stats.skipped_ticks),
+        "tidegate_watchdog_tick_lag_seconds" => value(stats.tick_lag.as_secs_f64()),
+        "tidegate_watchdog_verdicts_total" => stats
+            .verdicts
+            .iter()
+            .map(|((rule, action), count)| {
+                counter(*count as f64, &[("rule", rule.as_str()), ("action", action.as_str())])
+            })
+            .collect(),
+        "tidegate_watchdog_pokes_total" => count(stats.pokes),
+        "tidegate_watchdog_unwatched_streams_total" => count(stats.unwatched_streams),
+        "tidegate_watchdog_live_streams" => value(stats.live_streams as f64),
+        "tidegate_watchdog_plugin_stuck_total" => stats
+            .plugin_stuck
+            .iter()
+            .map(|(plugin, count)| counter(*count as f64, &[("plugin", plugin)]))
+            .collect(),
+        "tidegate_workers" => value(stats.workers as f64),
+        "tidegate_workers_stuck" => value(stats.stuck_workers as f64),
+        "tidegate_worker_stuck_seconds_total" => vec![counter(stats.worker_stuck.as_secs_f64(), &[])],
+        "tidegate_stream_polls_total" => count(stats.polls),
+        "tidegate_stream_no_progress_polls_total" => count(stats.no_progress_polls),
+        "tidegate_stream_busy_seconds_total" => vec![counter(stats.busy.as_secs_f64(), &[])],
+        _ => vec![histogram(stats)],
+    }
+}
+
+fn family(name: &str, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+    let kind = match name {
+        _ if name.ends_with("_total") => MetricType::COUNTER,
+        "tidegate_stream_poll_duration_seconds" => MetricType::HISTOGRAM,
+        _ => MetricType::GAUGE,
+    };
+    let mut family = MetricFamily::default();
+    family.set_name(name.into());
+    family.set_help(help.into());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
+fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(value);
+    let mut metric = Metric::default();
+    metric.set_counter(counter);
+    let pairs = labels.iter().map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).into());
+        pair.set_value((*value).into());
+        pair
+    });
+    metric.set_label(pairs.collect());
+    metric
+}
+
+fn gauge(value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = Metric::default();
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn histogram(stats: &Stats) -> Metric {
+    let (mut below, mut buckets) = (0, Vec::new());
+    for (bound, count) in &stats.poll_durations.buckets {
+        below += count;
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound.as_secs_f64());
+        bucket.set_cumulative_count(below);
+        buckets.push(bucket);
+    }
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets);
+    histogram.set_sample_count(below + stats.poll_durations.over);
+    histogram.set_sample_sum(stats.busy.as_secs_f64());
+    let mut metric = Metric::default();
+    metric.set_histogram(histogram);
+    metric
+}

@@ -1,0 +1,76 @@
+//! A source with its clocks running.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::clocks::{Clocks, Expired};
+use super::source::{Source, Step};
+
+/// How long an upstream may hold its connection open after it has said why every choice ended.
+const FINISH_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the end of the body may follow the terminal marker before its connection is given up.
+const DRAIN_GRACE: Duration = Duration::from_millis(200);
+
+/// The stream of one attempt, bounded in time.
+pub struct Live {
+    source: Source,
+    clocks: Clocks,
+}
+
+/// What a poll of a stream came to.
+#[derive(Debug)]
+pub struct Moved {
+    /// The step.
+    pub step: Poll<Step>,
+    /// Bytes that the upstream sent.
+    pub received: u64,
+}
+
+impl Live {
+    /// `clocks` run since the call.
+    pub fn new(source: Source, clocks: Clocks) -> Self {
+        Self { source, clocks }
+    }
+
+    /// The next step, or the failure of a clock.
+    pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Moved {
+        let step = self.source.poll_step(cx);
+        let received = self.source.take_received();
+        let content = matches!(step, Poll::Ready(Step::Data { content: true, .. }));
+        if received > 0 || content {
+            let now = Instant::now();
+            self.clocks.byte(now);
+            if content {
+                self.clocks.content(now);
+            }
+            if self.source.finished() {
+                self.clocks.grace(now, FINISH_GRACE);
+            }
+        }
+        let step = match step {
+            Poll::Ready(step) => Poll::Ready(step),
+            Poll::Pending => self.clocks.poll(cx).map(|expired| match expired {
+                Expired::Clock(failure) => Step::Failed(failure),
+                Expired::Grace => self.source.conclude(),
+            }),
+        };
+        Moved { step, received }
+    }
+
+    /// The answer is complete: waits a moment for the upstream's own end, so that its connection can be used again.
+    pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.source.poll_drained(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.clocks.grace(Instant::now(), DRAIN_GRACE);
+        self.clocks.poll(cx).map(drop)
+    }
+
+    /// The stream is over; `failed`: not with its normal end.
+    pub fn close(self, failed: bool) {
+        self.source.close(failed);
+    }
+}

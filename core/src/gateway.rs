@@ -1,7 +1,7 @@
 //! What all requests of this process share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use tidegate_watchdog::Watchdog;
@@ -22,6 +22,8 @@ pub struct Gateway {
     pub watchdog: Watchdog,
     /// Clients that were told to wait.
     pub clients: ClientLoops,
+    /// Of requests and upstream calls.
+    pub counts: Counts,
     draining: AtomicBool,
 }
 
@@ -34,6 +36,7 @@ impl Gateway {
             metrics,
             watchdog,
             clients: ClientLoops::default(),
+            counts: Counts::default(),
             draining: AtomicBool::new(false),
         };
         gateway.prepare();
@@ -60,5 +63,34 @@ impl Gateway {
     /// Whether it is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
+    }
+}
+
+/// What the amplification is computed from.
+#[derive(Debug, Default)]
+pub struct Counts {
+    requests: AtomicU64,
+    attempts: AtomicU64,
+}
+
+impl Counts {
+    /// A request came.
+    pub fn request(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// An upstream was called.
+    pub fn attempt(&self) {
+        self.attempts.fetch_add(1, Relaxed);
+    }
+
+    /// Requests that came.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Upstream calls.
+    pub fn attempts(&self) -> u64 {
+        self.attempts.load(Relaxed)
     }
 }

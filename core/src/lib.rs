@@ -4,13 +4,19 @@
 //! map.
 #![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod dialects;
 pub mod exchange;
 pub mod failure;
 pub mod framing;
 pub mod gateway;
+pub mod listener;
+pub mod logging;
 pub mod metrics;
 pub mod relay;
 pub mod routing;
+pub mod serve;
+pub mod service;
 pub mod upstream;

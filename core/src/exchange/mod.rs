@@ -22,7 +22,7 @@ use crate::gateway::Gateway;
 use crate::metrics::{Ending, LoopKind};
 use crate::routing::{Deployment, Group, Routes, group::seed};
 
-pub use reply::Body;
+pub use reply::{Body, error};
 pub use stream::Streaming;
 
 use attempt::Opened;
@@ -78,6 +78,7 @@ impl Exchange {
         probe: Probe,
     ) -> Self {
         gateway.metrics.active.inc();
+        gateway.counts.request();
         let total =
             group.targets.first().map_or(group.clocks.total, |target| target.times(request.stream).total);
         Self {
@@ -178,6 +179,7 @@ impl Exchange {
             self.visited.push(number);
         }
         self.running = Some(Running { target, started: Instant::now() });
+        self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).id.clone());
         self.probe.phase(Phase::Connecting);
     }

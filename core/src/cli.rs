@@ -1,0 +1,40 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// A daemon between LLM clients and LLM providers that cannot be hung.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve clients. Without a file: simulated models, no key and no network needed.
+    Serve {
+        /// A litellm config.yaml, with an optional `tidegate:` section.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Say what a configuration means, where it differs from litellm, and what is wrong with it.
+    Check {
+        /// The configuration.
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Play the founding bug against this build: every fault, with a healthy stream beside it.
+    Demo,
+    /// Serve simulated providers: healthy and faulty, byte-exact.
+    Sim {
+        /// Where to listen.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010")]
+        listen: SocketAddr,
+    },
+}

@@ -1,0 +1,115 @@
+//! The client's socket: a clock for a client that does not read, and a handle by which the watchdog can shut it.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use parking_lot::Mutex;
+use prometheus::IntCounter;
+use tidegate_watchdog::Kill;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// Shuts the socket from another thread. The number is taken back before the socket is closed, so that it never means
+/// another one.
+#[derive(Debug)]
+pub struct Shutter {
+    socket: Mutex<Option<RawFd>>,
+    shut: IntCounter,
+}
+
+impl Kill for Shutter {
+    fn shut(&self) {
+        if let Some(socket) = *self.socket.lock()
+            && shutdown(socket, Shutdown::Both).is_ok()
+        {
+            self.shut.inc();
+        }
+    }
+}
+
+/// A client's connection. A write that makes no headway for `idle` fails, which ends the connection, its request and
+/// the upstream call behind it: while a client does not read, nothing above this is polled, so no other clock could.
+pub struct ClientIo {
+    stream: TcpStream,
+    shutter: Arc<Shutter>,
+    idle: Duration,
+    blocked: Option<Pin<Box<Sleep>>>,
+    cut: IntCounter,
+}
+
+impl ClientIo {
+    /// Wraps an accepted connection. `shut` and `cut` count its two unnatural ends.
+    pub fn new(stream: TcpStream, idle: Duration, shut: IntCounter, cut: IntCounter) -> Self {
+        let shutter = Arc::new(Shutter { socket: Mutex::new(Some(stream.as_raw_fd())), shut });
+        Self { stream, shutter, idle, blocked: None, cut }
+    }
+
+    /// The handle for the watchdog.
+    pub fn shutter(&self) -> Arc<Shutter> {
+        self.shutter.clone()
+    }
+
+    fn clock<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.blocked = None;
+            return written;
+        }
+        let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(self.idle)));
+        if blocked.as_mut().poll(cx).is_ready() {
+            self.cut.inc();
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")));
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for ClientIo {
+    fn drop(&mut self) {
+        *self.shutter.socket.lock() = None;
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.clock(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.clock(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,145 @@
+//! Accepts clients: HTTP/1.1 and h2c, bounded in number, in header size and in time, and drained at the end.
+
+mod io;
+
+use std::convert::Infallible;
+use std::io::{ErrorKind, Result};
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{Domain, Socket, Type};
+use tidegate_watchdog::Kill;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+pub use io::{ClientIo, Shutter};
+
+use crate::gateway::Gateway;
+use crate::service::{self, Peer};
+
+/// A client that has not sent its whole head by then is cut.
+const HEADER_TIME: Duration = Duration::from_secs(30);
+
+/// hyper's smallest buffer.
+const MIN_HEADER: usize = 8 * 1024;
+
+/// Streams at once on one h2c connection.
+const H2_STREAMS: u32 = 250;
+
+/// A pause after an accept that failed for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds `addr` with a backlog for bursts.
+///
+/// # Errors
+/// The address is taken, or not ours.
+pub fn bind(addr: SocketAddr) -> Result<TcpListener> {
+    let socket =
+        if addr.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(4096)
+}
+
+/// Serves until `stop` says so, then lets requests in flight finish for `drain`.
+pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let limits = gateway.routes.load().config.tidegate.limits;
+    let seats =
+        Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
+    let server = Arc::new(server(usize::try_from(limits.header).unwrap_or(usize::MAX)));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let Ok(seat) = seats.clone().acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => connect(&gateway, &server, &graceful, stream, peer, seat),
+            Err(error) => {
+                tracing::warn!(%error, "a client could not be accepted");
+                if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    let drain = gateway.routes.load().config.tidegate.clocks.drain;
+    let left = gateway.metrics.active.get();
+    tracing::info!(requests = left, deadline = ?drain, "draining");
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            requests = gateway.metrics.active.get(),
+            "the drain's time is over: what is left is cut"
+        );
+    }
+}
+
+fn server(header: usize) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(header.max(MIN_HEADER))
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS)
+        .max_header_list_size(u32::try_from(header).unwrap_or(u32::MAX))
+        .keep_alive_interval(HEADER_TIME)
+        .keep_alive_timeout(HEADER_TIME);
+    builder
+}
+
+fn connect(
+    gateway: &Arc<Gateway>,
+    server: &Arc<auto::Builder<TokioExecutor>>,
+    graceful: &GracefulShutdown,
+    stream: TcpStream,
+    addr: SocketAddr,
+    seat: OwnedSemaphorePermit,
+) {
+    let metrics = &gateway.metrics;
+    let cut = |reason| metrics.connections_cut.with_label_values(&[reason]);
+    // Without it a small event would wait for the client's acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a client left before it was served");
+        return;
+    }
+    let idle = gateway.routes.load().config.tidegate.clocks.client_idle;
+    let io = ClientIo::new(stream, idle, cut("stuck_poll"), cut("client_idle"));
+    let kill: Arc<dyn Kill> = io.shutter();
+    let kill: Weak<dyn Kill> = Arc::downgrade(&kill);
+    metrics.connections.inc();
+    let open = Open { gateway: gateway.clone(), _seat: seat };
+    let (gateway, server, watcher) = (gateway.clone(), server.clone(), graceful.watcher());
+    tokio::spawn(async move {
+        let _open = open;
+        let service = service_fn(move |request| {
+            let (gateway, peer) = (gateway.clone(), Peer { addr, kill: kill.clone() });
+            async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
+        });
+        let connection = server.serve_connection(TokioIo::new(io), service);
+        if let Err(error) = watcher.watch(connection.into_owned()).await {
+            tracing::debug!(%error, "a client's connection ended badly");
+        }
+    });
+}
+
+/// Counts a connection for as long as it lives.
+struct Open {
+    gateway: Arc<Gateway>,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.gateway.metrics.connections.dec();
+    }
+}

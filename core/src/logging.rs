@@ -1,0 +1,20 @@
+//! The log, on standard error: for people on a terminal, JSON lines otherwise. No keys, no prompts, at any level.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts it. `TIDEGATE_LOG` filters in `tracing`'s syntax; `fallback` is used without it.
+pub fn start(fallback: &str) {
+    let filter = EnvFilter::try_from_env("TIDEGATE_LOG").unwrap_or_else(|_| EnvFilter::new(fallback));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
+    let started = if stderr().is_terminal() {
+        let color = std::env::var_os("NO_COLOR").is_none();
+        log.with_ansi(color).compact().try_init()
+    } else {
+        log.json().flatten_event(true).try_init()
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "the log was started before");
+    }
+}

@@ -1,0 +1,149 @@
+//! `tidegate serve`: puts the rooms together, runs them, and takes them down again.
+
+mod hooks;
+mod observe;
+mod reload;
+mod runtime;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidegate_watchdog::Watchdog;
+use tokio::sync::watch;
+
+use crate::config::{self, Config, ProcessEnv};
+use crate::gateway::Gateway;
+use crate::metrics::{Metrics, WatchdogCollector};
+use crate::routing::{Plugins, Routes};
+use crate::upstream::{self, Upstream};
+use crate::{admin, listener};
+
+/// Why it did not serve.
+#[derive(Debug)]
+pub enum Error {
+    /// The configuration; the text is complete.
+    Config(String),
+    /// The machine: an address, a thread, a descriptor.
+    System(String),
+}
+
+/// A running Tidegate.
+pub struct Server {
+    runtime: tokio::runtime::Runtime,
+    gateway: Arc<Gateway>,
+    plugins: Arc<Plugins>,
+    listener: TcpListener,
+    /// Where clients are served.
+    pub data: SocketAddr,
+    /// Where metrics, health and the admin API are served.
+    pub admin: SocketAddr,
+}
+
+impl Server {
+    /// Builds everything up to the bound sockets, without serving yet; the admin port answers from here on.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn start(config: Config) -> Result<Self, Error> {
+        let system = |what: &str, error: &dyn std::fmt::Display| Error::System(format!("{what}: {error}"));
+        guard_open_proxy(&config)?;
+        let settings = &config.tidegate;
+        let (listen, admin, watch) = (settings.listen, settings.admin, observe::config(&settings.watchdog));
+
+        let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
+        let plugins = Plugins::load(&settings.plugins);
+        metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
+        let poke = hooks::Poke::default();
+        let watchdog =
+            Watchdog::start(watch, poke.hooks()).map_err(|error| system("the watchdog", &error))?;
+        hooks::watch_plugins(&plugins, &metrics, &watchdog);
+        let collector =
+            WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
+        metrics.register(collector).map_err(|error| system("metrics", &error))?;
+        let upstream = Upstream::new(upstream::Settings::default())
+            .map_err(|error| system("TLS to the providers", &error))?;
+        let runtime = runtime::build(&watchdog).map_err(|error| system("the runtime", &error))?;
+        poke.set(runtime.handle().clone());
+
+        let routes = {
+            let _runtime = runtime.enter();
+            Routes::build(config, &plugins, &ProcessEnv, None).map_err(Error::Config)?
+        };
+        for skipped in &routes.skipped {
+            tracing::error!("left out: {skipped}");
+        }
+        let bind = |addr: SocketAddr| {
+            listener::bind(addr).map_err(|error| system(&format!("cannot listen on {addr}"), &error))
+        };
+        let (data_socket, admin_socket) = (bind(listen)?, bind(admin)?);
+        let address = |socket: &TcpListener| socket.local_addr().map_err(|error| system("a socket", &error));
+        let (data, admin_addr) = (address(&data_socket)?, address(&admin_socket)?);
+        let gateway = Gateway::new(routes, upstream, metrics, watchdog);
+        admin::start(gateway.clone(), admin_socket).map_err(|error| system("the admin thread", &error))?;
+        Ok(Self {
+            runtime,
+            gateway,
+            plugins: Arc::new(plugins),
+            listener: data_socket,
+            data,
+            admin: admin_addr,
+        })
+    }
+
+    /// Serves until a signal or `stop` says so, and drains. `file` is read again at SIGHUP.
+    ///
+    /// # Errors
+    /// Signals or the socket cannot be had.
+    pub fn run(self, file: Option<PathBuf>, stop: Option<watch::Receiver<bool>>) -> Result<(), Error> {
+        let system = |error: std::io::Error| Error::System(error.to_string());
+        let Self { runtime, gateway, plugins, listener, .. } = self;
+        let result = runtime.block_on(async {
+            let signals = reload::signals(gateway.clone(), plugins, file, stop).map_err(system)?;
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(system)?;
+            // Accepting is a task of the workers, as the connections are: it must not depend on this thread.
+            let serving = tokio::spawn(listener::serve(gateway.clone(), listener, signals));
+            serving.await.map_err(|error| Error::System(error.to_string()))
+        });
+        gateway.watchdog.stop();
+        // Waiting for workers would wait for one that is stuck.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// The shared state, for those who look from outside.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+}
+
+/// Without a key everybody who reaches the port spends the provider's money.
+fn guard_open_proxy(config: &Config) -> Result<(), Error> {
+    if config.general.master_key.is_some() {
+        return Ok(());
+    }
+    let listen = config.tidegate.listen;
+    if listen.ip().is_loopback() {
+        tracing::warn!(%listen, "no master key: everybody on this machine can use the configured providers");
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "{listen} can be reached from other machines and there is no master key: set general_settings.master_key or \
+         LITELLM_MASTER_KEY, or listen on 127.0.0.1\n"
+    )))
+}
+
+/// Reads a configuration and says in the log what is to be said about it.
+///
+/// # Errors
+/// [`Error::Config`] with the whole report.
+pub fn read(file: &std::path::Path) -> Result<Config, Error> {
+    let config = config::load(file, &ProcessEnv).map_err(|report| Error::Config(report.to_string()))?;
+    for notice in &config.notices {
+        tracing::debug!("{notice}");
+    }
+    if !config.notices.is_empty() {
+        tracing::info!(notices = config.notices.len(), "`tidegate check` lists what differs from litellm");
+    }
+    Ok(config)
+}

@@ -1,0 +1,23 @@
+//! The data runtime: a worker a core, and at least two, so that one stuck poll leaves another to be woken.
+
+use std::io;
+
+use tidegate_watchdog::Watchdog;
+use tokio::runtime::{Builder, Runtime};
+
+pub(super) fn build(watchdog: &Watchdog) -> io::Result<Runtime> {
+    let workers = workers(std::env::var("TIDEGATE_WORKERS").ok().as_deref());
+    let (start, stop) = (watchdog.clone(), watchdog.clone());
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("tidegate-worker")
+        .on_thread_start(move || start.register_worker())
+        .on_thread_stop(move || stop.unregister_worker())
+        .enable_all()
+        .build()
+}
+
+fn workers(wanted: Option<&str>) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(cores).clamp(2, 512)
+}

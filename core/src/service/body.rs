@@ -1,0 +1,32 @@
+//! Reads a request's body, bounded in size and in time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+
+use crate::failure::Failure;
+
+/// The whole body. `idle`: the longest wait for its next piece.
+pub(super) async fn read(mut body: Incoming, limit: u64, idle: Duration) -> Result<Bytes, Failure> {
+    let too_long = || Failure::refusal(413, format!("the request is longer than {limit} bytes"));
+    if body.size_hint().lower() > limit {
+        return Err(too_long());
+    }
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = tokio::time::timeout(idle, body.frame()).await;
+        let frame = frame.map_err(|_| Failure::refusal(408, "the request's body did not come"))?;
+        let Some(frame) = frame else { return Ok(whole.freeze()) };
+        let frame = frame.map_err(|_| Failure::bad_request("the request's body broke off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if (whole.len() + data.len()) as u64 > limit {
+            return Err(too_long());
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+}

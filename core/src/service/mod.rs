@@ -1,0 +1,95 @@
+//! What a client can ask for: the routes of the data port.
+
+mod auth;
+mod body;
+pub mod health;
+mod models;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use http::header::{ALLOW, HeaderValue};
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use tidegate_watchdog::{Kill, Labels};
+
+use crate::dialects::Dialect;
+use crate::exchange::{self, Body, Caller, Exchange};
+use crate::failure::Failure;
+use crate::gateway::Gateway;
+use crate::metrics::{Ending, OTHER};
+
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Shuts its socket.
+    pub kill: Weak<dyn Kill>,
+}
+
+/// Answers one request. Never fails: an error is an answer in the client's dialect.
+pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+    let (method, path) = (request.method(), request.uri().path());
+    match (method, path) {
+        (&Method::POST, "/v1/chat/completions" | "/chat/completions") => {
+            complete(gateway, peer, Dialect::OpenAiChat, request).await
+        }
+        (&Method::GET, "/v1/models" | "/models") => models::list(&gateway, &request),
+        (&Method::GET, path) if health::is_path(path) => health::answer(&gateway, path).map(Body::from),
+        (_, "/v1/chat/completions" | "/chat/completions") => not_allowed("POST"),
+        (_, "/v1/models" | "/models") => not_allowed("GET"),
+        (method, path) => {
+            let message = format!(
+                "{method} {path} is not served here; there are POST /v1/chat/completions, GET /v1/models and \
+                 GET /health/liveliness"
+            );
+            exchange::error(Dialect::OpenAiChat, &Failure::refusal(404, message))
+        }
+    }
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Body> {
+    let failure = Failure::refusal(405, format!("only {allowed} is allowed here"));
+    let mut response = exchange::error(Dialect::OpenAiChat, &failure);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+async fn complete(
+    gateway: Arc<Gateway>,
+    peer: Peer,
+    dialect: Dialect,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let started = tokio::time::Instant::now();
+    match begin(&gateway, peer, dialect, request).await {
+        Ok(exchange) => exchange.run().await,
+        Err(failure) => {
+            gateway.metrics.request(OTHER, failure.status, Ending::Error, started.elapsed());
+            exchange::error(dialect, &failure)
+        }
+    }
+}
+
+/// Everything that can refuse a request before an upstream is called.
+async fn begin(
+    gateway: &Arc<Gateway>,
+    peer: Peer,
+    dialect: Dialect,
+    request: Request<Incoming>,
+) -> Result<Exchange, Failure> {
+    let routes = gateway.routes.load_full();
+    let identity = auth::check(&routes.config.general, request.headers())?;
+    let tidegate = &routes.config.tidegate;
+    let body = body::read(request.into_body(), tidegate.limits.body, tidegate.clocks.client_idle).await?;
+    let request = dialect.decode(body).map_err(Failure::bad_request)?;
+    let group = routes.group(&request.model).cloned().ok_or_else(|| {
+        let names = routes.names().collect::<Vec<_>>().join(", ");
+        Failure::refusal(404, format!("there is no model \"{}\"; there are: {names}", request.model))
+    })?;
+    let identity = identity.unwrap_or_else(|| peer.addr.ip().to_string().into_bytes());
+    let labels = Labels { group: group.name.clone(), ..Labels::default() };
+    let probe = gateway.watchdog.open(labels, Some(peer.kill));
+    Ok(Exchange::new(gateway.clone(), routes, group, request, Caller { identity }, probe))
+}

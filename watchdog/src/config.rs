@@ -20,7 +20,7 @@ pub struct Config {
     /// Whether verdicts act.
     pub mode: Mode,
     /// How many live streams can be watched at once. A stream beyond it still runs, unwatched, and is counted.
-    /// Each takes 80 bytes.
+    /// Each takes 84 bytes.
     pub slots: usize,
     /// How often the workers are looked at.
     pub tick: Duration,

@@ -125,7 +125,7 @@ impl Bench {
 fn a_spin_over_the_threshold_is_aborted_and_its_socket_shut() {
     let mut bench = Bench::new(Mode::Enforce);
     let socket = Arc::new(Socket::default());
-    let weak: Weak<dyn Kill> = Arc::downgrade(&socket) as Weak<dyn Kill>;
+    let weak: Weak<dyn Kill> = Arc::<Socket>::downgrade(&socket);
     let probe = bench.open("a", Some(weak));
     let neighbour = bench.open("b", None);
     bench.shared.plugins.name(3, "gemini");
@@ -194,7 +194,9 @@ fn a_blocked_poll_is_left_alone_for_ten_seconds() {
 #[test]
 fn r1_ends_a_stream_that_is_polled_for_nothing() {
     let mut bench = Bench::new(Mode::Enforce);
-    let probe = bench.open("a", None);
+    let socket = Arc::new(Socket::default());
+    let weak: Weak<dyn Kill> = Arc::<Socket>::downgrade(&socket);
+    let probe = bench.open("a", Some(weak));
     let healthy = bench.open("b", None);
     for _ in 0..100 {
         probe.poll(|| ());
@@ -204,6 +206,7 @@ fn r1_ends_a_stream_that_is_polled_for_nothing() {
     }
     assert_eq!(bench.verdicts(), [(Rule::NoProgress, Action::Aborted)]);
     assert_eq!((probe.verdict(), healthy.verdict()), (Some(Rule::NoProgress), None));
+    assert_eq!(socket.0.load(Relaxed), 0, "it needs its socket for the terminal error");
 }
 
 #[test]
@@ -267,7 +270,7 @@ fn a_stream_is_condemned_once() {
 fn observing_counts_and_touches_nothing() {
     let mut bench = Bench::new(Mode::Observe);
     let socket = Arc::new(Socket::default());
-    let weak: Weak<dyn Kill> = Arc::downgrade(&socket) as Weak<dyn Kill>;
+    let weak: Weak<dyn Kill> = Arc::<Socket>::downgrade(&socket);
     let probe = bench.open("a", Some(weak));
     bench.stuck_poll(&probe, 1_500 * MS, true);
     probe.poll(|| probe.progress(1));
@@ -393,12 +396,52 @@ fn a_new_stream_does_not_inherit_the_old_ones_sins() {
 }
 
 #[test]
+fn cpu_from_before_the_progress_does_not_count() {
+    let mut bench = Bench::new(Mode::Enforce);
+    let probe = bench.open("a", None);
+    for _ in 0..18 {
+        probe.poll(|| bench.ticks(50 * MS, 2 * TICK));
+    }
+    probe.poll(|| probe.progress(1));
+    for _ in 0..40 {
+        probe.poll(|| bench.ticks(50 * MS, Duration::ZERO));
+    }
+    assert_eq!(bench.verdicts(), []);
+}
+
+#[test]
+fn a_thread_that_takes_over_a_slot_does_not_bring_its_past_along() {
+    let mut bench = Bench::new(Mode::Enforce);
+    let first = crate::cpu::current();
+    bench.sampler.read_cpu =
+        Box::new(move |tid, _| Some(if tid == first { 0 } else { nanos(Duration::from_secs(3_600)) }));
+    let probe = bench.open("a", None);
+    // A worker that is never seen idle between the two threads.
+    probe.poll(|| bench.tick(Duration::ZERO));
+    bench.shared.workers.unregister();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            bench.shared.workers.register();
+            for _ in 0..40 {
+                probe.poll(|| bench.ticks(50 * MS, Duration::ZERO));
+            }
+        });
+    });
+    assert_eq!(bench.sampler.slots.len(), 1);
+    assert_eq!(bench.verdicts(), []);
+}
+
+#[test]
 fn healthy_streams_are_forgotten() {
     let mut bench = Bench::new(Mode::Enforce);
-    for _ in 0..50 {
-        let probe = bench.open("a", None);
+    let probes: Vec<_> = (0..50).map(|n| bench.open(&n.to_string(), None)).collect();
+    for probe in &probes[..40] {
         probe.poll(|| bench.tick(TICK));
         probe.poll(|| probe.progress(1));
+    }
+    for probe in &probes[40..] {
+        probe.poll(|| bench.tick(TICK));
+        probe.progress(1);
     }
     bench.ticks(500 * MS, Duration::ZERO);
     assert_eq!(bench.sampler.streams.len(), 0);

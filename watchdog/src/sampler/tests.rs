@@ -215,7 +215,7 @@ fn r1_spares_a_stream_that_makes_progress_at_last() {
         |p: &Probe| p.progress(1),
         |p: &Probe| p.phase(crate::Phase::Connecting),
         |p: &Probe| {
-            p.request_progress();
+            p.moved();
         },
     ] {
         let mut bench = Bench::new(Mode::Enforce);
@@ -226,6 +226,19 @@ fn r1_spares_a_stream_that_makes_progress_at_last() {
         }
         assert_eq!(bench.verdicts(), []);
     }
+}
+
+#[test]
+fn bytes_that_bring_the_client_nothing_do_not_excuse_cpu() {
+    let mut bench = Bench::new(Mode::Enforce);
+    let probe = bench.open("a", None);
+    for _ in 0..40 {
+        probe.poll(|| {
+            bench.ticks(50 * MS, TICK);
+            probe.moved();
+        });
+    }
+    assert_eq!(bench.verdicts(), [(Rule::Cpu, Action::Aborted)]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct Config {
     /// Whether verdicts act.
     pub mode: Mode,
     /// How many live streams can be watched at once. A stream beyond it still runs, unwatched, and is counted.
-    /// Each takes 80 bytes.
+    /// Each takes 84 bytes.
     pub slots: usize,
     /// How often the workers are looked at.
     pub tick: Duration,
@@ -49,7 +49,7 @@ impl Default for Config {
 /// measured for them (a plain copy of 50 to 200 streams, slow clients, a saturated machine).
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// R1: consecutive polls without progress.
+    /// R1: consecutive polls that moved nothing.
     pub r1: NoProgress,
     /// R2: CPU spent since the last progress.
     pub r2: Cpu,

@@ -163,7 +163,7 @@ pub struct StreamInfo {
     pub phase: Phase,
     /// Finished polls.
     pub polls: u64,
-    /// Consecutive finished polls without progress, up to now.
+    /// Consecutive finished polls up to now that moved nothing.
     pub no_progress: u32,
     /// Time inside finished polls.
     pub busy: Duration,

@@ -10,19 +10,30 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
 
+use parking_lot::Mutex;
+
+mod brake;
 mod config;
 mod cpu;
 mod incident;
+mod ladder;
 mod probe;
 mod record;
+mod rules;
+mod sampler;
 mod shared;
 mod stats;
+mod streams;
 mod ticks;
 mod worker;
 
+use ladder::Ladder;
 use record::Cold;
+use sampler::Sampler;
 use shared::Shared;
 use ticks::Ticks;
 
@@ -57,6 +68,7 @@ pub struct Watchdog(Option<Arc<Handle>>);
 
 struct Handle {
     shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Watchdog {
@@ -72,8 +84,10 @@ impl Watchdog {
             return Ok(Self(None));
         }
         let shared = Shared::new(config, Ticks::new());
-        let _ = hooks;
-        Ok(Self(Some(Arc::new(Handle { shared }))))
+        let ladder = Ladder::new(Arc::clone(&shared), Box::new(hooks));
+        let sampler = Sampler::new(Arc::clone(&shared), ladder, Box::new(cpu::thread));
+        let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(move || sampler.run())?;
+        Ok(Self(Some(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) }))))
     }
 
     /// Watches a stream until the probe's last clone is dropped. Never fails: with all slots taken the stream is not
@@ -84,7 +98,7 @@ impl Watchdog {
         let cold = Cold { labels, deployment: None, kill, opened_at: shared.ticks.now() };
         let stream = shared.slab.open(cold);
         if stream.is_none() {
-            shared.counters.unwatched.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            shared.counters.unwatched.fetch_add(1, Relaxed);
         }
         Probe::new(Arc::clone(shared), stream)
     }
@@ -147,7 +161,15 @@ impl fmt::Debug for Watchdog {
 }
 
 impl Handle {
-    fn stop(&self) {}
+    fn stop(&self) {
+        self.shared.stopping.store(true, Relaxed);
+        let Some(thread) = self.thread.lock().take() else { return };
+        thread.thread().unpark();
+        // The last clone may be dropped inside a hook, on the thread itself. A panic there was reported when it happened.
+        if thread.thread().id() != thread::current().id() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for Handle {

@@ -63,8 +63,8 @@ impl Probe {
         f()
     }
 
-    /// Upstream bytes were accepted for the client: written to its socket or into its bounded buffer. Our own keep-alives
-    /// are none of these. Takes effect when the current poll ends.
+    /// Upstream bytes were accepted for the client: written to its socket or into its bounded buffer. No keep-alive is.
+    /// Takes effect when the current poll ends.
     #[inline]
     pub fn progress(&self, bytes: u64) {
         if let Some(inner) = &self.0 {
@@ -72,13 +72,13 @@ impl Probe {
         }
     }
 
-    /// Bytes of the client's request were read, or sent on to the upstream. It ends a streak as [`Probe::progress`]
-    /// does, and cannot feed an endless loop, because a request has a limit. Without it, a large upload from a slow
-    /// client would look like a stream that spins.
+    /// Bytes moved that bring the client nothing new: a piece of its request read or sent on, an upstream's keep-alive,
+    /// a piece of a full buffer written to a slow client. It ends a streak of polls (R1), not the count of CPU (R2).
+    /// Other limits bound all of these; without this word a large upload or a patient upstream would look like a spin.
     #[inline]
-    pub fn request_progress(&self) {
+    pub fn moved(&self) {
         if let Some(inner) = &self.0 {
-            inner.record().mark_progress();
+            inner.record().mark_moved();
         }
     }
 
@@ -144,9 +144,9 @@ impl Drop for Polling<'_> {
     fn drop(&mut self) {
         let now = self.inner.ticks.now();
         let ticks = now.saturating_sub(self.start);
-        let progress = self.inner.record().polled(now, ticks);
+        let moved = self.inner.record().polled(now, ticks);
         if let Some(worker) = self.worker {
-            worker.end(ticks, self.inner.ticks.nanos(ticks) / 1_000, progress);
+            worker.end(ticks, self.inner.ticks.nanos(ticks) / 1_000, moved);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! opening, judging and closing: a verdict on an old stream never reaches the next one in its place.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -31,6 +31,12 @@ impl StreamRef {
     }
 }
 
+const NOTHING: u8 = 0;
+/// Ends the streak of polls (R1), not the count of CPU (R2).
+const MOVED: u8 = 1;
+/// Ends both.
+const PROGRESS: u8 = 2;
+
 /// The hot line. Times are raw clock ticks.
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -38,8 +44,8 @@ pub(crate) struct Record {
     generation: AtomicU32,
     verdict: AtomicU8,
     phase: AtomicU8,
-    /// Progress was told since the last poll ended.
-    progressed: AtomicBool,
+    /// The most that was told since the last poll ended: [`NOTHING`], [`MOVED`] or [`PROGRESS`].
+    told: AtomicU8,
     no_progress: AtomicU32,
     chunks: AtomicU32,
     polls: AtomicU64,
@@ -72,7 +78,7 @@ impl Record {
     fn reset(&self, now: u64) {
         self.verdict.store(0, Relaxed);
         self.phase.store(0, Relaxed);
-        self.progressed.store(false, Relaxed);
+        self.told.store(NOTHING, Relaxed);
         self.no_progress.store(0, Relaxed);
         self.chunks.store(0, Relaxed);
         for counter in [&self.polls, &self.busy, &self.bytes, &self.busy_at_progress] {
@@ -82,17 +88,20 @@ impl Record {
         self.streak_at.store(now, Relaxed);
     }
 
-    /// A poll that took `ticks` ended at `now`. Answers whether it made progress.
+    /// A poll that took `ticks` ended at `now`. Answers whether it moved anything.
     #[inline]
     pub(crate) fn polled(&self, now: u64, ticks: u64) -> bool {
         self.polls.store(self.polls.load(Relaxed).wrapping_add(1), Relaxed);
         let busy = self.busy.load(Relaxed).wrapping_add(ticks);
         self.busy.store(busy, Relaxed);
-        if self.progressed.load(Relaxed) {
-            self.progressed.store(false, Relaxed);
+        let told = self.told.load(Relaxed);
+        if told != NOTHING {
+            self.told.store(NOTHING, Relaxed);
             self.no_progress.store(0, Relaxed);
-            self.progress_at.store(now, Relaxed);
-            self.busy_at_progress.store(busy, Relaxed);
+            if told == PROGRESS {
+                self.progress_at.store(now, Relaxed);
+                self.busy_at_progress.store(busy, Relaxed);
+            }
             return true;
         }
         let streak = self.no_progress.load(Relaxed);
@@ -107,12 +116,19 @@ impl Record {
     pub(crate) fn progress(&self, bytes: u64) {
         self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
         self.chunks.store(self.chunks.load(Relaxed).wrapping_add(1), Relaxed);
-        self.progressed.store(true, Relaxed);
+        self.mark_progress();
     }
 
     #[inline]
     pub(crate) fn mark_progress(&self) {
-        self.progressed.store(true, Relaxed);
+        self.told.store(PROGRESS, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn mark_moved(&self) {
+        if self.told.load(Relaxed) == NOTHING {
+            self.told.store(MOVED, Relaxed);
+        }
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
@@ -129,11 +145,12 @@ impl Record {
 
     fn snapshot(&self) -> Snapshot {
         let busy = self.busy.load(Relaxed);
-        let progressed = self.progressed.load(Relaxed);
+        let told = self.told.load(Relaxed);
+        let progressed = told == PROGRESS;
         let idle_busy = if progressed { 0 } else { busy.saturating_sub(self.busy_at_progress.load(Relaxed)) };
         Snapshot {
             phase: Phase::from_u8(self.phase.load(Relaxed)),
-            no_progress: if progressed { 0 } else { self.no_progress.load(Relaxed) },
+            no_progress: if told != NOTHING { 0 } else { self.no_progress.load(Relaxed) },
             chunks: self.chunks.load(Relaxed),
             polls: self.polls.load(Relaxed),
             busy,
@@ -302,6 +319,21 @@ mod tests {
         slab.close(new);
         let third = slab.open(cold()).unwrap();
         assert_eq!(slab.snapshot(third).unwrap().verdict, None);
+    }
+
+    #[test]
+    fn bytes_that_bring_the_client_nothing_end_the_streak_alone() {
+        let record = Record::default();
+        record.polled(10, 3);
+        record.mark_moved();
+        assert_eq!(record.snapshot().no_progress, 0);
+        assert!(record.polled(20, 3));
+        let s = record.snapshot();
+        assert_eq!((s.no_progress, s.idle_busy, s.progress_at), (0, 6, 0));
+        record.progress(1);
+        record.mark_moved();
+        record.polled(30, 3);
+        assert_eq!(record.snapshot().idle_busy, 0, "progress is not undone by a lesser word");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Stats {
     pub unwatched_streams: u64,
     /// Finished polls.
     pub polls: u64,
-    /// Those that made no progress.
+    /// Those that moved nothing.
     pub no_progress_polls: u64,
     /// Time spent in finished polls.
     pub busy: Duration,

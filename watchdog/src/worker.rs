@@ -71,10 +71,10 @@ impl WorkerSlot {
     }
 
     #[inline]
-    pub(crate) fn end(&self, ticks: u64, micros: u64, progress: bool) {
+    pub(crate) fn end(&self, ticks: u64, micros: u64, moved: bool) {
         self.sequence.store(self.sequence.load(Relaxed).wrapping_add(1), Release);
         bump(&self.busy, ticks);
-        if !progress {
+        if !moved {
             bump(&self.no_progress, 1);
         }
         bump(&self.buckets[bucket(micros)], 1);

@@ -1,0 +1,128 @@
+//! From a judgement to what is done about it: count, warn, tell the stream to end, shut its client's socket.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use crate::brake::Minute;
+use crate::config::Mode;
+use crate::incident::{Action, Incident, PollTimes, Rule};
+use crate::record::{Live, StreamRef};
+use crate::shared::Shared;
+use crate::{Hooks, Kill};
+
+/// What was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) rule: Rule,
+    pub(crate) stream: Option<StreamRef>,
+    pub(crate) plugin: Option<u32>,
+    pub(crate) poll: Option<PollTimes>,
+}
+
+pub(crate) struct Ladder {
+    shared: Arc<Shared>,
+    hooks: Box<dyn Hooks>,
+    aborts: Minute,
+    warnings: [Minute; Rule::ALL.len()],
+}
+
+impl Ladder {
+    pub(crate) fn new(shared: Arc<Shared>, hooks: Box<dyn Hooks>) -> Self {
+        Self { shared, hooks, aborts: Minute::default(), warnings: Default::default() }
+    }
+
+    pub(crate) fn poke(&self) {
+        self.shared.counters.pokes.fetch_add(1, Relaxed);
+        self.call(|hooks| hooks.poke());
+    }
+
+    pub(crate) fn warn(&mut self, case: Case, now: Duration) {
+        let Some(incident) = self.incident(case, |_, _| Action::Warned) else { return };
+        self.shared.counters.count(case.rule, Action::Warned);
+        let limit = self.shared.config.rules.warnings.per_minute;
+        if self.warnings[case.rule as usize - 1].take(now, limit) {
+            self.call(|hooks| hooks.warn(&incident));
+        } else {
+            self.shared.counters.warnings_suppressed.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Carries a verdict out. Answers what was done, `None` when the stream is gone. A verdict that the brake holds back
+    /// may be brought again; only the first time (`again` is false) is it reported.
+    pub(crate) fn abort(&mut self, case: Case, now: Duration, again: bool) -> Option<Action> {
+        let shared = Arc::clone(&self.shared);
+        // Outlives the lock on the stream: whatever is dropped with it may own the stream's probe.
+        let mut kill = None;
+        let incident = self.incident(case, |ladder, live| ladder.act(case, live, now, &mut kill))?;
+        drop(kill);
+        let action = incident.action;
+        if action == Action::Braked && again {
+            return Some(action);
+        }
+        shared.counters.count(case.rule, action);
+        if let (Rule::StuckPoll, Some(plugin)) = (case.rule, case.plugin) {
+            shared.plugins.count_stuck(plugin);
+        }
+        let incident = Arc::new(incident);
+        shared.incidents.push(Arc::clone(&incident));
+        self.call(|hooks| hooks.verdict(&incident));
+        Some(action)
+    }
+
+    fn act(
+        &mut self,
+        case: Case,
+        live: Option<&mut Live<'_>>,
+        now: Duration,
+        kill: &mut Option<Arc<dyn Kill>>,
+    ) -> Action {
+        let shared = &self.shared;
+        let Some(live) = live else { return Action::Counted };
+        if shared.config.mode != Mode::Enforce {
+            return Action::Observed;
+        }
+        if !self.aborts.take(now, shared.config.rules.brake.limit(shared.slab.live())) {
+            return Action::Braked;
+        }
+        live.condemn(case.rule);
+        if case.rule != Rule::StuckPoll {
+            return Action::Aborted;
+        }
+        *kill = live.cold.kill.as_ref().and_then(Weak::upgrade);
+        match kill {
+            None => Action::Aborted,
+            Some(kill) => {
+                self.call(|_| kill.shut());
+                Action::Shut
+            }
+        }
+    }
+
+    /// Describes the case as it is when `act` begins, so that the counters in it are those that were judged.
+    fn incident(
+        &mut self,
+        case: Case,
+        act: impl FnOnce(&mut Self, Option<&mut Live<'_>>) -> Action,
+    ) -> Option<Incident> {
+        let shared = Arc::clone(&self.shared);
+        let plugin = case.plugin.map(|id| shared.plugins.get(id));
+        let (stream, action) = match case.stream {
+            None => (None, act(self, None)),
+            Some(stream) => shared.slab.with_live(stream, |live| {
+                let mut info = shared.describe(stream, live);
+                info.plugin = plugin.clone();
+                (Some(info), act(self, Some(live)))
+            })?,
+        };
+        Some(Incident { at: SystemTime::now(), rule: case.rule, action, stream, plugin, poll: case.poll })
+    }
+
+    /// The watch must outlive a fault in its owner's hooks.
+    fn call(&self, f: impl FnOnce(&dyn Hooks)) {
+        if catch_unwind(AssertUnwindSafe(|| f(&*self.hooks))).is_err() {
+            self.shared.counters.hook_panics.fetch_add(1, Relaxed);
+        }
+    }
+}

@@ -23,16 +23,7 @@ pub enum Note {
     Done,
 }
 
-/// One event, in the dialect that its stream's head names, else OpenAI chat. Both parts are UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event<'a> {
-    /// Its name, often empty; no line breaks.
-    pub name: &'a [u8],
-    /// Its data; may hold line breaks.
-    pub data: &'a [u8],
-}
-
-/// What a stream's plugin wrote. Calls append; [`Self::clear`] empties it. A call that fails leaves nothing behind.
+/// What one call of a stream's plugin wrote. Each call empties it first; a call that fails leaves it empty.
 #[derive(Debug)]
 pub struct Events {
     bytes: Vec<u8>,
@@ -40,8 +31,6 @@ pub struct Events {
     notes: Vec<(Note, u64)>,
     max_bytes: usize,
     max_events: usize,
-    /// Lengths of the three lists when the call began.
-    mark: (usize, usize, usize),
     fault: Option<Fault>,
 }
 
@@ -51,19 +40,18 @@ impl Sink for Events {
     }
 }
 
+impl Default for Events {
+    /// 16 MiB and 4096 events a call.
+    fn default() -> Self {
+        Self::new(16 << 20, 4096)
+    }
+}
+
 impl Events {
     /// One call may write at most `max_bytes` of names and data, `max_events` events and as many notes.
     /// Nothing is allocated until something is written.
     pub fn new(max_bytes: usize, max_events: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            items: Vec::new(),
-            notes: Vec::new(),
-            max_bytes,
-            max_events,
-            mark: (0, 0, 0),
-            fault: None,
-        }
+        Self { bytes: Vec::new(), items: Vec::new(), notes: Vec::new(), max_bytes, max_events, fault: None }
     }
 
     /// Empties it, and keeps small buffers.
@@ -74,13 +62,13 @@ impl Events {
         self.bytes.clear();
         self.items.clear();
         self.notes.clear();
+        self.fault = None;
     }
 
-    /// The events, oldest first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
-        self.items
-            .iter()
-            .map(|(name, data)| Event { name: &self.bytes[name.clone()], data: &self.bytes[data.clone()] })
+    /// The events in order: name (often empty, no line breaks) and data (may hold line breaks), both UTF-8, in the
+    /// dialect that the stream's head names, else OpenAI chat.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.items.iter().map(|(name, data)| (&self.bytes[name.clone()], &self.bytes[data.clone()]))
     }
 
     /// How many events there are.
@@ -93,15 +81,19 @@ impl Events {
         self.items.is_empty()
     }
 
-    /// The notes, oldest first. Token counts are totals so far: the last one holds.
+    /// The notes in order. Token counts are the stream's totals so far: the last one holds.
     pub fn notes(&self) -> &[(Note, u64)] {
         &self.notes
     }
 
-    /// Begins a call: the caps start over.
-    pub(crate) fn begin(&mut self) -> StreamOutV1 {
-        self.mark = (self.bytes.len(), self.items.len(), self.notes.len());
-        self.fault = None;
+    /// The upstream's terminal marker was noted: nothing follows.
+    pub fn is_done(&self) -> bool {
+        self.notes.iter().any(|(note, _)| *note == Note::Done)
+    }
+
+    /// Begins a call. The table is valid while `self` is neither moved nor touched.
+    pub(crate) fn out(&mut self) -> StreamOutV1 {
+        self.clear();
         StreamOutV1 {
             size: size_of::<StreamOutV1>() as u32,
             reserved: 0,
@@ -115,22 +107,9 @@ impl Events {
         self.fault.take()
     }
 
-    /// Whether the call wrote events.
-    pub(crate) fn grew(&self) -> bool {
-        self.items.len() > self.mark.1
-    }
-
-    /// Forgets what the call wrote.
-    pub(crate) fn undo(&mut self) {
-        self.bytes.truncate(self.mark.0);
-        self.items.truncate(self.mark.1);
-        self.notes.truncate(self.mark.2);
-    }
-
     fn push(&mut self, name: &str, data: &str) -> Result<(), Fault> {
-        let used = self.bytes.len() - self.mark.0;
-        let wanted = name.len().saturating_add(data.len());
-        if wanted > self.max_bytes.saturating_sub(used) || self.items.len() - self.mark.1 >= self.max_events {
+        let room = self.max_bytes - self.bytes.len();
+        if name.len().saturating_add(data.len()) > room || self.items.len() >= self.max_events {
             return Err(Fault::Limit);
         }
         let at = self.bytes.len();
@@ -151,7 +130,7 @@ impl Events {
             // Of a later minor: the contract says that it means nothing to us.
             _ => return Ok(()),
         };
-        if self.notes.len() - self.mark.2 >= self.max_events {
+        if self.notes.len() >= self.max_events {
             return Err(Fault::Limit);
         }
         self.notes.push((kind, value));
@@ -174,26 +153,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_caps_are_per_call_and_undo_forgets_one_call() {
+    fn the_caps_are_per_call() {
         let mut events = Events::new(8, 2);
-        events.begin();
         assert_eq!(events.push("n", "1234567"), Ok(()));
         assert_eq!(events.push("", "x"), Err(Fault::Limit), "bytes");
-        events.begin();
+        assert!(events.iter().eq([(&b"n"[..], &b"1234567"[..])]));
+        events.out();
         assert_eq!(events.push("", "a"), Ok(()));
         assert_eq!(events.push("", "b"), Ok(()));
         assert_eq!(events.push("", ""), Err(Fault::Limit), "count");
-        assert!(events.grew());
-        events.undo();
-        assert!(!events.grew());
-        let kept: Vec<_> = events.iter().collect();
-        assert_eq!(kept, [Event { name: b"n", data: b"1234567" }]);
     }
 
     #[test]
     fn a_big_buffer_is_given_back() {
         let mut events = Events::new(1 << 20, 8);
-        events.begin();
         events.push("", &"x".repeat(KEPT_CAPACITY + 1)).unwrap();
         events.clear();
         assert_eq!(events.bytes.capacity(), 0);
@@ -202,7 +175,6 @@ mod tests {
     #[test]
     fn notes_are_capped_and_later_kinds_ignored() {
         let mut events = Events::new(8, 1);
-        events.begin();
         assert_eq!(events.push_note(99, 1), Ok(()));
         assert_eq!(events.push_note(note::TOKENS_OUT, 4), Ok(()));
         assert_eq!(events.push_note(note::DONE, 0), Err(Fault::Limit));

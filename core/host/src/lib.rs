@@ -33,7 +33,7 @@ mod types;
 mod wire;
 
 pub use error::{CreateError, LoadError, PluginError, Whence};
-pub use events::{Event, Events, Note};
+pub use events::{Events, Note};
 pub use hook::{CallHook, Op, Outcome, set_call_hook};
 pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
 pub use load::{LoadOptions, from_static, load};

@@ -78,8 +78,8 @@ impl Stream {
         }
     }
 
-    /// Gives the plugin one event. `stray`: the framing did not understand this text. What is written is appended to
-    /// `out`; on an error, nothing is.
+    /// Gives the plugin one event. `stray`: the framing did not understand this text. `out` holds what this call
+    /// wrote, and nothing after an error.
     pub fn event(
         &mut self,
         name: &[u8],
@@ -100,7 +100,7 @@ impl Stream {
             unsafe { stream_event(stream, &raw const input, out) }
         })?;
         let result = match answer {
-            status::PASS if out.grew() => Err(PluginError::BadAnswer(
+            status::PASS if !out.is_empty() => Err(PluginError::BadAnswer(
                 self.provider.whence(Op::StreamEvent),
                 "it passed the event through and wrote others".to_owned(),
             )),
@@ -109,7 +109,7 @@ impl Stream {
             status::E_UPSTREAM => Ok(Answer::Upstream),
             other => Err(answer::failure(self.provider.whence(Op::StreamEvent), other, None)),
         };
-        result.inspect_err(|_| out.undo())
+        result.inspect_err(|_| out.clear())
     }
 
     /// Tells the plugin that the upstream's body ended cleanly. Call it once, after the last event.
@@ -124,7 +124,7 @@ impl Stream {
             status::E_TRUNCATED => Ok(End::Truncated),
             other => Err(answer::failure(self.provider.whence(Op::StreamEnd), other, None)),
         };
-        result.inspect_err(|_| out.undo())
+        result.inspect_err(|_| out.clear())
     }
 
     /// Closes it.
@@ -144,15 +144,16 @@ impl Stream {
         call: impl FnOnce(*mut c_void, *const abi::StreamOutV1) -> Status,
     ) -> Result<Status, PluginError> {
         if self.state != State::Open {
+            out.clear();
             return Err(PluginError::Poisoned(self.provider.whence(op)));
         }
-        let table = out.begin();
+        let table = out.out();
         let answer = observed(self.provider.instance.plugin().id(), op, || call(self.ptr, &raw const table));
         if answer == status::E_PANIC {
             self.state = State::Poisoned;
         }
         answer::outranks(self.provider.whence(op), answer, out.taken_fault())
-            .inspect_err(|_| out.undo())
+            .inspect_err(|_| out.clear())
             .map(|()| answer)
     }
 

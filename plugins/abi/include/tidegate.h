@@ -163,6 +163,7 @@ typedef struct tg_event_in_v1 {
   tg_str data;
 } tg_event_in_v1;
 
+/* Counts of tokens are the stream's totals so far: the last note of a kind holds. */
 enum {
   TG_NOTE_TOKENS_IN = 1,
   TG_NOTE_TOKENS_OUT = 2,
@@ -307,7 +308,8 @@ typedef struct tg_policy_v1 {
   tg_status (*create)(const tg_host_v1 *host, tg_str config_json, const tg_text_out_v1 *why, void **inst);
   void (*destroy)(void *inst);
   tg_status (*decide)(void *inst, const tg_history_in_v1 *in, tg_action_v1 *out);
-  /* Chooses the first target of a request. NULL: the host draws one by weight among those that are not cooling. */
+  /* Chooses the first target of a request: RETRY with `target`, or RAISE when none will do. PASS, or NULL instead of
+   * the function: the host draws one by weight among those that are not cooling. */
   tg_status (*pick)(void *inst, const tg_history_in_v1 *in, tg_action_v1 *out);
 } tg_policy_v1;
 

@@ -1,0 +1,145 @@
+//! What is loaded, and what is refused with which sentence.
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+use common::{compiled, loaded, refused, refused_file};
+use tidegate_host::{Dialect, LoadOptions, load, scan, survey};
+
+#[test]
+fn a_good_plugin_tells_who_it_is() {
+    let (_dir, path) = compiled(&[]);
+    let plugin = load(&path, &LoadOptions::default()).unwrap();
+    assert_eq!((plugin.name(), plugin.version(), plugin.abi_minor()), ("scripted", "1.0", 0));
+    assert_eq!(plugin.path(), path.canonicalize().unwrap());
+    assert!(plugin.id() > 0);
+    assert_eq!(plugin.manifest().provider("scripted").unwrap().dialects, [Dialect::OpenaiChat]);
+    assert!(plugin.provider().is_some() && plugin.policy().is_some());
+}
+
+#[test]
+fn a_pinned_hash_must_be_the_files() {
+    let (_dir, path) = compiled(&[]);
+    let mut hash = *load(&path, &LoadOptions::default()).unwrap().sha256().unwrap();
+    assert!(load(&path, &LoadOptions { sha256: Some(hash) }).is_ok());
+    hash[0] ^= 1;
+    let reason = load(&path, &LoadOptions { sha256: Some(hash) }).unwrap_err().reason().to_owned();
+    assert!(reason.starts_with("its sha256 is ") && reason.ends_with(" as configured"), "{reason}");
+}
+
+#[test]
+fn another_major_and_no_entry_are_told_apart() {
+    assert_eq!(
+        refused(&["ENTRY=tidegate_plugin_entry_v2"]),
+        "it speaks plugin ABI v2, and this Tidegate speaks v1"
+    );
+    assert_eq!(refused(&["ENTRY=something_else"]), "it exports no tidegate_plugin_entry_v1");
+    assert_eq!(refused(&["MAJOR=3"]), "it says that it speaks plugin ABI v3, and this Tidegate speaks v1");
+}
+
+#[test]
+fn each_defect_of_a_descriptor_has_its_sentence() {
+    for (macros, reason) in [
+        (&["RETURNS_NULL"][..], "its entry function returned NULL: it refuses this host"),
+        (&["PLUGIN_SIZE=72"], "its descriptor is 72 bytes, and the first minor's is 80"),
+        (&["PLUGIN_SIZE=4000000000u"], "says that it is 4000000000 bytes long, which cannot be"),
+        (&["TABLE_SIZE=64"], "its provider table lacks the function response"),
+        (&["CLASSIFY=NULL"], "its provider table lacks the function classify"),
+        (&["PROVIDER=NULL", "POLICY=NULL", "MANIFEST=\"\""], "it offers neither a provider nor a policy"),
+        (&["PROVIDER=NULL"], "its manifest lists providers, and it has no provider table"),
+        (&["MANIFEST=\"{}\""], "it has a provider table, and its manifest lists no provider"),
+        (&["MANIFEST=\"{\""], "its manifest cannot be read: EOF"),
+        (&["NAME=\"Up Case\""], "its name \"Up Case\" is not made of"),
+        (&["NAME=\"\""], "its name \"\" is not made of"),
+        (&["NAME=\"\\xff\""], "its name is not UTF-8"),
+    ] {
+        let said = refused(macros);
+        assert!(said.contains(reason), "{macros:?}: {said}");
+    }
+}
+
+#[test]
+fn a_table_of_another_minor_is_read_as_far_as_both_know() {
+    assert!(loaded(&[]).policy().is_some());
+    let older = loaded(&["NO_PICK"]).policy().unwrap().create(&"".into()).unwrap();
+    assert!(!older.has_pick());
+}
+
+#[test]
+fn files_that_are_no_library_are_not_given_to_the_loader() {
+    let (dir, path) = compiled(&[]);
+    let whole = fs::read(&path).unwrap();
+    let file = dir.path().join("other.so");
+    for (content, reason) in [
+        (&b"#!/bin/sh\necho hello\n"[..], "it is not a shared library"),
+        (b"", "it is empty"),
+        (&whole[..whole.len() - 1], "it is truncated: it ends before its own headers say"),
+        (&whole[..100], "it is truncated: it ends before its own headers say"),
+    ] {
+        fs::write(&file, content).unwrap();
+        assert_eq!(refused_file(&file), reason);
+    }
+    assert!(refused_file(&dir.path().join("gone.so")).starts_with("it cannot be found: "));
+    fs::create_dir(dir.path().join("folder.so")).unwrap();
+    assert_eq!(refused_file(&dir.path().join("folder.so")), "it is not a regular file");
+}
+
+#[test]
+fn what_others_can_write_is_refused() {
+    let (dir, path) = compiled(&[]);
+    let mode =
+        |path: &std::path::Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(&path, 0o757);
+    assert_eq!(refused_file(&path), "it is writable by everyone (mode 0757); chmod o-w it");
+    mode(&path, 0o755);
+    mode(dir.path(), 0o707);
+    let reason = refused_file(&path);
+    assert!(reason.starts_with("its folder /") && reason.contains("everyone (mode 0707)"), "{reason}");
+    mode(dir.path(), 0o700);
+    // Only root can give files away.
+    if chown(dir.path(), None, Some(54321)).is_ok() {
+        mode(dir.path(), 0o770);
+        let reason = refused_file(&path);
+        assert!(reason.contains("is writable by the group 54321 (mode 0770); chmod g-w it"), "{reason}");
+        mode(dir.path(), 0o700);
+        chown(&path, Some(54321), None).unwrap();
+        assert!(refused_file(&path).starts_with("it belongs to the user 54321"));
+        chown(&path, Some(0), None).unwrap();
+    }
+    assert!(load(&path, &LoadOptions::default()).is_ok(), "and nothing else was wrong with it");
+}
+
+#[test]
+fn a_link_is_judged_by_what_it_leads_to() {
+    let (dir, path) = compiled(&[]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("link.so");
+    symlink(&path, &link).unwrap();
+    let plugin = load(&link, &LoadOptions::default()).unwrap();
+    assert_eq!(plugin.path(), path.canonicalize().unwrap());
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o707)).unwrap();
+    let error = load(&link, &LoadOptions::default()).unwrap_err();
+    assert!(error.reason().contains("is writable by everyone"), "{error}");
+}
+
+#[test]
+fn a_scan_finds_what_exports_something_of_ours() {
+    let (dir, path) = compiled(&[]);
+    let at = |name: &str| dir.path().join(name);
+    common::compile("scripted.c", &["ENTRY=tidegate_plugin_entry_v2"], &at("a-later-major.so"));
+    common::compile("scripted.c", &["ENTRY=unrelated"], &at("unrelated.so"));
+    fs::write(at("text.so"), "hello").unwrap();
+    fs::write(at("notes.txt"), "tidegate_plugin_entry_v1").unwrap();
+    let dirs = [at("gone"), dir.path().to_owned()];
+    assert_eq!(scan(&dirs), [at("a-later-major.so"), path]);
+    let skipped: Vec<_> = survey(&dirs).skipped.iter().map(|s| s.error.to_string()).collect();
+    assert_eq!(skipped.len(), 2, "{skipped:?}");
+    assert!(skipped[0].ends_with("text.so is refused: it is not a shared library"), "{skipped:?}");
+    assert!(
+        skipped[1].ends_with("unrelated.so is refused: it exports no tidegate_plugin_entry_v1"),
+        "{skipped:?}"
+    );
+}

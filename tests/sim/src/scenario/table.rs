@@ -200,7 +200,7 @@ pub(super) static ALL: &[Scenario] = &[
     ),
     scenario(
         "http-429-once",
-        "HTTP 429 for every other request, the first included; the rest are healthy",
+        "HTTP 429 for every other request, the first included: a retry succeeds",
         normal,
         refuse::http_429_once,
     ),

@@ -40,8 +40,8 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
             } else {
                 assert_eq!(said, "", "{case}");
             }
-            let stop = finish.iter().find(|reason| *reason != "error");
-            assert_eq!(stop, None, "{case}");
+            let stop = finish.iter().any(|reason| reason != "error");
+            assert_eq!(stop, scenario.name == "finish-no-done", "{case}");
             let done = text.contains("[DONE]");
             let form_with_done = scenario.name == "429-then-done" && dialect == Dialect::OpenAiChat;
             assert_eq!(done, form_with_done, "{case}");

@@ -77,7 +77,10 @@ impl Board {
     }
 
     pub(crate) fn saw(&self, mut seen: Seen) {
-        seen.body.truncate(LOG_BODY);
+        if seen.body.len() > LOG_BODY {
+            // A copy: a slice would keep the whole body alive.
+            seen.body = Bytes::copy_from_slice(&seen.body[..LOG_BODY]);
+        }
         let mut facts = self.0.lock();
         if facts.log.len() == LOG {
             facts.log.pop_front();

@@ -1,0 +1,216 @@
+//! What the answers say, read by a plain decoder: the right ones are right in every mode, and those
+//! that depend on the request repeat it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate_sim::{Dialect, Expect, Mode, Scenario, mask};
+
+use crate::client::{End, Got, ask, ask_for, post, sim};
+
+/// All these requests ask for the connection to be closed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const MODES: [(Dialect, &str, Mode); 5] = [
+    (Dialect::OpenAiChat, "stream", Mode::Stream),
+    (Dialect::OpenAiChat, "whole", Mode::Whole),
+    (Dialect::Gemini, "stream", Mode::Stream),
+    (Dialect::Gemini, "array", Mode::Array),
+    (Dialect::Gemini, "whole", Mode::Whole),
+];
+
+/// The JSON documents of an answer, `[DONE]` left out.
+fn documents(got: &Got, mode: Mode) -> Vec<Value> {
+    let text = got.text();
+    match mode {
+        Mode::Whole => vec![serde_json::from_str(&text).unwrap()],
+        Mode::Array => serde_json::from_str(&text).unwrap(),
+        Mode::Stream => text
+            .trim_start_matches('\u{feff}')
+            .split(['\r', '\n'])
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter(|data| *data != "[DONE]")
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect(),
+    }
+}
+
+/// The text that the documents add up to, and the finish reasons.
+pub(crate) fn said(documents: &[Value]) -> (String, Vec<String>) {
+    let (mut text, mut finish) = (String::new(), Vec::new());
+    for document in documents {
+        let (choice, candidate) = (&document["choices"][0], &document["candidates"][0]);
+        for piece in [&choice["delta"]["content"], &choice["message"]["content"]] {
+            text += piece.as_str().unwrap_or_default();
+        }
+        for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
+            text += part["text"].as_str().unwrap_or_default();
+        }
+        let reasons = [&choice["finish_reason"], &candidate["finishReason"]];
+        finish.extend(reasons.iter().filter_map(|reason| reason.as_str()).map(str::to_owned));
+    }
+    (text, finish)
+}
+
+#[tokio::test]
+async fn every_right_answer_is_right_in_every_mode() {
+    let sim = sim().await;
+    for scenario in Scenario::all() {
+        for (dialect, how, mode) in MODES {
+            let Expect::Text(expected) = scenario.expect(dialect, mode) else { continue };
+            let got = ask(&sim, scenario.name, dialect, how).await;
+            let (text, finish) = said(&documents(&got, mode));
+            let case = format!("{} {dialect:?} {mode:?}", scenario.name);
+            assert!(text == expected, "{case}: {text:.200}");
+            assert_eq!(finish.len(), 1, "{case}");
+            let done = got.text().contains("data: [DONE]");
+            let wants_done = dialect == Dialect::OpenAiChat && mode == Mode::Stream;
+            assert_eq!(done, wants_done, "{case}");
+            let end = match scenario.name {
+                "finish-then-open" => End::Open,
+                "finish-then-rst" => End::Rst,
+                _ => End::Fin,
+            };
+            assert_eq!(got.end, end, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn line_ends_are_the_ones_named() {
+    let sim = sim().await;
+    let count = |text: &str, what: &str| text.matches(what).count();
+    for (name, crlf, lf, cr) in [
+        ("lf", false, true, false),
+        ("crlf", true, false, false),
+        ("cr", false, false, true),
+        ("mixed-eol", true, true, true),
+    ] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini] {
+            let text = ask(&sim, name, dialect, "stream").await.text();
+            let both = count(&text, "\r\n");
+            assert_eq!(
+                (both > 0, count(&text, "\n") > both, count(&text, "\r") > both),
+                (crlf, lf, cr),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn usage_comes_where_it_is_asked_for() {
+    let sim = sim().await;
+    let ask = |options: &str| {
+        let body = format!(r#"{{"model":"sim-usage","stream":true{options}}}"#);
+        let request = post("/v1/chat/completions", "connection: close\r\n", &body);
+        let addr = sim.addr();
+        async move { documents(&ask_for(addr, &request, PATIENCE).await, Mode::Stream) }
+    };
+    assert!(ask("").await.iter().all(|chunk| chunk.get("usage").is_none()));
+    let chunks = ask(r#","stream_options":{"include_usage":true}"#).await;
+    let (last, rest) = chunks.split_last().unwrap();
+    assert!(rest.iter().all(|chunk| chunk["usage"].is_null() && chunk.get("usage").is_some()));
+    assert_eq!(last["choices"], serde_json::json!([]));
+    assert_eq!(last["usage"]["prompt_tokens_details"]["cached_tokens"], 64);
+    assert_eq!(last["usage"]["total_tokens"], 173);
+    let chunks = documents(&crate::client::ask(&sim, "usage", Dialect::Gemini, "stream").await, Mode::Stream);
+    assert_eq!(chunks.last().unwrap()["usageMetadata"]["totalTokenCount"], 173);
+    assert_eq!(chunks.last().unwrap()["usageMetadata"]["thoughtsTokenCount"], 33);
+}
+
+#[tokio::test]
+async fn tool_calls_use_the_requests_tools_and_then_its_results() {
+    let sim = sim().await;
+    let openai = |messages: &str, stream: bool| {
+        let tools =
+            r#"[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}]"#;
+        let body = format!(
+            r#"{{"model":"sim-tool-calls","stream":{stream},"tools":{tools},"messages":[{messages}]}}"#
+        );
+        let request = post("/v1/chat/completions", "connection: close\r\n", &body);
+        let addr = sim.addr();
+        async move { ask_for(addr, &request, PATIENCE).await }
+    };
+    let chunks = documents(&openai("", true).await, Mode::Stream);
+    let mut arguments = [String::new(), String::new()];
+    for call in
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array()).flatten()
+    {
+        let index = usize::try_from(call["index"].as_u64().unwrap()).unwrap();
+        arguments[index] += call["function"]["arguments"].as_str().unwrap();
+    }
+    let whole = documents(&openai("", false).await, Mode::Whole);
+    for (index, name) in ["f", "g"].iter().enumerate() {
+        let call = &whole[0]["choices"][0]["message"]["tool_calls"][index];
+        assert_eq!(call["function"]["name"], *name);
+        assert_eq!(call["function"]["arguments"], arguments[index].as_str());
+    }
+    assert!(serde_json::from_str::<Value>(&arguments[0]).is_ok());
+    assert_eq!(said(&chunks).1, ["tool_calls"]);
+    let after = openai(r#"{"role":"tool","tool_call_id":"call_sim_0","content":"8"}"#, false).await;
+    assert_eq!(said(&documents(&after, Mode::Whole)).0, tidegate_sim::fault_text());
+}
+
+#[tokio::test]
+async fn a_thought_signature_must_come_back() {
+    let sim = sim().await;
+    let first = documents(&ask(&sim, "thought-signature", Dialect::Gemini, "whole").await, Mode::Whole);
+    let part = first[0]["candidates"][0]["content"]["parts"][0].clone();
+    assert!(part["thoughtSignature"].is_string());
+    for (lose, status) in [(false, 200), (true, 400)] {
+        let mut part = part.clone();
+        if lose {
+            part.as_object_mut().unwrap().remove("thoughtSignature");
+        }
+        let body = serde_json::json!({"contents": [
+            {"role": "user", "parts": [{"text": "sim:thought-signature"}]},
+            {"role": "model", "parts": [part]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "get_weather", "response": {"t": 8}}}]},
+        ]});
+        let request = post("/v1beta/models/m:generateContent", "connection: close\r\n", &body.to_string());
+        assert_eq!(ask_for(sim.addr(), &request, PATIENCE).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn describe_counts_what_arrived() {
+    let sim = sim().await;
+    let openai = r#"{"model":"sim-describe","tools":[{"function":{"name":"f"}}],"messages":[
+        {"role":"system","content":"Be brief."},
+        {"role":"user","content":[{"type":"text","text":"see"},
+            {"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}]}"#;
+    let gemini = r#"{"systemInstruction":{"parts":[{"text":"Be brief."}]},
+        "tools":[{"functionDeclarations":[{"name":"f"}]}],
+        "contents":[{"role":"user","parts":[{"text":"see"},{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]}]}"#;
+    for (path, body, messages) in
+        [("/v1/chat/completions", openai, 2), ("/v1beta/models/sim-describe:generateContent", gemini, 1)]
+    {
+        let request = post(path, "connection: close\r\n", body);
+        let got = ask_for(sim.addr(), &request, PATIENCE).await;
+        let text = said(&documents(&got, Mode::Whole)).0;
+        let seen: Value = serde_json::from_str(&text).unwrap();
+        let expected = serde_json::json!({"images": [{"mime": "image/png", "base64_length": 4}],
+            "tools": ["f"], "system": "Be brief.", "messages": messages});
+        assert_eq!(seen, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn echo_and_log_show_the_request_without_its_secrets() {
+    let sim = sim().await;
+    let headers = "authorization: Bearer top-secret\r\nx-goog-api-key: k-secret\r\nX-Other: seen\r\nconnection: close\r\n";
+    let body = r#"{"contents":[{"parts":[{"text":"sim:echo"}]}]}"#;
+    let request = post("/v1beta/models/m:streamGenerateContent?alt=sse&key=q-secret", headers, body);
+    let got = ask_for(sim.addr(), &request, PATIENCE).await;
+    let text = said(&documents(&got, Mode::Stream)).0;
+    let seen: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(seen["headers"]["authorization"], mask("Bearer top-secret"));
+    assert_eq!(seen["headers"]["x-other"], "seen");
+    assert_eq!(seen["body"]["contents"][0]["parts"][0]["text"], "sim:echo");
+    let log = sim.log();
+    let shown = format!("{text}{log:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+    assert_eq!((log[0].scenario.as_str(), log[0].body.as_ref()), ("echo", body.as_bytes()));
+    assert_ne!(mask("a"), mask("b"));
+}

@@ -3,6 +3,7 @@
 mod faults;
 mod google;
 mod h1;
+mod h2;
 mod memory;
 mod pool;
 mod server;

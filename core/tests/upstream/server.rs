@@ -1,6 +1,5 @@
 //! A server under byte-exact control, and what the tests do with a response.
 
-use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +44,11 @@ impl Server {
 
     pub(crate) async fn accept(&self) -> Peer {
         Peer(within(self.listener.accept()).await.unwrap().0)
+    }
+
+    /// The next connection, however long it takes; `None` when the listener fails.
+    pub(crate) async fn try_accept(&self) -> Option<Peer> {
+        self.listener.accept().await.ok().map(|(tcp, _)| Peer(tcp))
     }
 
     /// Accepts, reads a request and answers with `bytes`.

@@ -50,6 +50,12 @@ pub(crate) fn script(shape: Shape) -> Script {
             let last = [event().repeat(further - further / 2), last().to_vec()].concat();
             Script::Writes(vec![first(), middle.into(), last.into()])
         }
+        Shape::Flushed(events) => {
+            let mut writes = vec![first()];
+            writes.extend((1..events).map(|_| event()));
+            writes.extend([chunk(FINISH).into(), done()]);
+            Script::Writes(writes)
+        }
         Shape::Paced { events, period } => {
             Script::Paced { first: first(), event: event(), further: events - 1, period, last: last() }
         }
@@ -91,7 +97,11 @@ fn event() -> Bytes {
 }
 
 fn last() -> Bytes {
-    format!("{}{}0\r\n\r\n", chunk(FINISH), chunk("[DONE]")).into()
+    [chunk(FINISH).as_bytes(), &done()].concat().into()
+}
+
+fn done() -> Bytes {
+    format!("{}0\r\n\r\n", chunk("[DONE]")).into()
 }
 
 #[cfg(test)]
@@ -110,12 +120,14 @@ mod tests {
     #[test]
     fn a_burst_of_any_length_is_whole() {
         for count in [1, 2, 3, 12, 100] {
-            let Script::Writes(writes) = script(Shape::Burst(count)) else { panic!("a burst is writes") };
-            assert_eq!(writes.len(), 3);
-            let wire = writes.concat();
-            let (events, done, used) = events(&wire);
-            assert_eq!((events.content(), events.is_whole(), done), (u64::from(count), true, true));
-            assert_eq!(used, wire.len());
+            for (shape, expected) in [(Shape::Burst(count), 3), (Shape::Flushed(count), count as usize + 2)] {
+                let Script::Writes(writes) = script(shape) else { panic!("{shape:?} is writes") };
+                assert_eq!(writes.len(), expected);
+                let wire = writes.concat();
+                let (events, done, used) = events(&wire);
+                assert_eq!((events.content(), events.is_whole(), done), (u64::from(count), true, true));
+                assert_eq!(used, wire.len());
+            }
         }
     }
 

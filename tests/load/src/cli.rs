@@ -24,7 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve OpenAI's dialect; the last message of a streaming request says how: events=N, events=N;hz=H or idle
+    /// Serve OpenAI's dialect; the last message of a streaming request says how: events=N, events=N;flush, events=N;hz=H or idle
     Upstream {
         /// Port 0 picks a free one; the address is written to stdout
         #[arg(long, default_value = "127.0.0.1:0")]
@@ -69,9 +69,11 @@ enum Command {
 enum Case {
     /// Non-streaming requests
     Request,
-    /// 12-event streams, as fast as they come
+    /// 12-event streams that the upstream sends in three writes
     Stream,
-    /// Streams of 500 events at 1 kHz
+    /// 12-event streams that the upstream sends in a write for each event
+    Flushed,
+    /// Streams of 200 events at 1 kHz
     Paced,
     /// Streams that stay open and silent; needs --meter-pid
     Idle,
@@ -156,7 +158,8 @@ async fn measure(args: &RunArgs) -> Result<Sample, String> {
     let load = match args.case {
         Case::Request => Load::Request,
         Case::Stream => Load::Stream(12),
-        Case::Paced => Load::Paced(500, 1000),
+        Case::Flushed => Load::Flushed(12),
+        Case::Paced => Load::Paced(200),
         Case::Idle => {
             let pid = args.meter_pid.ok_or("--case idle weighs a process: name it with --meter-pid")?;
             return Ok(name(idle::measure(&args.url, args.connections, pid).await?, args));

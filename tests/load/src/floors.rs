@@ -42,6 +42,7 @@ struct Floor {
 const FLOORS: &[Floor] = &[
     Floor { key: "request-c16", metric: "CPU per request", of: Of::Nginx, limit: Limit::AtMost(1.6) },
     Floor { key: "stream-c16", metric: "CPU per 12-event stream", of: Of::Nginx, limit: Limit::AtMost(1.5) },
+    Floor { key: "flushed-c16", metric: "CPU per 12-event stream", of: Of::Nginx, limit: Limit::AtMost(1.5) },
     Floor { key: "paced-c50", metric: "CPU per event", of: Of::Nginx, limit: Limit::AtMost(1.5) },
     Floor { key: "idle-c1000", metric: "memory per idle stream", of: Of::Value, limit: Limit::AtMost(35.0) },
     Floor { key: "idle-c1000", metric: "resident, idle", of: Of::Value, limit: Limit::AtMost(25.0 * 1024.0) },
@@ -146,7 +147,7 @@ mod tests {
             let mut on = sample(WATCHDOG_ON, "request", 16, 1, 1.0);
             on.answers = answers;
             let samples = [on, sample(WATCHDOG_OFF, "request", 16, 1, 1.0)];
-            check(&[], &compare(&samples, "main", WATCHDOG_OFF))[5].verdict
+            check(&[], &compare(&samples, "main", WATCHDOG_OFF))[6].verdict
         };
         assert_eq!((verdict(981), verdict(979)), (Verdict::Met, Verdict::Missed));
     }

@@ -42,44 +42,39 @@ pub(crate) struct Measure {
     pub(crate) name: &'static str,
     /// Its unit.
     pub(crate) unit: &'static str,
-    value: fn(&Sample) -> Option<f64>,
+    /// Whether a ratio of it says anything.
+    ratio: bool,
+    value: Value,
 }
 
 /// Every metric, in the order of the table.
 pub(crate) const MEASURES: &[Measure] = &[
-    Measure { case: "request", name: "requests", unit: "1/s", value: |sample| Some(sample.per_second()) },
-    Measure { case: "request", name: "CPU per request", unit: "us", value: Sample::cpu_per_answer },
-    Measure {
-        case: "request",
-        name: "latency p50",
-        unit: "us",
-        value: |sample| Some(sample.latency_us?.p50),
-    },
-    Measure {
-        case: "request",
-        name: "latency p99",
-        unit: "us",
-        value: |sample| Some(sample.latency_us?.p99),
-    },
-    Measure { case: "stream", name: "streams", unit: "1/s", value: |sample| Some(sample.per_second()) },
-    Measure { case: "stream", name: "CPU per 12-event stream", unit: "us", value: Sample::cpu_per_answer },
-    Measure {
-        case: "paced",
-        name: "events",
-        unit: "1/s",
-        value: |sample| Some(sample.events as f64 / sample.seconds),
-    },
-    Measure { case: "paced", name: "CPU per event", unit: "us", value: Sample::cpu_per_event },
-    Measure { case: "paced", name: "gap p50", unit: "us", value: |sample| Some(sample.gap_us?.p50) },
-    Measure { case: "paced", name: "gap p99", unit: "us", value: |sample| Some(sample.gap_us?.p99) },
-    Measure {
-        case: "idle",
-        name: "resident, idle",
-        unit: "KB",
-        value: |sample| Some(sample.resident_kib? as f64),
-    },
-    Measure { case: "idle", name: "memory per idle stream", unit: "KB", value: |sample| sample.stream_kib },
+    compared("request", "requests", "1/s", |sample| Some(sample.per_second())),
+    compared("request", "CPU per request", "us", Sample::cpu_per_answer),
+    compared("request", "latency p50", "us", |sample| Some(sample.latency_us?.p50)),
+    compared("request", "latency p99", "us", |sample| Some(sample.latency_us?.p99)),
+    shown("request", "load generator busy", "cores", |sample| sample.generator_busy),
+    compared("stream", "streams", "1/s", |sample| Some(sample.per_second())),
+    compared("stream", "CPU per 12-event stream", "us", Sample::cpu_per_answer),
+    compared("flushed", "streams", "1/s", |sample| Some(sample.per_second())),
+    compared("flushed", "CPU per 12-event stream", "us", Sample::cpu_per_answer),
+    shown("paced", "events", "1/s", |sample| Some(sample.events_per_second())),
+    compared("paced", "CPU per event", "us", Sample::cpu_per_event),
+    shown("paced", "gap p50", "us", |sample| Some(sample.gap_us?.p50)),
+    compared("paced", "gap p99", "us", |sample| Some(sample.gap_us?.p99)),
+    compared("idle", "resident, idle", "KB", |sample| Some(sample.resident_kib? as f64)),
+    compared("idle", "memory per idle stream", "KB", |sample| sample.stream_kib),
 ];
+
+type Value = fn(&Sample) -> Option<f64>;
+
+const fn compared(case: &'static str, name: &'static str, unit: &'static str, value: Value) -> Measure {
+    Measure { case, name, unit, ratio: true, value }
+}
+
+const fn shown(case: &'static str, name: &'static str, unit: &'static str, value: Value) -> Measure {
+    Measure { case, name, unit, ratio: false, value }
+}
 
 /// The metrics of one group of samples, with ratios to `baseline`.
 pub(crate) fn compare(samples: &[Sample], group: &str, baseline: &str) -> Vec<Metric> {
@@ -110,7 +105,7 @@ fn metric(key: &str, measure: &Measure, samples: &[&Sample], baseline: &str) -> 
     }
     let base = values.get(baseline);
     let ratios = values.iter().filter_map(|(&target, rounds)| {
-        let base = base.filter(|_| target != baseline)?;
+        let base = base.filter(|_| measure.ratio && target != baseline)?;
         let pairs = rounds.iter().filter_map(|(round, value)| Some((value, *base.get(round)?)));
         let ratios: Vec<f64> =
             pairs.filter(|&(_, base)| base > 0.0).map(|(value, base)| value / base).collect();

@@ -13,6 +13,9 @@ use crate::sample::Sample;
 use crate::sse::Events;
 use crate::stats::Percentiles;
 
+/// Events a second of each paced stream.
+pub(crate) const PACE_HZ: u32 = 1_000;
+
 /// After an error a connection waits this long, so that a dead target is not hammered.
 const AFTER_ERROR: Duration = Duration::from_millis(20);
 
@@ -21,10 +24,12 @@ const AFTER_ERROR: Duration = Duration::from_millis(20);
 pub(crate) enum Load {
     /// A non-streaming answer.
     Request,
-    /// A stream of so many events, as fast as they come.
+    /// A stream of so many events in a handful of upstream writes.
     Stream(u32),
-    /// A stream of so many events at so many a second.
-    Paced(u32, u32),
+    /// A stream of so many events, each an upstream write of its own.
+    Flushed(u32),
+    /// A stream of so many events, [`PACE_HZ`] a second.
+    Paced(u32),
 }
 
 impl Load {
@@ -32,14 +37,17 @@ impl Load {
         match self {
             Self::Request => url.chat(false, "When does the tide turn?"),
             Self::Stream(events) => url.chat(true, &format!("events={events}")),
-            Self::Paced(events, hz) => url.chat(true, &format!("events={events};hz={hz}")),
+            Self::Flushed(events) => url.chat(true, &format!("events={events};flush")),
+            Self::Paced(events) => url.chat(true, &format!("events={events};hz={PACE_HZ}")),
         }
     }
 
     fn check(self) -> Check {
         match self {
             Self::Request => Check::Json(Vec::with_capacity(1024)),
-            Self::Stream(events) | Self::Paced(events, _) => Check::Stream(Events::default(), events.into()),
+            Self::Stream(events) | Self::Flushed(events) | Self::Paced(events) => {
+                Check::Stream(Events::default(), events.into())
+            }
         }
     }
 }
@@ -210,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_load_is_answered_rightly() {
-        for load in [Load::Request, Load::Stream(12), Load::Paced(20, 1000)] {
+        for load in [Load::Request, Load::Stream(12), Load::Flushed(12), Load::Paced(20)] {
             let sample = against_the_upstream(load).await;
             assert_eq!((sample.errors, sample.first_error.as_deref()), (0, None), "{load:?}");
             assert!(sample.answers > 0 && sample.cpu_per_answer().is_some(), "{load:?}: {sample:?}");

@@ -11,7 +11,7 @@ pub(crate) struct Sample {
     pub(crate) target: String,
     /// Samples are compared within their group: `main` or `watchdog`.
     pub(crate) group: String,
-    /// `request`, `stream`, `paced` or `idle`.
+    /// `request`, `stream`, `flushed`, `paced` or `idle`.
     pub(crate) case: String,
     /// Connections, each with one request in flight.
     pub(crate) connections: usize,
@@ -50,6 +50,11 @@ impl Sample {
     /// Answers a second.
     pub(crate) fn per_second(&self) -> f64 {
         self.answers as f64 / self.seconds
+    }
+
+    /// Content events a second.
+    pub(crate) fn events_per_second(&self) -> f64 {
+        self.events as f64 / self.seconds
     }
 
     /// Microseconds of the target's CPU per answer.

@@ -18,8 +18,11 @@ const DEFAULT_EVENTS: u32 = 12;
 pub(crate) enum Shape {
     /// One JSON body.
     Json,
-    /// A stream of so many content events, written as fast as the socket takes them.
+    /// A stream of so many content events in three writes: a fast model behind a buffer.
     Burst(u32),
+    /// A stream of so many content events, each its own write, without a pause: what a model server does that
+    /// flushes every token.
+    Flushed(u32),
     /// A stream of so many content events, one every `period`.
     Paced {
         /// Content events.
@@ -57,12 +60,15 @@ impl Shape {
         Self::parse(&last.content)
     }
 
-    /// Reads `events=N`, `events=N;hz=H` or `idle`; any other text is an ordinary prompt and gets a short stream.
+    /// Reads `events=N`, `events=N;flush`, `events=N;hz=H` or `idle`; any other text is an ordinary prompt and gets a short stream.
     fn parse(text: &str) -> Result<Self, String> {
         if text == "idle" {
             return Ok(Self::Idle);
         }
         let Some(rest) = text.strip_prefix("events=") else { return Ok(Self::Burst(DEFAULT_EVENTS)) };
+        if let Some(events) = rest.strip_suffix(";flush") {
+            return Ok(Self::Flushed(number("events", events, MAX_EVENTS)?));
+        }
         match rest.split_once(";hz=") {
             None => Ok(Self::Burst(number("events", rest, MAX_EVENTS)?)),
             Some((events, hz)) => Ok(Self::Paced {
@@ -98,14 +104,22 @@ mod tests {
             shape(true, "events=9;hz=500"),
             Ok(Shape::Paced { events: 9, period: Duration::from_millis(2) })
         );
+        assert_eq!(shape(true, "events=12;flush"), Ok(Shape::Flushed(12)));
         assert_eq!(shape(true, "idle"), Ok(Shape::Idle));
         assert_eq!(shape(true, "caf\u{e9} \"quoted\""), Ok(Shape::Burst(DEFAULT_EVENTS)));
     }
 
     #[test]
     fn refuses_shapes_it_cannot_keep() {
-        for bad in ["events=", "events=0", "events=x", "events=5;hz=0", "events=5;hz=1001", "events=1000001"]
-        {
+        for bad in [
+            "events=",
+            "events=0",
+            "events=x",
+            "events=5;hz=0",
+            "events=5;hz=1001",
+            "events=;flush",
+            "events=1000001",
+        ] {
             assert!(shape(true, bad).is_err(), "{bad}");
         }
         assert!(Shape::of(b"{").is_err());

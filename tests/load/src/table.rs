@@ -1,7 +1,7 @@
 //! Markdown tables whose columns line up, so that they read as well in a terminal.
 
-/// A table: the first column to the left, all others to the right.
-pub(crate) fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
+/// A table: the first `left` columns to the left, all others to the right.
+pub(crate) fn markdown(header: &[String], left: usize, rows: &[Vec<String>]) -> String {
     let cell = |row: &[String], column: usize| {
         row.get(column).map_or(String::new(), |text| text.replace('|', "\\|"))
     };
@@ -12,9 +12,12 @@ pub(crate) fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
         })
         .collect();
     let line = |row: &[String]| {
-        let cells = widths.iter().enumerate().map(|(column, &width)| match column {
-            0 => format!(" {:<width$} ", cell(row, column)),
-            _ => format!(" {:>width$} ", cell(row, column)),
+        let cells = widths.iter().enumerate().map(|(column, &width)| {
+            if column < left {
+                format!(" {:<width$} ", cell(row, column))
+            } else {
+                format!(" {:>width$} ", cell(row, column))
+            }
         });
         format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
     };
@@ -23,7 +26,7 @@ pub(crate) fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
         .enumerate()
         .map(
             |(column, &width)| {
-                if column == 0 { "-".repeat(width + 2) } else { format!("{}:", "-".repeat(width + 1)) }
+                if column < left { "-".repeat(width + 2) } else { format!("{}:", "-".repeat(width + 1)) }
             },
         )
         .collect();
@@ -51,7 +54,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_short_rows_are_filled() {
-        let table = markdown(&row(&["a", "b"]), &[row(&["long|er", "1"]), row(&["x"])]);
+        let table = markdown(&row(&["a", "b"]), 1, &[row(&["long|er", "1"]), row(&["x"])]);
         assert_eq!(
             table,
             "| a        |   b |\n|----------|----:|\n| long\\|er |   1 |\n| x        |     |\n"

@@ -1,0 +1,119 @@
+//! The configuration, checked.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// What the policy was configured with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    #[serde(deserialize_with = "object")]
+    pub(crate) router: Router,
+    pub(crate) deployments: HashMap<String, Deployment>,
+}
+
+/// litellm's `router_settings`, as far as they are rules of this policy.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Router {
+    /// Calls after the first, inside one group.
+    pub(crate) num_retries: u32,
+    /// The least back-off.
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) retry_after: Duration,
+    /// Written: how many failures a minute do no harm. Not written: the rule by share of failures.
+    pub(crate) allowed_fails: Option<u32>,
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) cooldown_time: Duration,
+    pub(crate) disable_cooldowns: bool,
+    pub(crate) fallbacks: Vec<FallbackList>,
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) default_fallbacks: Vec<String>,
+    /// How deep fallbacks of fallbacks go.
+    pub(crate) max_fallbacks: u32,
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            num_retries: 2,
+            retry_after: Duration::ZERO,
+            allowed_fails: None,
+            cooldown_time: Duration::from_secs(5),
+            disable_cooldowns: false,
+            fallbacks: Vec::new(),
+            default_fallbacks: Vec::new(),
+            max_fallbacks: 5,
+        }
+    }
+}
+
+/// What one deployment has of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Deployment {
+    #[serde(deserialize_with = "seconds_if_written")]
+    pub(crate) cooldown_time: Option<Duration>,
+    pub(crate) num_retries: Option<u32>,
+}
+
+/// One `{GROUP: [GROUP, ...]}` of `fallbacks`.
+#[derive(Debug)]
+pub(crate) struct FallbackList {
+    pub(crate) group: String,
+    pub(crate) targets: Vec<String>,
+}
+
+impl Config {
+    pub(crate) fn parse(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json)
+            .and_then(|object: serde_json::Map<_, _>| Self::deserialize(object))
+            .map_err(|e| format!("the configuration of the fallback policy: {e}"))
+    }
+
+    /// Retries after a call of this deployment.
+    pub(crate) fn num_retries(&self, deployment: &str) -> u32 {
+        let own = self.deployments.get(deployment).and_then(|d| d.num_retries);
+        own.unwrap_or(self.router.num_retries)
+    }
+
+    /// The cooldown that is written for this deployment.
+    pub(crate) fn cooldown_time(&self, deployment: &str) -> Duration {
+        let own = self.deployments.get(deployment).and_then(|d| d.cooldown_time);
+        own.unwrap_or(self.router.cooldown_time)
+    }
+}
+
+impl<'de> Deserialize<'de> for FallbackList {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let map = HashMap::<String, Vec<String>>::deserialize(from)?;
+        let mut entries = map.into_iter();
+        match (entries.next(), entries.next()) {
+            (Some((group, targets)), None) => Ok(Self { group, targets }),
+            _ => Err(de::Error::custom("each entry of `fallbacks` must have exactly one group")),
+        }
+    }
+}
+
+/// serde's own structs would take an array for an object, by position.
+fn object<'de, T: de::DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    T::deserialize(serde_json::Map::deserialize(from)?).map_err(de::Error::custom)
+}
+
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let value = f64::deserialize(from)?;
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| de::Error::custom(format!("{value} is not a number of seconds from 0 up")))
+}
+
+fn seconds_if_written<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Seconds(#[serde(deserialize_with = "seconds")] Duration);
+    Ok(Option::<Seconds>::deserialize(from)?.map(|s| s.0))
+}
+
+fn or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}

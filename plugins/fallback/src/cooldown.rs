@@ -1,0 +1,55 @@
+//! Whether, and for how long, a deployment that failed is put aside.
+
+use tidegate_plugin_sdk::{Attempt, ErrorKind, History};
+
+use crate::config::Config;
+
+/// A longer Retry-After is not believed: one broken header must not take a deployment away for a day.
+const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
+/// litellm's `SINGLE_DEPLOYMENT_TRAFFIC_FAILURE_THRESHOLD`.
+const ALL_FAILED_REQUESTS: u32 = 1_000;
+/// litellm's `DEFAULT_FAILURE_THRESHOLD_MINIMUM_REQUESTS`.
+const MOSTLY_FAILED_REQUESTS: u32 = 5;
+
+/// Milliseconds; 0: no cooldown.
+pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) -> u64 {
+    let Some(target) = history.target_of(failed) else { return 0 };
+    let written = config.cooldown_time(target.id);
+    if config.router.disable_cooldowns || written.is_zero() || !is_deployments_fault(failed) {
+        return 0;
+    }
+    let alone = history.targets.iter().filter(|t| t.group == target.group).count() <= 1;
+    let due = match config.router.allowed_fails {
+        // litellm counts over the cooldown's time; the history has the last minute.
+        Some(allowed) => target.fails_minute > allowed,
+        None => by_share(failed.http_status, target.fails_minute, target.oks_minute, alone),
+    };
+    if !due {
+        return 0;
+    }
+    // Less than a millisecond is still not "none".
+    let written_ms = u64::try_from(written.as_millis()).unwrap_or(u64::MAX).max(1);
+    written_ms.max(failed.retry_after_ms.unwrap_or(0).min(LONGEST_RETRY_AFTER_MS))
+}
+
+/// Failures to connect and errors of the request say nothing about the deployment (litellm's list of statuses).
+fn is_deployments_fault(failed: &Attempt) -> bool {
+    match (failed.error, failed.http_status) {
+        (ErrorKind::Transport, _) | (_, 0) => false,
+        (ErrorKind::RateLimit, _) => true,
+        (_, 401 | 402 | 404 | 408 | 429) => true,
+        (_, status) => !(400..500).contains(&status),
+    }
+}
+
+/// The rule where `allowed_fails` is not written.
+fn by_share(status: u32, fails: u32, oks: u32, alone: bool) -> bool {
+    let total = fails.saturating_add(oks);
+    let all_failed = oks == 0 && total >= ALL_FAILED_REQUESTS;
+    let mostly_failed = fails > oks && total >= MOSTLY_FAILED_REQUESTS;
+    match status {
+        401 | 404 => true,
+        402 | 429 if !alone => true,
+        _ => all_failed || (mostly_failed && !alone),
+    }
+}

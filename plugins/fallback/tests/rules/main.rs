@@ -1,0 +1,8 @@
+//! Each rule of the policy, case by case.
+
+mod config;
+mod cooldown;
+mod fallbacks;
+mod pure;
+mod retry;
+mod story;

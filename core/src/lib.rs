@@ -6,7 +6,9 @@
 
 pub mod admin;
 pub mod cli;
+pub mod command;
 pub mod config;
+pub mod demo;
 pub mod dialects;
 pub mod exchange;
 pub mod failure;

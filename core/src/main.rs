@@ -1,2 +1,17 @@
-//! Tidegate.
-fn main() {}
+//! The `tidegate` command.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidegate::cli::{Cli, Command};
+use tidegate::command;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve { config } => command::serve(config),
+        Command::Check { config } => command::check(&config),
+        Command::Demo => command::demo(),
+        Command::Sim { listen } => command::sim(listen),
+    }
+}

@@ -34,16 +34,20 @@ const H2_STREAMS: u32 = 250;
 /// A pause after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
+
 /// Binds `addr` with a backlog for bursts.
 ///
 /// # Errors
 /// The address is taken, or not ours.
-pub fn bind(addr: SocketAddr) -> Result<TcpListener> {
-    let socket =
-        if addr.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr)?;
-    socket.listen(4096)
+pub fn bind(addr: SocketAddr) -> Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Serves until `stop` says so, then lets requests in flight finish for `drain`.

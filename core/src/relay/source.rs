@@ -278,7 +278,7 @@ impl Reader {
     /// Writes what the plugin gave for one event, each inspected as the client's dialect.
     fn emit(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Result<(), Step> {
         let events = std::mem::replace(&mut self.events, Events::new(0, 0));
-        let result = events.iter().try_for_each(|event| self.inspect(event.name, event.data, out, batch));
+        let result = events.iter().try_for_each(|(name, data)| self.inspect(name, data, out, batch));
         self.events = events;
         result
     }

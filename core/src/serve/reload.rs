@@ -30,7 +30,7 @@ pub(super) fn signals(
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
-                answer = stop.wait_for(|stop| *stop), if stoppable => {
+                answer = stop.changed(), if stoppable => {
                     stoppable = false;
                     if answer.is_err() {
                         continue;

@@ -1,0 +1,74 @@
+//! What each subcommand does, and the exit code it ends with.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::config::ProcessEnv;
+use crate::serve::{self, Error, Server};
+use crate::{config, demo, logging};
+
+/// sysexits.h EX_CONFIG; a service manager must not restart on it.
+const BAD_CONFIG: u8 = 78;
+
+/// `tidegate serve`.
+pub fn serve(file: Option<PathBuf>) -> ExitCode {
+    logging::start("info");
+    let Some(file) = file else { return code(demo::serve_simulated()) };
+    let started = serve::read(&file).and_then(Server::start);
+    code(started.and_then(|server| {
+        tracing::info!(data = %server.data, admin = %server.admin, "serving");
+        server.run(Some(file), None)
+    }))
+}
+
+/// `tidegate check`.
+pub fn check(file: &Path) -> ExitCode {
+    match config::load(file, &ProcessEnv) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(report) => {
+            show(&report);
+            ExitCode::from(BAD_CONFIG)
+        }
+    }
+}
+
+/// `tidegate demo`.
+pub fn demo() -> ExitCode {
+    logging::start("error");
+    match demo::play() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => code(Err(error)),
+    }
+}
+
+/// `tidegate sim`.
+pub fn sim(listen: SocketAddr) -> ExitCode {
+    logging::start("info");
+    code(demo::simulate(listen))
+}
+
+fn code(result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Config(text)) => {
+            complain(&text);
+            ExitCode::from(BAD_CONFIG)
+        }
+        Err(Error::System(text)) => {
+            complain(&format!("tidegate: {text}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the command is for")]
+fn show(report: &dyn std::fmt::Display) {
+    println!("{report}");
+}
+
+#[expect(clippy::print_stderr, reason = "the last words before the exit code")]
+fn complain(text: &str) {
+    eprint!("{text}");
+}

@@ -22,7 +22,7 @@ pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) ->
     let due = match config.router.allowed_fails {
         // litellm counts over the cooldown's time; the history has the last minute.
         Some(allowed) => target.fails_minute > allowed,
-        None => by_share(failed.http_status, target.fails_minute, target.oks_minute, alone),
+        None => by_share(status(failed), target.fails_minute, target.oks_minute, alone),
     };
     if !due {
         return 0;
@@ -34,12 +34,16 @@ pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) ->
 
 /// Failures to connect and errors of the request say nothing about the deployment (litellm's list of statuses).
 fn is_deployments_fault(failed: &Attempt) -> bool {
-    match (failed.error, failed.http_status) {
+    match (failed.error, status(failed)) {
         (ErrorKind::Transport, _) | (_, 0) => false,
-        (ErrorKind::RateLimit, _) => true,
         (_, 401 | 402 | 404 | 408 | 429) => true,
         (_, status) => !(400..500).contains(&status),
     }
+}
+
+/// The HTTP status; 429 where the provider says the same with another one (Google's 403 with a rate limit).
+fn status(failed: &Attempt) -> u32 {
+    if failed.error == ErrorKind::RateLimit { 429 } else { failed.http_status }
 }
 
 /// The rule where `allowed_fails` is not written.

@@ -105,9 +105,11 @@ fn every_property_catches_some_mutant() {
 
 #[test]
 fn looking_only_for_dead_ends_misses_the_loops() {
-    let world = mutant_world();
+    let world = World::new(&[0, 1], 2, 1, &few_failures());
     for fault in [Fault::ReenterOnMidStream429, Fault::PolicyRefills, Fault::FreeFallback] {
         let found = explore(Mutant::new(fault, &world), &world, &[Property::DeadEndsAreFinished]);
         assert!(found.is_ok(), "{fault:?}: {found:?}");
+        let found = explore(Mutant::new(fault, &world), &world, &[Property::MeasureFalls]);
+        assert!(found.is_err(), "{fault:?} is not in this world");
     }
 }

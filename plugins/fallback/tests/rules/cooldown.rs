@@ -50,6 +50,13 @@ fn failing_to_connect_cools_nobody() {
 }
 
 #[test]
+fn a_rate_limit_under_another_status_is_one() {
+    let limited = Attempt { error: ErrorKind::RateLimit, ..failed(0, 403) };
+    assert_eq!(cooldown_ms("{}", limited, 1, 9, 2), 5_000);
+    assert_eq!(cooldown_ms("{}", limited, 1, 9, 1), 0);
+}
+
+#[test]
 fn by_count_when_allowed_fails_is_written() {
     for (allowed, fails, deployments, cooled) in [
         (0, 1, 1, true),
@@ -72,6 +79,7 @@ fn by_count_when_allowed_fails_is_written() {
 #[test]
 fn for_how_long() {
     let short = r#"{"router": {"cooldown_time": 0.5}}"#;
+    let shortest = r#"{"router": {"cooldown_time": 0.0001}}"#;
     let none = r#"{"router": {"cooldown_time": 0}}"#;
     let off = r#"{"router": {"disable_cooldowns": true}}"#;
     let own = r#"{"router": {"cooldown_time": 60}, "deployments": {"a1": {"cooldown_time": 10}}}"#;
@@ -85,6 +93,8 @@ fn for_how_long() {
         // One broken header does not take a deployment away for ever.
         ("{}", Some(u64::MAX), 3_600_000),
         (short, None, 500),
+        // Written, so not none.
+        (shortest, None, 1),
         (none, None, 0),
         (none, Some(30_000), 0),
         (off, Some(30_000), 0),

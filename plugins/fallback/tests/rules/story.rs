@@ -1,6 +1,7 @@
 //! Short ways to write down a history.
 
 use tidegate_plugin_fallback::Fallback;
+use tidegate_plugin_sdk::harness::PolicyHarness;
 use tidegate_plugin_sdk::{Action, Attempt, Choice, ErrorKind, History, Host, Policy, Target};
 
 /// An attempt that failed with `status` and its usual class, on the target with this index.
@@ -40,8 +41,10 @@ pub(crate) fn policy(config: &str) -> Fallback {
     Fallback::create(config, Host::silent()).unwrap_or_else(|why| panic!("{why}"))
 }
 
+/// Asked as the host asks: through the plugin's C table.
 pub(crate) fn decide(config: &str, history: &History<'_>) -> Action {
-    policy(config).decide(history)
+    let plugin = PolicyHarness::new::<Fallback>(config).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    plugin.decide(history).unwrap_or_else(|status| panic!("status {status}"))
 }
 
 /// What is done and to which target; the delay and the cooldown left out.

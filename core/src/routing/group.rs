@@ -9,8 +9,8 @@ use tidegate_engine::{Limits, MAX_ATTEMPTS};
 use super::deployment::Deployment;
 use crate::config::{Clocks, Config};
 
-/// The longest back-off, in milliseconds: litellm honours a Retry-After up to 60 s.
-const MAX_DELAY_MS: u64 = 60_000;
+/// The longest back-off, in milliseconds: litellm honours a Retry-After up to 60 s, and adds up to 0.75 s of jitter.
+const MAX_DELAY_MS: u64 = 61_000;
 
 /// A group and the groups it can fall back to.
 pub struct Group {
@@ -46,7 +46,8 @@ impl Group {
             targets,
             numbers: numbers.into(),
             attempts: attempts.clamp(1, MAX_ATTEMPTS),
-            fallbacks: config.router.fallback_depth(),
+            // How deep a chain may go is the policy's rule; no group is worth entering twice.
+            fallbacks: u32::try_from(reach.len() - 1).unwrap_or(u32::MAX),
             clocks: config.clocks_for(name),
         }
     }
@@ -118,13 +119,14 @@ fn reach<'a>(config: &'a Config, name: &'a str) -> Vec<&'a str> {
     reach
 }
 
-/// litellm's order: the exact group, else without its provider prefix, else `*`; then the defaults.
+/// litellm's order: the exact group, else without its provider prefix, else the defaults, which are a last `*`.
 fn fallbacks<'a>(config: &'a Config, group: &str) -> impl Iterator<Item = &'a str> {
     let router = &config.router;
     let find = |name: &str| router.fallbacks.iter().find(|(from, _)| from == name).map(|(_, to)| to);
     let stripped = group.split_once('/').map(|(_, rest)| rest);
-    let listed = find(group).or_else(|| stripped.and_then(find)).or_else(|| find("*"));
-    listed.into_iter().flatten().chain(&router.default_fallbacks).map(String::as_str)
+    let defaults = Some(&router.default_fallbacks).filter(|defaults| !defaults.is_empty());
+    let listed = find(group).or_else(|| stripped.and_then(find)).or(defaults).or_else(|| find("*"));
+    listed.into_iter().flatten().map(String::as_str)
 }
 
 fn retries(config: &Config, group: &str) -> u32 {

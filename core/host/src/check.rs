@@ -125,4 +125,22 @@ mod tests {
         assert!(others(0o100_757, 1000, 1000).unwrap().contains("everyone"));
         assert!(others(0o100_755, 1001, 1001).unwrap().contains("the user 1001"));
     }
+
+    #[test]
+    fn a_file_that_was_rewritten_or_replaced_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::write(&path, "one").unwrap();
+        std::fs::write(&other, "two").unwrap();
+        let (bytes, identity) = read(&path).unwrap();
+        assert_eq!(bytes, b"one");
+        assert!(unchanged(&path, &identity));
+        std::fs::rename(&other, &path).unwrap();
+        assert!(!unchanged(&path, &identity), "replaced by one of the same size");
+        let (_, identity) = read(&path).unwrap();
+        std::fs::write(&path, "three").unwrap();
+        assert!(!unchanged(&path, &identity), "rewritten");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!unchanged(&path, &identity), "gone");
+    }
 }

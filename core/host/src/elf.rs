@@ -94,6 +94,15 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_segment_is_seen_without_section_headers() {
+        let Some(mut file) = sample() else { return };
+        file[40..48].fill(0);
+        file[60..62].fill(0);
+        assert!(dynamic_strings(&file).is_ok(), "they are not needed to load it");
+        assert_eq!(dynamic_strings(&file[..8192]).unwrap_err(), TRUNCATED);
+    }
+
+    #[test]
     fn another_machine_and_another_kind_are_named() {
         let Some(mut file) = sample() else { return };
         file[18] = if std::env::consts::ARCH == "aarch64" { 62 } else { 183 };

@@ -49,7 +49,8 @@ impl Instance {
         let whence = plugin.whence(Op::Create);
         match answer {
             status::OK => Ok(Self { ptr, destroy, plugin }),
-            status::E_CONFIG | status::E_INVALID | status::E_UNSUPPORTED => {
+            // A long reason fills its sink, and a plugin may then answer with what the sink did.
+            status::E_CONFIG | status::E_INVALID | status::E_UNSUPPORTED | status::E_LIMIT => {
                 Err(CreateError::Config(answer::worded(why.into_message(), || {
                     format!("the plugin \"{}\" refuses its configuration and does not say why", plugin.name())
                 })))

@@ -101,8 +101,11 @@ impl Default for Cpu {
 /// R4. HAProxy's watchdog has the same two steps (warn at 100 ms, act after 1 to 2 s of thread CPU).
 #[derive(Debug, Clone)]
 pub struct StuckPoll {
-    /// Warn when one poll took this long, CPU or not.
+    /// Warn, and call the worker stuck, when one poll used this much CPU.
     pub warn: Duration,
+    /// The same when one poll took this long, though it used less CPU than that. Much longer, because polls on a
+    /// machine with more work than cores take 100 ms without any fault of theirs (measured).
+    pub warn_wall: Duration,
     /// Abort when one poll used this much CPU, and still runs one tick later.
     pub abort_cpu: Duration,
     /// Abort when one poll took this long, though it used less CPU than that: it is blocked.
@@ -113,6 +116,7 @@ impl Default for StuckPoll {
     fn default() -> Self {
         Self {
             warn: Duration::from_millis(100),
+            warn_wall: Duration::from_secs(1),
             abort_cpu: Duration::from_secs(1),
             abort_wall: Duration::from_secs(10),
         }
@@ -193,6 +197,8 @@ impl Config {
             "r2.warn must be longer than 0 and not above r2.abort"
         } else if r4.warn.is_zero() || r4.abort_cpu < r4.warn || r4.abort_wall < r4.abort_cpu {
             "r4 must be in the order 0 < warn <= abort_cpu <= abort_wall"
+        } else if r4.warn_wall < r4.warn || r4.abort_wall < r4.warn_wall {
+            "r4 must be in the order warn <= warn_wall <= abort_wall"
         } else if !(0.0..=1.0).contains(&brake.share) {
             "brake.share must be between 0 and 1"
         } else if strikes.needed == 0 {

@@ -89,11 +89,15 @@ pub(crate) struct LongPoll {
 }
 
 impl StuckPoll {
+    pub(crate) fn is_stuck(&self, poll: LongPoll) -> bool {
+        poll.cpu >= self.warn || poll.wall >= self.warn_wall
+    }
+
     pub(crate) fn judge(&self, poll: LongPoll, memory: &mut StrikeCount, strikes: &Strikes) -> Judgement {
         let faulty = poll.cpu >= self.abort_cpu || poll.wall >= self.abort_wall;
         if memory.look(faulty, strikes) {
             Judgement::Abort
-        } else if poll.wall >= self.warn {
+        } else if self.is_stuck(poll) {
             Judgement::Warn
         } else {
             Judgement::Fine
@@ -169,7 +173,9 @@ mod tests {
             (0..looks).map(|_| StuckPoll::default().judge(poll, &mut memory, &Strikes::default())).last()
         };
         assert_eq!(judge(99, 99, 2), Some(Fine));
-        assert_eq!(judge(100, 0, 2), Some(Warn));
+        assert_eq!(judge(100, 100, 2), Some(Warn));
+        assert_eq!(judge(999, 99, 2), Some(Fine), "starved");
+        assert_eq!(judge(1_000, 0, 2), Some(Warn), "blocked");
         assert_eq!(judge(1_100, 1_000, 1), Some(Warn), "one more tick");
         assert_eq!(judge(1_100, 1_000, 2), Some(Abort));
         assert_eq!(judge(9_999, 999, 2), Some(Warn), "starved or blocked, not yet for long enough");

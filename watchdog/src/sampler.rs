@@ -191,7 +191,7 @@ impl Sampler {
             poll: Some(PollTimes { worker, wall: long.wall, cpu: long.cpu }),
         };
         let judgement = rules.r4.judge(long, &mut poll.strikes, &rules.strikes);
-        let stuck = long.wall >= rules.r4.warn;
+        let stuck = rules.r4.is_stuck(long);
         let now = Duration::from_nanos(self.now);
         if judgement == Judgement::Abort && matches!(poll.outcome, None | Some(Action::Braked)) {
             poll.outcome = self.ladder.abort(case, now, poll.outcome.is_some());

@@ -46,9 +46,9 @@ pub struct Stats {
     pub poll_durations: PollDurations,
     /// Registered workers.
     pub workers: usize,
-    /// Workers that are in one poll for longer than R4's warning threshold.
+    /// Workers that are in one poll beyond one of R4's warning thresholds.
     pub stuck_workers: usize,
-    /// Time that workers spent beyond that threshold, summed over workers.
+    /// Time that workers spent beyond them, summed over workers.
     pub worker_stuck: Duration,
     /// The plugin that a stuck worker is in.
     pub stuck_plugin: Option<Arc<str>>,

@@ -353,7 +353,7 @@ fn a_pause_of_the_whole_process_makes_no_poll_older() {
         }
     });
     assert_eq!(bench.verdicts(), []);
-    assert_eq!(bench.log.warnings.lock().len(), 1, "240 ms were seen");
+    assert_eq!(bench.log.warnings.lock().len(), 0, "240 ms were seen");
     let stats = bench.shared.stats();
     assert_eq!(stats.skipped_ticks, 5);
     assert!(stats.tick_lag_max >= Duration::from_secs(3_599));
@@ -389,7 +389,7 @@ fn warnings_beyond_five_a_minute_are_only_counted() {
     let mut bench = Bench::new(Mode::Enforce);
     for n in 0..7 {
         let probe = bench.open(&n.to_string(), None);
-        bench.stuck_poll(&probe, 200 * MS, false);
+        bench.stuck_poll(&probe, 200 * MS, true);
         bench.tick(Duration::ZERO);
     }
     assert_eq!(bench.log.warnings.lock().len(), 5);

@@ -158,7 +158,14 @@ impl Exchange {
     async fn first_content(&self, mut live: Live, limit: usize) -> Result<Opened, Failure> {
         let mut held = BytesMut::new();
         loop {
-            match poll_fn(|cx| live.poll_step(cx).step).await {
+            let step = poll_fn(|cx| {
+                let moved = live.poll_step(cx);
+                if moved.received > 0 {
+                    self.probe.moved();
+                }
+                moved.step
+            });
+            match step.await {
                 Step::Data { bytes, content } => {
                     if content && held.is_empty() {
                         return Ok(Opened::Stream { live, first: bytes, ended: false });

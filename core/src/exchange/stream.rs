@@ -59,6 +59,9 @@ impl Streaming {
         match self.state {
             State::Relaying => {
                 let moved = live.poll_step(cx);
+                if moved.received > 0 {
+                    self.exchange.probe.moved();
+                }
                 match ready!(moved.step) {
                     Step::Data { bytes, .. } => Poll::Ready(Some(self.pass(bytes))),
                     Step::Done => {

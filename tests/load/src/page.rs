@@ -68,8 +68,13 @@ fn fault(sample: &Sample) -> String {
     format!(
         "{} {target} round {round}: {answers} right answers, {errors} wrong; first: {}",
         sample.key(),
-        first.trim()
+        one_line(first)
     )
+}
+
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
 }
 
 /// A paced stream that lags is cheaper by the event, because late events come in bunches: such cells must not be
@@ -174,7 +179,7 @@ mod tests {
 
     fn results(tidegate: f64, errors: u64) -> Results {
         let mut ours = sample("tidegate", "request", 16, 1, tidegate);
-        (ours.errors, ours.first_error) = (errors, (errors > 0).then(|| "status 503".to_owned()));
+        (ours.errors, ours.first_error) = (errors, (errors > 0).then(|| "status 503:\r\nbusy".to_owned()));
         let samples = [sample("nginx", "request", 16, 1, 10.0), ours];
         Results::of(&samples, vec![("cores".to_owned(), "2".to_owned())])
     }
@@ -192,7 +197,7 @@ mod tests {
     fn wrong_answers_are_named() {
         let results = results(11.0, 3);
         assert_eq!(results.faults.len(), 1);
-        assert!(results.markdown().contains("3 wrong; first: status 503"));
+        assert!(results.markdown().contains("3 wrong; first: status 503: busy\n"));
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Exchange {
         }
         let auth = deployment.auth(auth)?;
         within(clocks, auth.authorize(&mut fields)).await?.map_err(|error| {
-            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.id))
+            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.name))
         })?;
         let call = Call {
             method: method.parse().map_err(|_| bad("a method that is not legal"))?,

@@ -18,8 +18,9 @@ pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sin
     let place = entry.entry("model_name").map_or(place, |name| &name.node.place).clone();
     let name = entry.get("model_name").map(|node| env::resolve(node, env, sink));
     let group = name.and_then(|node| read::text(sink, "model_name", &node)).filter(|name| !name.is_empty());
-    let params = entry.get("litellm_params").map(|node| env::resolve(node, env, sink));
-    let params = params.as_ref().and_then(|node| read::mapping(sink, "litellm_params", node));
+    let params = entry.get("litellm_params").and_then(|node| read::mapping(sink, "litellm_params", node));
+    let params = params.map(|params| resolved(params, env, sink));
+    let params = params.as_ref();
     let model = params.and_then(|map| map.get("model")).and_then(|node| read::text(sink, "model", node));
     let (Some(group), Some(params), Some(model)) = (group, params, model.filter(|model| !model.is_empty()))
     else {
@@ -43,6 +44,21 @@ pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sin
     }
     unsupported::entry_keys(entry, sink);
     active.then_some(deployment)
+}
+
+/// The parameters with their variables read. A variable of a key that does nothing here is not worth a word.
+fn resolved(params: &Mapping, env: &dyn Env, sink: &mut Sink) -> Mapping {
+    let mut unheard = Sink::default();
+    let mut entries = Vec::with_capacity(params.entries.len());
+    for Entry { key, key_place, node } in &params.entries {
+        let sink = if matches!(params::role(key), Role::NotYet(_)) { &mut unheard } else { &mut *sink };
+        entries.push(Entry {
+            key: key.clone(),
+            key_place: key_place.clone(),
+            node: env::resolve(node, env, sink),
+        });
+    }
+    Mapping { entries }
 }
 
 fn empty(group: String, place: Place) -> Deployment {

@@ -8,6 +8,7 @@ mod model_list;
 mod params;
 mod router;
 mod settings;
+mod tables;
 mod unsupported;
 
 use std::collections::BTreeMap;

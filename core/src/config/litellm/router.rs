@@ -101,7 +101,7 @@ pub(super) fn shared(entry: &Entry, routing: &mut Routing, sink: &mut Sink) -> b
         "max_fallbacks" => router.max_fallbacks = read::count(sink, key, node).or(router.max_fallbacks),
         "fallbacks" => replace(&mut router.fallbacks, fallbacks::read(sink, key, node, named)),
         "default_fallbacks" => {
-            replace(&mut router.default_fallbacks, fallbacks::targets(sink, key, node, named))
+            replace(&mut router.default_fallbacks, fallbacks::targets(sink, key, node, named));
         }
         "context_window_fallbacks" | "content_policy_fallbacks" => {
             let list = fallbacks::read(sink, key, node, named);

@@ -1,6 +1,5 @@
 //! `tidegate check FILE`: what is wrong with a config, what differs from litellm, and the worst case of each group.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +8,6 @@ use super::diagnose::{Notice, Report, Severity};
 use super::env::Env;
 use super::model::{Config, Group};
 use super::{load, units};
-
-/// No request makes more calls to providers than this, whatever the config asks for.
-pub const MAX_ATTEMPTS: u32 = 32;
 
 /// What the check found. `Display` is the text that the command prints.
 #[derive(Debug)]
@@ -29,7 +25,7 @@ pub struct WorstCase {
     pub group: String,
     /// How many deployments it has.
     pub deployments: usize,
-    /// Calls to providers: 1 + retries, and as many again for each fallback; at most [`MAX_ATTEMPTS`].
+    /// Calls to providers: 1 + retries, and as many again for each fallback; at most the engine's limit.
     pub attempts: u32,
     /// The groups a request may be passed on to.
     pub fallbacks: Vec<String>,
@@ -68,14 +64,6 @@ impl CheckOutcome {
 }
 
 fn worst_case(config: &Config, group: &Group) -> WorstCase {
-    let fallbacks = reachable(config, &group.name);
-    let attempts = fallbacks
-        .iter()
-        .filter_map(|name| config.group(name))
-        .chain([group])
-        .map(|group| attempts_of(config, group))
-        .fold(0_u32, u32::saturating_add)
-        .min(MAX_ATTEMPTS);
     // A deadline belongs to the request, so the group that was asked for sets it, by its slowest deployment.
     let longest = |stream| {
         let totals =
@@ -85,48 +73,10 @@ fn worst_case(config: &Config, group: &Group) -> WorstCase {
     WorstCase {
         group: group.name.clone(),
         deployments: group.deployments.len(),
-        attempts,
-        fallbacks,
+        attempts: config.attempts(&group.name),
+        fallbacks: config.reach(&group.name).into_iter().skip(1).map(str::to_owned).collect(),
         request: longest(false),
         stream: longest(true),
-    }
-}
-
-/// One call and its retries, by the deployment that allows most of them.
-fn attempts_of(config: &Config, group: &Group) -> u32 {
-    let router = config.router.retries();
-    let retries =
-        config.deployments_of(group).map(|deployment| deployment.num_retries.unwrap_or(router)).max();
-    retries.unwrap_or(router).saturating_add(1)
-}
-
-/// Every group that a chain of fallbacks can get to, each once, up to the depth in force.
-fn reachable(config: &Config, start: &str) -> Vec<String> {
-    let mut seen: HashSet<&str> = HashSet::from([start]);
-    let mut found = Vec::new();
-    let mut level = vec![start];
-    for _ in 0..config.router.fallback_depth().min(MAX_ATTEMPTS) {
-        let mut next = Vec::new();
-        for name in targets_of_all(config, &level) {
-            if config.group(name).is_some() && seen.insert(name) {
-                found.push(name.to_owned());
-                next.push(name);
-            }
-        }
-        level = next;
-    }
-    found
-}
-
-fn targets_of_all<'a>(config: &'a Config, level: &[&str]) -> Vec<&'a str> {
-    level.iter().flat_map(|name| config.fallbacks_of(name)).map(String::as_str).collect()
-}
-
-impl Config {
-    /// The groups tried after this one: its own list, else the list of `"*"`, else `default_fallbacks`.
-    pub fn fallbacks_of(&self, group: &str) -> &[String] {
-        let list = |wanted: &str| self.router.fallbacks.iter().find(|(name, _)| name == wanted);
-        list(group).or_else(|| list("*")).map_or(&self.router.default_fallbacks, |(_, targets)| targets)
     }
 }
 

@@ -4,6 +4,7 @@
 //! `tidegate`), and what is said about it on the way (`diagnose`). Nothing is dropped silently: what is not done becomes
 //! a [`Notice`] that says what happens instead.
 
+mod budget;
 pub mod check;
 mod clocks;
 mod diagnose;

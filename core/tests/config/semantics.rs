@@ -102,6 +102,7 @@ fn parameters_go_where_they_belong() {
     extra_headers: {X-One: 1}
     rpm: 6
     api_bse: typo
+  model_info: {order: 2}
 ",
     );
     let deployment = &config.deployments[0];
@@ -112,7 +113,7 @@ fn parameters_go_where_they_belong() {
     assert_eq!(deployment.defaults["temperature"], 0.5);
     assert_eq!(deployment.defaults["extra_body"], json!({"a": 1}));
     assert_eq!(deployment.headers["x-one"].expose(), "1");
-    assert_eq!(deployment.rpm, Some(6));
+    assert_eq!((deployment.rpm, deployment.order), (Some(6), Some(2)));
     let typo = config.notices.iter().find(|n| n.message.contains("api_bse")).expect("a notice");
     assert_eq!(typo.hint.as_deref(), Some("did you mean `api_base`?"));
 }

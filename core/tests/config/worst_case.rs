@@ -31,6 +31,12 @@ fn retries_and_fallbacks_add_up_and_cycles_end() {
     assert_eq!(attempts("num_retries: 1, fallbacks: [{a: [b]}, {b: [c]}, {c: [a]}]"), [6, 6, 6]);
     assert_eq!(attempts("num_retries: 1, max_fallbacks: 1, fallbacks: [{a: [b]}, {b: [c]}]"), [4, 4, 2]);
     assert_eq!(attempts("num_retries: 0, default_fallbacks: [c]"), [2, 2, 1]);
+    assert_eq!(attempts("num_retries: 0, default_fallbacks: [c], fallbacks: [{'*': [a, b]}]"), [2, 2, 1]);
+    assert_eq!(attempts("num_retries: 0, fallbacks: [{'*': [a]}, {'*': [a, b]}]"), [2, 2, 3]);
+    assert_eq!(
+        attempts("num_retries: 0, model_group_alias: {x: b}, fallbacks: [{a: [x, b, gone]}]"),
+        [2, 1, 1]
+    );
     assert_eq!(attempts("num_retries: 100"), [32, 32, 32]);
 }
 

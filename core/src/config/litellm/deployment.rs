@@ -166,14 +166,8 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         "weight" => deployment.weight = read::number(sink, key, node),
         "rpm" => deployment.rpm = read::count(sink, key, node),
         "tpm" => deployment.tpm = read::count(sink, key, node),
-        "order" => {
-            deployment.order = read::integer(sink, key, node);
-            sink.warn(&param.key_place, "`order` is not supported yet; the group's deployments are all tried alike");
-        }
-        "max_parallel_requests" => {
-            deployment.max_parallel_requests = read::count(sink, key, node);
-            sink.warn(&param.key_place, "`max_parallel_requests` is not supported yet; nothing is limited");
-        }
+        "order" => deployment.order = read::integer(sink, key, node),
+        "max_parallel_requests" => deployment.max_parallel_requests = read::count(sink, key, node),
         "timeout" => deployment.timeout = timeout(sink, key, node).or(deployment.timeout),
         // `timeout` wins wherever it stands.
         "request_timeout" => deployment.timeout = deployment.timeout.or(timeout(sink, key, node)),
@@ -184,18 +178,13 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
             &param.key_place,
             "`max_retries` is for the SDK inside litellm, whose router turns it off; the retries here are `num_retries`",
         ),
-        "mock_response" => deployment.mock_response = mock(sink, node),
+        "mock_response" => {
+            deployment.mock_response = read::text(sink, key, node);
+            sink.warn(&param.key_place, "`mock_response` is not supported yet; the provider is called");
+        }
         // `model` and `custom_llm_provider` are read together.
         _ => {}
     }
-}
-
-fn mock(sink: &mut Sink, node: &Node) -> Option<String> {
-    let text = read::text(sink, "mock_response", node)?;
-    if text.starts_with("litellm.") {
-        sink.warn(&node.place, "litellm raises this as an exception; here it is the text of the answer");
-    }
-    Some(text)
 }
 
 /// Seconds, as litellm writes its timeouts. 0 counts as not written, in litellm as here: it cannot be meant.
@@ -235,6 +224,8 @@ fn model_info(deployment: &mut Deployment, node: Option<&Node>, env: &dyn Env, s
     let mut active = true;
     for entry in &mapping.entries {
         match entry.key.as_str() {
+            // litellm reads it here too, when `litellm_params` has none.
+            "order" => deployment.order = deployment.order.or(read::integer(sink, "order", &entry.node)),
             "id" => deployment.id = read::text(sink, "id", &entry.node).unwrap_or_default(),
             "supported_environments" => {
                 let wanted = read::texts(sink, "supported_environments", &entry.node);

@@ -148,10 +148,7 @@ fn own(entry: &Entry, routing: &mut Routing, sink: &mut Sink) {
         "disable_cooldowns" => router.disable_cooldowns = read::flag(sink, key, node).unwrap_or(false),
         "model_group_alias" => aliases(node, routing, sink),
         "routing_strategy" => strategy(node, sink),
-        _ => {
-            router.default_max_parallel_requests = read::count(sink, key, node);
-            sink.warn(&entry.key_place, format!("`{key}` is not supported yet; nothing is limited"));
-        }
+        _ => router.default_max_parallel_requests = read::count(sink, key, node),
     }
 }
 

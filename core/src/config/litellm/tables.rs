@@ -71,7 +71,7 @@ pub(super) const ROUTER: Table = &[
     ("assistants_config", "the assistants API is not supported; the key is ignored"),
     ("search_tools", "search tools are not supported; the list is ignored"),
     ("guardrail_list", "guardrails are not supported yet; nothing is checked"),
-    ("router_general_settings", "the key is ignored"),
+    ("router_general_settings", "these steer Python callers of litellm; they are ignored"),
     ("set_verbose", "set RUST_LOG to see more in the log"),
     ("debug_level", "set RUST_LOG to see more in the log"),
     ("enable_health_check_routing", "deployments are judged by real requests alone; the key is ignored"),
@@ -94,7 +94,6 @@ pub(super) const SETTINGS: Table = &[
     ("redact_user_api_key_info", "keys are never logged"),
     ("cache", "responses are not cached"),
     ("cache_params", "responses are not cached"),
-    ("enable_redis_auth_cache", "responses are not cached"),
     (
         "require_auth_for_metrics_endpoint",
         "metrics are served at the admin address alone, which is local by default",
@@ -165,7 +164,6 @@ pub(super) const GENERAL: Table = &[
     ("use_redis_transaction_buffer", "there is no database; the key is ignored"),
     ("allow_requests_on_db_unavailable", "there is no database; the key is ignored"),
     ("supported_db_objects", "there is no database; the key is ignored"),
-    ("master_key_hash*", "the key is ignored"),
     ("max_response_size_mb", "answers are passed on as they come and not held; no limit is needed"),
     ("allowed_routes", "every route that is offered is open to the master key"),
     ("admin_only_routes", "every route that is offered is open to the master key"),
@@ -206,18 +204,15 @@ pub(super) const GENERAL: Table = &[
     ("use_azure_key_vault", "key managers are not supported; write os.environ/NAME or the key"),
     ("use_aws_*", "key managers are not supported; write os.environ/NAME or the key"),
     ("ui_access_mode", "there is no UI; the key is ignored"),
-    ("disable_admin_ui", "there is no UI; the key is ignored"),
     ("enable_public_model_hub", "there is no UI; the key is ignored"),
     ("control_plane_url", "there is no control plane; the key is ignored"),
     ("mcp_*", "MCP is not supported; the key is ignored"),
     ("user_mcp_management_mode", "MCP is not supported; the key is ignored"),
     ("search_tools", "search tools are not supported; the list is ignored"),
     ("default_team_disabled", "teams are not supported; the key is ignored"),
-    ("block_robots", "there is no page for a robot; the key is ignored"),
-    ("maximum_*", "the key is ignored"),
+    ("maximum_*", "there is no database; the key is ignored"),
     ("service_account_settings", "service accounts are not supported; the settings are ignored"),
     ("always_include_stream_usage", "usage is passed on when the client asks for it; the key is ignored"),
-    ("coordination_redis_url", "cooldowns are kept in this process and not shared over Redis"),
     ("redis_*", "cooldowns are kept in this process and not shared over Redis"),
 ];
 
@@ -231,7 +226,6 @@ pub(super) const MODEL_INFO: Table = &[
     ),
     ("cooldown_time", "write `cooldown_time` in `litellm_params`; the key is ignored"),
     ("health_check_*", "deployments are judged by real requests alone; the key is ignored"),
-    ("order", "`order` is not supported yet; the group's deployments are all tried alike"),
 ];
 
 /// Facts about a model that change nothing in how it is called.
@@ -251,7 +245,6 @@ pub(super) const MET: &[&str] = &[
     "store_prompts_in_spend_logs",
     "disable_spend_logs",
     "disable_error_logs",
-    "disable_admin_ui",
     "disable_prisma_schema_update",
     "client_ttl",
     "ignore_invalid_deployments",

@@ -12,7 +12,7 @@ const FOLDER: &str = "TIDEGATE_LITELLM_EXAMPLES";
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    for path in entries.map(|entry| entry.expect("an entry").path()) {
+    for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             yaml_files(&path, found);
         } else if path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {

@@ -15,12 +15,12 @@ impl Config {
     /// The group, then breadth-first every group with a deployment that it can fall back to within `max_fallbacks` steps,
     /// each once, by its own name.
     pub fn reach<'a>(&'a self, group: &'a str) -> Vec<&'a str> {
-        let mut reach = vec![self.named(group)];
+        let mut reach = vec![self.resolved(group)];
         let mut level = 0..1;
         for _ in 0..self.router.fallback_depth() {
             for at in level.clone() {
                 for target in self.fallbacks_of(reach[at]) {
-                    let target = self.named(target);
+                    let target = self.resolved(target);
                     if !reach.contains(&target) && self.group(target).is_some() {
                         reach.push(target);
                     }
@@ -57,7 +57,8 @@ impl Config {
         retries.unwrap_or(router).saturating_add(1)
     }
 
-    fn named<'a>(&'a self, name: &'a str) -> &'a str {
+    /// The group behind an alias, or the name itself.
+    pub fn resolved<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
     }
 }

@@ -25,11 +25,11 @@ mod yaml;
 
 use std::path::Path;
 
+pub use crate::secret::Secret;
 pub use clocks::{Clocks, WrittenClocks};
 pub use diagnose::{Notice, Report, Severity};
 pub use env::{Env, ProcessEnv};
 pub use model::{Config, Deployment, General, Group, Router};
-pub use secret::Secret;
 pub use source::{Place, Source};
 pub use tidegate::{
     GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,

@@ -83,7 +83,10 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     tracing::info!(requests = left, deadline = ?drain, "draining");
     let mut drained = pin!(graceful.shutdown());
     if tokio::time::timeout(drain, drained.as_mut()).await.is_err() {
-        tracing::warn!(requests = gateway.metrics.active.get(), "the drain's time is over: what is left is cut");
+        tracing::warn!(
+            requests = gateway.metrics.active.get(),
+            "the drain's time is over: what is left is cut"
+        );
         gateway.cut();
         // A client that does not read cannot be told.
         let _ = tokio::time::timeout(LAST_WORDS, drained).await;

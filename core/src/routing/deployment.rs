@@ -16,7 +16,8 @@ use crate::config::{self, Config, Env};
 use crate::dialects::Request;
 use crate::failure::Failure;
 use crate::relay::clocks::Limits;
-use crate::upstream::auth::{Auth, GoogleToken, Secret};
+use crate::secret::Secret;
+use crate::upstream::auth::{Auth, GoogleToken};
 
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -183,8 +184,7 @@ fn secrets(
     manifest: &ProviderManifest,
     env: &dyn Env,
 ) -> Result<HashMap<String, Secret>, String> {
-    let mut secrets: HashMap<String, Secret> =
-        from.secrets.iter().map(|(name, secret)| (name.clone(), Secret::new(secret.expose()))).collect();
+    let mut secrets: HashMap<String, Secret> = from.secrets.clone().into_iter().collect();
     for (name, spec) in &manifest.secrets {
         if secrets.contains_key(name) {
             continue;

@@ -74,8 +74,7 @@ impl Routes {
     /// The group that a client's model name means.
     pub fn group(&self, model: &str) -> Option<&Arc<Group>> {
         let model = self.config.general.completion_model.as_deref().unwrap_or(model);
-        let name = self.config.aliases.get(model).map_or(model, String::as_str);
-        self.groups.get(name)
+        self.groups.get(self.config.resolved(model))
     }
 
     /// The names that `/v1/models` lists.

@@ -9,9 +9,9 @@ use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
 use crate::config::model::Deployment;
 use crate::config::node::{Entry, Mapping, Node, Value};
-use crate::config::secret::Secret;
 use crate::config::source::Place;
 use crate::config::{read, suggest};
+use crate::secret::Secret;
 
 /// Reads an entry. `None` when it cannot be used: the sink has an error then, or a notice that says why it is left out.
 pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sink) -> Option<Deployment> {

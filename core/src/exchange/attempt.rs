@@ -213,7 +213,9 @@ impl Exchange {
             }
         };
         match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
-            (Seen::Chunk(_), translated) => Ok(Opened::Whole(translated.unwrap_or(body))),
+            (Seen::Chunk(chunk), translated) if chunk.is_answer() => {
+                Ok(Opened::Whole(translated.unwrap_or(body)))
+            }
             (Seen::Error, None) => Err(head.classify_body(&body)),
             (_, None) => Err(unreadable(&body)),
             (_, Some(_)) => {

@@ -21,7 +21,7 @@ use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
 use crate::relay::source::{Client, Source, Step};
 use crate::routing::Deployment;
-use crate::upstream::{self, Call, Target};
+use crate::upstream::{self, Call};
 
 /// How much of an error's body is read, and how long it may take.
 const ERROR_BODY: usize = 64 * 1024;
@@ -112,7 +112,7 @@ impl Exchange {
         })?;
         let call = Call {
             method: method.parse().map_err(|_| bad("a method that is not legal"))?,
-            url: url.parse::<Target>().map_err(|error| bad(&format!("a URL that is not usable: {error}")))?,
+            url: deployment.target(url)?,
             headers: fields,
             body: body.into(),
         };

@@ -187,7 +187,7 @@ impl Exchange {
 
     fn observe_first_content(&self) {
         let took = self.started.elapsed().as_secs_f64();
-        self.gateway.metrics.first_token.with_label_values(&[&*self.group.name]).observe(took);
+        self.group.series.first_token.observe(took);
         if let Some(running) = &self.running {
             self.deployment(running.target).health.first_content(running.started.elapsed());
         }
@@ -198,7 +198,7 @@ impl Exchange {
         if let Some(running) = self.running.take() {
             let deployment = self.deployment(running.target);
             deployment.health.record(true);
-            self.gateway.metrics.attempts.with_label_values(&[&*deployment.name, "ok"]).inc();
+            deployment.series.ok.inc();
         }
     }
 
@@ -237,6 +237,11 @@ impl Exchange {
         if in_a_row == 3 && self.bytes_to_client == 0 {
             metrics.looped(LoopKind::Request);
         }
+    }
+
+    /// No further attempt can be made: what one would need is given back, and with it the client connection's buffer.
+    fn release(&mut self) {
+        self.request.body = bytes::Bytes::new();
     }
 
     fn now_ms(&self) -> u64 {
@@ -290,10 +295,15 @@ impl Exchange {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let metrics = &self.gateway.metrics;
-        metrics.request(&self.group.name, status, ending, self.started.elapsed());
-        let attempts = f64::from(self.engine.attempts());
-        metrics.attempts_per_request.with_label_values(&[&*self.group.name]).observe(attempts);
+        let series = &self.group.series;
+        if ending == Ending::Complete {
+            series.ok.inc();
+            series.complete.inc();
+        } else {
+            self.gateway.metrics.count(&self.group.name, status, ending);
+        }
+        series.duration.observe(self.started.elapsed().as_secs_f64());
+        series.attempts_per_request.observe(f64::from(self.engine.attempts()));
         tracing::debug!(
             group = %self.group.name, status, ending = ?ending, attempts = self.engine.attempts(),
             ms = self.now_ms(), "request ended"

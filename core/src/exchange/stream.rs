@@ -30,7 +30,8 @@ enum State {
 }
 
 impl Streaming {
-    pub(super) fn new(exchange: Exchange, live: Live, first: Bytes, ended: bool) -> Self {
+    pub(super) fn new(mut exchange: Exchange, live: Live, first: Bytes, ended: bool) -> Self {
+        exchange.release();
         exchange.probe.phase(Phase::Streaming);
         let mut stream = Self { exchange, live: Some(live), first: Some(first), state: State::Relaying };
         if ended {

@@ -138,8 +138,8 @@ fn connect(
             let (gateway, peer) = (gateway.clone(), Peer { addr, kill: kill.clone() });
             async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
         });
-        let connection = server.serve_connection(TokioIo::new(io), service);
-        let mut connection = pin!(watcher.watch(connection.into_owned()));
+        let mut connection =
+            pin!(watcher.watch(server.serve_connection(TokioIo::new(io), service).into_owned()));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             // Polled once more, each stream finds that it is to end.

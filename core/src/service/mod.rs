@@ -17,7 +17,6 @@ use crate::dialects::Dialect;
 use crate::exchange::{self, Body, Caller, Exchange};
 use crate::failure::Failure;
 use crate::gateway::Gateway;
-use crate::metrics::{Ending, OTHER};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -64,9 +63,11 @@ async fn complete(
 ) -> Response<Body> {
     let started = tokio::time::Instant::now();
     match begin(&gateway, peer, dialect, request).await {
-        Ok(exchange) => exchange.run().await,
+        // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must not
+        // hold what only its attempts needed.
+        Ok(exchange) => Box::pin(exchange.run()).await,
         Err(failure) => {
-            gateway.metrics.request(OTHER, failure.status, Ending::Error, started.elapsed());
+            gateway.metrics.refused(failure.status, started.elapsed());
             exchange::error(dialect, &failure)
         }
     }

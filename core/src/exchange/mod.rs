@@ -20,7 +20,7 @@ use crate::dialects::Request;
 use crate::failure::{Clock, Failure};
 use crate::gateway::Gateway;
 use crate::metrics::{Ending, LoopKind};
-use crate::routing::{Deployment, Group, Routes, group::seed};
+use crate::routing::{Deployment, Group, Routes, group::seed, health::InFlight};
 
 pub use reply::{Body, error};
 pub use stream::Streaming;
@@ -58,6 +58,8 @@ pub struct Exchange {
 struct Running {
     target: u16,
     started: Instant,
+    /// A stream counts until its end, not until its first content.
+    _in_flight: InFlight,
 }
 
 /// What the drive came to.
@@ -79,8 +81,7 @@ impl Exchange {
     ) -> Self {
         gateway.metrics.active.inc();
         gateway.counts.request();
-        let total =
-            group.targets.first().map_or(group.clocks.total, |target| target.times(request.stream).total);
+        let total = group.total(request.stream);
         Self {
             engine: Engine::new(group.limits(total), group.numbers.clone()),
             started: Instant::now(),
@@ -153,10 +154,7 @@ impl Exchange {
                 Command::Finish(Terminal::Error(reason)) => return Outcome::Failed(self.explain(reason)),
                 // The engine answers so to no event of this loop.
                 Command::Finish(_) | Command::Relay | Command::Ignore => {
-                    return Outcome::Failed(Failure::refusal(
-                        500,
-                        "the attempt engine was driven out of order",
-                    ));
+                    return Outcome::Failed(Failure::out_of_order());
                 }
             };
         }
@@ -179,7 +177,8 @@ impl Exchange {
             }
             self.visited.push(number);
         }
-        self.running = Some(Running { target, started: Instant::now() });
+        let in_flight = self.deployment(target).health.enter();
+        self.running = Some(Running { target, started: Instant::now(), _in_flight: in_flight });
         self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).name.clone());
         self.probe.phase(Phase::Connecting);
@@ -203,7 +202,10 @@ impl Exchange {
     }
 
     /// The attempt in flight failed: says so to the engine.
-    fn fail(&mut self, failure: Failure) -> Command {
+    fn fail(&mut self, mut failure: Failure) -> Command {
+        if let Some(running) = &self.running {
+            failure.message = self.deployment(running.target).masked(failure.message);
+        }
         let event = Event::Failed(failure.for_engine());
         if let Some(running) = self.running.take() {
             self.record(&running, failure);

@@ -21,6 +21,9 @@ use crate::secret::Secret;
 use crate::upstream::Target;
 use crate::upstream::auth::{Auth, GoogleToken};
 
+/// What is shorter than this is no key, and masking it would only spoil texts.
+const MIN_MASKED: usize = 8;
+
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
@@ -181,6 +184,15 @@ impl Deployment {
             }
             Wanted::AwsSigV4 { .. } => Ok(Auth::AwsSigV4),
         }
+    }
+
+    /// A text from upstream without this deployment's secrets: some servers repeat the key that they refuse.
+    pub fn masked(&self, text: String) -> String {
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets = self.secrets.values().map(Secret::expose).chain(headers);
+        let secrets = secrets.filter(|secret| secret.len() >= MIN_MASKED);
+        secrets
+            .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "***") } else { text })
     }
 
     fn secret(&self, name: &str) -> Result<Secret, Failure> {

@@ -66,6 +66,12 @@ impl Group {
         }
     }
 
+    /// How long a request may take: as long as the most patient of the group's own deployments allows.
+    pub fn total(&self, stream: bool) -> Duration {
+        let own = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
+        own.map(|(target, _)| target.times(stream).total).max().unwrap_or(self.clocks.total)
+    }
+
     /// The first target of a request: by weight among the available ones of the group, else of its fallbacks.
     pub fn choose(&self, seed: u64) -> Option<u16> {
         let last = self.numbers.last().copied()?;

@@ -120,11 +120,12 @@ impl Exchange {
 
     async fn open_stream(
         &self,
-        head: Head,
+        mut head: Head,
         body: upstream::Body,
         response: ResponseSpec,
         mut clocks: Clocks,
     ) -> Result<Opened, Failure> {
+        head.detach();
         let event_limit = usize::try_from(self.routes.config.tidegate.limits.event).unwrap_or(usize::MAX);
         let framing = resolve(response.framing, &head.headers)?;
         let passes = self.passes(response);

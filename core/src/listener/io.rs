@@ -64,6 +64,11 @@ impl ClientIo {
         Self { stream, shutter, idle, opening, blocked: None, cut }
     }
 
+    /// The socket, to look at.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// The handle for the watchdog.
     pub fn shutter(&self) -> Arc<Shutter> {
         self.shutter.clone()

@@ -1,6 +1,7 @@
 //! Accepts clients: HTTP/1.1 and h2c, bounded in number, in header size and in time, and drained at the end.
 
 mod io;
+mod protocol;
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
@@ -10,9 +11,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 use socket2::{Domain, Socket, Type};
 use tidegate_watchdog::Kill;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,20 +20,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use io::{ClientIo, Shutter};
 
+use protocol::{Protocol, Protocols};
+
 use crate::gateway::Gateway;
 use crate::service::{self, Peer};
 
-/// A client that has not sent its whole head by then is cut.
-const HEADER_TIME: Duration = Duration::from_secs(30);
-
 /// How long the last terminal errors may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// hyper's smallest buffer.
-const MIN_HEADER: usize = 8 * 1024;
-
-/// Streams at once on one h2c connection.
-const H2_STREAMS: u32 = 250;
 
 /// A pause after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -59,7 +52,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     let limits = gateway.routes.load().config.tidegate.limits;
     let seats =
         Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(server(usize::try_from(limits.header).unwrap_or(usize::MAX)));
+    let protocols = Arc::new(Protocols::new(usize::try_from(limits.header).unwrap_or(usize::MAX)));
     let graceful = GracefulShutdown::new();
     loop {
         // A full house must not keep it from being stopped.
@@ -70,7 +63,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
         };
         let Ok(seat) = seat else { break };
         match accepted {
-            Ok((stream, peer)) => connect(&gateway, &server, &graceful, stream, peer, seat),
+            Ok((stream, peer)) => connect(&gateway, &protocols, &graceful, stream, peer, seat, &stop),
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
                 if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
@@ -95,29 +88,14 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     }
 }
 
-fn server(header: usize) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(header.max(MIN_HEADER))
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_STREAMS)
-        .max_header_list_size(u32::try_from(header).unwrap_or(u32::MAX))
-        .keep_alive_interval(HEADER_TIME)
-        .keep_alive_timeout(HEADER_TIME);
-    builder
-}
-
 fn connect(
     gateway: &Arc<Gateway>,
-    server: &Arc<auto::Builder<TokioExecutor>>,
+    protocols: &Arc<Protocols>,
     graceful: &GracefulShutdown,
     stream: TcpStream,
     addr: SocketAddr,
     seat: OwnedSemaphorePermit,
+    stop: &watch::Receiver<bool>,
 ) {
     let metrics = &gateway.metrics;
     let count = |reason| metrics.connections_cut.with_label_values(&[reason]);
@@ -132,25 +110,49 @@ fn connect(
     let kill: Weak<dyn Kill> = Arc::downgrade(&kill);
     metrics.connections.inc();
     let open = Open { gateway: gateway.clone(), _seat: seat };
-    let cut = gateway.on_cut();
-    let (gateway, server, watcher) = (gateway.clone(), server.clone(), graceful.watcher());
+    let (cut, watcher) = (gateway.on_cut(), graceful.watcher());
+    let (gateway, protocols, mut stop) = (gateway.clone(), protocols.clone(), stop.clone());
     tokio::spawn(async move {
         let _open = open;
         let service = service_fn(move |request| {
             let (gateway, peer) = (gateway.clone(), Peer { addr, kill: kill.clone() });
             async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
         });
-        let mut connection =
-            pin!(watcher.watch(server.serve_connection(TokioIo::new(io), service).into_owned()));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            // Polled once more, each stream finds that it is to end.
-            () = cut => connection.await,
+        let protocol = tokio::select! {
+            protocol = protocol::detect(io.stream()) => protocol,
+            // It has asked for nothing yet.
+            _ = stop.changed() => return,
+        };
+        let ended = match protocol {
+            Ok(Protocol::Http1) => {
+                run(protocols.http1.serve_connection(TokioIo::new(io), service), watcher, cut).await
+            }
+            Ok(Protocol::Http2) => {
+                run(protocols.http2.serve_connection(TokioIo::new(io), service), watcher, cut).await
+            }
+            Err(error) => return tracing::debug!(%error, "a client sent no request"),
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a client's connection ended badly");
         }
     });
+}
+
+/// Serves one connection to its end.
+fn run<C: GracefulConnection>(
+    connection: C,
+    watcher: Watcher,
+    cut: impl Future<Output = ()>,
+) -> impl Future<Output = std::result::Result<(), C::Error>> {
+    // Boxed, because a task that may hold either protocol's connection has room for both, several times over.
+    let mut watched = Box::pin(watcher.watch(connection));
+    async move {
+        tokio::select! {
+            ended = watched.as_mut() => ended,
+            // Polled once more, each stream finds that it is to end.
+            () = cut => watched.await,
+        }
+    }
 }
 
 /// Counts a connection for as long as it lives.

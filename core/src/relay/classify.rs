@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, StatusCode};
+use bytes::BytesMut;
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue};
 use tidegate_engine::ErrorClass;
 use tidegate_host::{Class, FailureIn, Header, Phase, ProviderInstance};
 
@@ -20,6 +22,20 @@ pub struct Head {
 }
 
 impl Head {
+    /// Keeps its headers in a buffer of their own: as hyper gives them they are slices of its read buffer, which a stream
+    /// would hold for as long as it lives.
+    pub fn detach(&mut self) {
+        let total = self.headers.values().map(HeaderValue::len).sum();
+        let mut values = BytesMut::with_capacity(total);
+        for value in self.headers.values_mut() {
+            values.extend_from_slice(value.as_bytes());
+            // What was a header's value is one still.
+            if let Ok(copy) = HeaderValue::from_maybe_shared(values.split().freeze()) {
+                *value = copy;
+            }
+        }
+    }
+
     /// An HTTP status that is not 2xx; `body` may be cut.
     pub fn classify_status(&self, body: &[u8]) -> Failure {
         self.classify(Phase::Status, b"", body)

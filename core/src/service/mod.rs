@@ -32,7 +32,9 @@ pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming
     let (method, path) = (request.method(), request.uri().path());
     match (method, path) {
         (&Method::POST, "/v1/chat/completions" | "/chat/completions") => {
-            complete(gateway, peer, Dialect::OpenAiChat, request).await
+            // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must
+            // not hold what only its attempts needed.
+            Box::pin(complete(gateway, peer, Dialect::OpenAiChat, request)).await
         }
         // hyper leaves out the body of an answer to HEAD.
         (&Method::GET | &Method::HEAD, "/v1/models" | "/models") => models::list(&gateway, &request),
@@ -67,9 +69,7 @@ async fn complete(
 ) -> Response<Body> {
     let started = tokio::time::Instant::now();
     match begin(&gateway, peer, dialect, request).await {
-        // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must not
-        // hold what only its attempts needed.
-        Ok(exchange) => Box::pin(exchange.run()).await,
+        Ok(exchange) => exchange.run().await,
         Err(failure) => {
             gateway.metrics.refused(failure.status, started.elapsed());
             exchange::error(dialect, &failure)

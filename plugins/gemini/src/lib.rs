@@ -1,1 +1,93 @@
-//! (stub)
+//! Gemini API and Vertex AI: OpenAI chat completions to and from `generateContent`.
+//!
+//! The plugin cannot know, when the answer comes, whether the client asked for usage: it always ends a stream with
+//! a usage chunk (`choices: []`), and the host leaves it out where `stream_options.include_usage` was not set.
+#![forbid(unsafe_code)]
+
+mod classify;
+mod error;
+mod model;
+mod request;
+mod response;
+mod url;
+
+use serde_json::Value;
+use tidegate_plugin_sdk::{
+    Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
+    RequestOut, TextOut,
+};
+
+use crate::model::Model;
+use crate::url::{Endpoint, Method};
+
+pub use crate::response::Translator;
+
+tidegate_plugin_sdk::export_plugin! { name: "gemini", manifest: include_str!("manifest.json"), provider: Gemini }
+
+const CLOUD_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// One deployment.
+#[derive(Debug)]
+pub struct Gemini {
+    endpoint: Endpoint,
+    has_key: bool,
+    drop_params: bool,
+}
+
+impl Provider for Gemini {
+    type Stream = Translator;
+
+    fn create(config: Config, _host: Host) -> Result<Self, String> {
+        // A wildcard deployment learns its model from each request.
+        if !config.model.contains('*') {
+            Model::of(&config.model)?;
+        }
+        Ok(Gemini {
+            endpoint: Endpoint::of(&config)?,
+            has_key: config.has_secret("api_key"),
+            drop_params: config.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
+        })
+    }
+
+    fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
+        if input.dialect != Dialect::OpenAiChat {
+            return Err(Fault::Unsupported("this provider takes OpenAI chat completions only".to_owned()));
+        }
+        let model = Model::of(input.model).map_err(Fault::Unsupported)?;
+        let body: Value = serde_json::from_slice(input.body)
+            .map_err(|error| Fault::Invalid(format!("the request body is not valid JSON: {error}")))?;
+        let options = request::Options { stream: input.stream, drop_params: self.drop_params };
+        let body = request::translate(&body, &model, options)?;
+        let method = if input.stream { Method::Stream } else { Method::Whole };
+        out.target("POST", &self.endpoint.url(&model, method))?;
+        out.header("content-type", "application/json")?;
+        for (name, value) in &input.headers.0 {
+            out.header(name, value)?;
+        }
+        match &self.endpoint {
+            Endpoint::Vertex { .. } => {
+                out.auth(Auth::GoogleOauth { secret: "vertex_credentials", scope: CLOUD_SCOPE })?;
+            }
+            Endpoint::Api { .. } if self.has_key => {
+                out.auth(Auth::Header { secret: "api_key", header: "x-goog-api-key", prefix: "" })?;
+            }
+            Endpoint::Api { .. } => {}
+        }
+        out.response(Dialect::GeminiGenerate, Framing::Auto)?;
+        out.body(body.to_string().as_bytes())
+    }
+
+    fn open(&self, head: &HeadIn<'_>) -> Result<Translator, Fault> {
+        Ok(Translator::new(head))
+    }
+
+    fn response(&self, head: &HeadIn<'_>, body: &[u8], out: &mut TextOut<'_>) -> Result<Flow, Fault> {
+        let completion = response::whole(head, body)?;
+        out.write(completion.to_string().as_bytes())?;
+        Ok(Flow::Done)
+    }
+
+    fn classify(&self, failure: &FailureIn<'_>, class: &mut Class) {
+        classify::classify(failure, class);
+    }
+}

@@ -46,13 +46,21 @@ pub struct Harness {
 impl Harness {
     /// Creates an instance of `P` from the configuration that the header describes.
     pub fn new<P: Provider>(config: &Value) -> Result<Self, Refusal> {
-        let table = crate::ffi::provider_table::<P>();
+        // SAFETY: the SDK's own table keeps the contract.
+        unsafe { Harness::of_table(crate::ffi::provider_table::<P>(), config) }
+    }
+
+    /// Creates an instance behind any provider's table, such as one of a loaded library.
+    ///
+    /// # Safety
+    /// The table's functions keep the header's contract, and stay loaded as long as the harness lives.
+    pub unsafe fn of_table(table: ProviderV1, config: &Value) -> Result<Self, Refusal> {
         let (host, lines) = HostLog::lend();
         let config = config.to_string();
         let mut inst = core::ptr::null_mut();
         let mut why = Pieces::new(usize::MAX);
         let answer = table.create.map_or(status::E_INVALID, |create| {
-            // SAFETY: the table is the SDK's own; all that is lent lives through the call, the host for ever.
+            // SAFETY: the caller's promise; all that is lent lives through the call, the host for ever.
             unsafe { create(host, Str::lend(config.as_bytes()), &text_sink(&mut why), &mut inst) }
         });
         match answer {

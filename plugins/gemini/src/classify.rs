@@ -1,0 +1,72 @@
+//! What a failure means: Google says it in the body, the wait included.
+
+use serde_json::Value;
+use tidegate_plugin_sdk::classify::{Said, is_context_window, set_status};
+use tidegate_plugin_sdk::{Class, ErrorKind, FailureIn, retry_after};
+
+use crate::error;
+
+pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
+    let text = String::from_utf8_lossy(failure.body);
+    let found = error::find(&text);
+    let said = found.as_ref().map_or_else(|| Said::of_bytes(failure.body), Said::of);
+    let empty = Value::Null;
+    let inner = found.as_ref().and_then(|found| found.get("error")).unwrap_or(&empty);
+    let word = inner.get("status").and_then(Value::as_str);
+    let from_head = Some(failure.http_status).filter(|status| (400..=599).contains(status));
+    set_status(class, said.status.or(word.and_then(status_of)).or(from_head).unwrap_or(500));
+
+    let details = inner.get("details").unwrap_or(&empty);
+    class.retry_after_ms = retry_after::from_google_details(details)
+        .or_else(|| retry_after::from_headers(&failure.headers, failure.unix_ms));
+    if class.error == ErrorKind::RateLimit && is_per_day(details) {
+        class.quota = true;
+        class.retryable = false;
+    }
+    if class.http_status == 400 {
+        if said.message.as_deref().is_some_and(is_context_window) {
+            class.error = ErrorKind::ContextLength;
+        } else if reasons(details).any(|reason| reason == "API_KEY_INVALID") {
+            class.error = ErrorKind::Auth;
+        }
+    }
+    class.message = said.message;
+    class.code = word.map(str::to_owned).or(said.code).or(said.kind);
+}
+
+/// The HTTP status of a canonical code (google/rpc/code.proto).
+fn status_of(word: &str) -> Option<u32> {
+    Some(match word {
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
+        "UNAUTHENTICATED" => 401,
+        "PERMISSION_DENIED" => 403,
+        "NOT_FOUND" => 404,
+        "ABORTED" | "ALREADY_EXISTS" => 409,
+        "RESOURCE_EXHAUSTED" => 429,
+        "CANCELLED" => 499,
+        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" => 500,
+        "UNIMPLEMENTED" => 501,
+        "UNAVAILABLE" => 503,
+        "DEADLINE_EXCEEDED" => 504,
+        _ => return None,
+    })
+}
+
+fn of_type<'a>(details: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    details.as_array().into_iter().flatten().filter(move |detail| {
+        detail.get("@type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with(name))
+    })
+}
+
+/// A quota of the day does not come back in minutes, whatever `retryDelay` says.
+fn is_per_day(details: &Value) -> bool {
+    of_type(details, "google.rpc.QuotaFailure")
+        .filter_map(|detail| detail.get("violations")?.as_array())
+        .flatten()
+        .filter_map(|violation| violation.get("quotaId")?.as_str())
+        .any(|id| id.contains("PerDay"))
+}
+
+fn reasons(details: &Value) -> impl Iterator<Item = &str> {
+    of_type(details, "google.rpc.ErrorInfo").filter_map(|detail| detail.get("reason")?.as_str())
+}

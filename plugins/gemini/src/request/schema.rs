@@ -1,0 +1,243 @@
+//! JSON Schema as the subset that Gemini takes (its `Schema` type). Whatever is not in the subset is left out.
+
+use serde_json::{Map, Value, json};
+use tidegate_plugin_sdk::Fault;
+
+use super::unsupported;
+
+const KEPT: &[&str] = &[
+    "title",
+    "description",
+    "nullable",
+    "maxItems",
+    "minItems",
+    "required",
+    "minProperties",
+    "maxProperties",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "default",
+    "minimum",
+    "maximum",
+    "propertyOrdering",
+];
+/// A schema may refer to itself: this deep, and no deeper.
+const DEPTH: u32 = 24;
+/// References may multiply: this many nodes, and no more; long texts count as several.
+const NODES: usize = 20_000;
+
+/// Cleans a schema, with its references put in place. One that grows without bound is refused.
+pub(super) fn clean(schema: &Value, at: &str) -> Result<Value, Fault> {
+    let mut cleaner = Cleaner { root: schema, nodes: 0 };
+    cleaner.node(schema, 0).ok_or_else(|| {
+        unsupported(format!(
+            "{at}: the schema is too deep, too large or refers to itself; Gemini has no references"
+        ))
+    })
+}
+
+struct Cleaner<'a> {
+    root: &'a Value,
+    nodes: usize,
+}
+
+impl Cleaner<'_> {
+    /// `None`: a bound was passed.
+    fn node(&mut self, schema: &Value, depth: u32) -> Option<Value> {
+        self.nodes += 1;
+        if depth > DEPTH || self.nodes > NODES {
+            return None;
+        }
+        // `true` and `{}` mean "anything", which Gemini can only call an object.
+        let Some(schema) = schema.as_object().filter(|schema| !schema.is_empty()) else {
+            return Some(json!({"type": "object"}));
+        };
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            let target = target.strip_prefix('#').and_then(|path| self.root.pointer(path));
+            return self.node(target.unwrap_or(&Value::Null), depth + 1);
+        }
+        if let Some(parts) = schema.get("allOf").and_then(Value::as_array) {
+            self.charge(schema.values())?;
+            return self.node(&merged(schema, parts), depth + 1);
+        }
+        self.charge(KEPT.iter().filter_map(|key| schema.get(*key)))?;
+        let mut out: Map<String, Value> =
+            KEPT.iter().filter_map(|key| Some(((*key).to_owned(), schema.get(*key)?.clone()))).collect();
+        kind(schema, &mut out);
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+            let mut cleaned = Map::new();
+            for (name, property) in properties {
+                cleaned.insert(name.clone(), self.node(property, depth + 1)?);
+            }
+            out.insert("properties".to_owned(), Value::Object(cleaned));
+            out.entry("type").or_insert_with(|| json!("object"));
+        }
+        if let Some(items) =
+            schema.get("items").or_else(|| (out.get("type")? == "array").then_some(&Value::Null))
+        {
+            out.insert("items".to_owned(), self.node(items, depth + 1)?);
+            out.entry("type").or_insert_with(|| json!("array"));
+        }
+        if let Some(options) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
+            self.any_of(options, &mut out, depth)?;
+        }
+        if out.get("type").is_none() && out.get("anyOf").is_none() {
+            out.insert("type".to_owned(), json!(if out.contains_key("enum") { "string" } else { "object" }));
+        }
+        Some(Value::Object(out))
+    }
+
+    /// Pays for what is about to be copied.
+    fn charge<'v>(&mut self, copied: impl Iterator<Item = &'v Value>) -> Option<()> {
+        self.nodes += copied.map(weight).sum::<usize>();
+        (self.nodes <= NODES).then_some(())
+    }
+
+    fn any_of(&mut self, options: &[Value], out: &mut Map<String, Value>, depth: u32) -> Option<()> {
+        let mut cleaned = Vec::new();
+        for option in options {
+            if option.get("type").and_then(Value::as_str) == Some("null") {
+                out.insert("nullable".to_owned(), json!(true));
+            } else {
+                cleaned.push(self.node(option, depth + 1)?);
+            }
+        }
+        match (cleaned.len(), cleaned.pop()) {
+            (1, Some(Value::Object(only))) => {
+                for (key, value) in only {
+                    out.entry(key).or_insert(value);
+                }
+            }
+            (_, Some(last)) => {
+                cleaned.push(last);
+                out.insert("anyOf".to_owned(), Value::Array(cleaned));
+            }
+            (_, None) => {}
+        }
+        Some(())
+    }
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() / 256,
+        Value::Array(list) => list.len() + list.iter().map(weight).sum::<usize>(),
+        Value::Object(map) => map.len() + map.values().map(weight).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+/// The type, a list of which may hold null; the values allowed, which Gemini knows for strings alone; the format, of
+/// which it knows a few.
+fn kind(schema: &Map<String, Value>, out: &mut Map<String, Value>) {
+    match schema.get("type") {
+        Some(Value::String(kind)) => {
+            out.insert("type".to_owned(), json!(kind));
+        }
+        Some(Value::Array(kinds)) => {
+            let real: Vec<&Value> = kinds.iter().filter(|kind| *kind != "null").collect();
+            if real.len() < kinds.len() {
+                out.insert("nullable".to_owned(), json!(true));
+            }
+            if let [only] = real[..] {
+                out.insert("type".to_owned(), only.clone());
+            } else {
+                out.insert("anyOf".to_owned(), real.iter().map(|kind| json!({"type": kind})).collect());
+            }
+        }
+        _ => {}
+    }
+    let constant = schema.get("const").map(core::slice::from_ref);
+    if let Some(values) = schema.get("enum").and_then(Value::as_array).map(Vec::as_slice).or(constant) {
+        let words: Vec<&Value> = values.iter().filter(|value| !value.is_null()).collect();
+        if !words.is_empty() && words.iter().all(|word| word.is_string()) {
+            out.insert("enum".to_owned(), json!(words));
+        }
+        if words.len() < values.len() {
+            out.insert("nullable".to_owned(), json!(true));
+        }
+    }
+    if let Some(format) = schema.get("format").and_then(Value::as_str)
+        && matches!(format, "date-time" | "enum" | "float" | "double" | "int32" | "int64")
+    {
+        out.insert("format".to_owned(), json!(format));
+    }
+}
+
+/// One schema that asks for what all the parts ask for, as far as properties go.
+fn merged(schema: &Map<String, Value>, parts: &[Value]) -> Value {
+    let mut out = schema.clone();
+    out.remove("allOf");
+    for (key, value) in parts.iter().filter_map(Value::as_object).flatten() {
+        match (out.get_mut(key), value) {
+            (Some(Value::Object(into)), Value::Object(from)) => {
+                into.extend(from.iter().map(|(key, value)| (key.clone(), value.clone())));
+            }
+            (Some(Value::Array(into)), Value::Array(from)) => into.extend(from.iter().cloned()),
+            (Some(_), _) => {}
+            (None, _) => {
+                out.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_subset() {
+        let rows = [
+            (
+                json!({"type": "object", "additionalProperties": false, "$schema": "x", "properties": {"a": {"type": "string", "format": "uuid", "examples": []}}, "required": ["a"]}),
+                json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
+            ),
+            (json!({"type": ["string", "null"]}), json!({"type": "string", "nullable": true})),
+            (
+                json!({"type": ["string", "integer"]}),
+                json!({"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+            ),
+            (
+                json!({"anyOf": [{"type": "integer", "format": "int32"}, {"type": "null"}], "description": "d"}),
+                json!({"type": "integer", "format": "int32", "nullable": true, "description": "d"}),
+            ),
+            (
+                json!({"oneOf": [{"type": "integer"}, {"type": "string"}]}),
+                json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+            ),
+            (json!({"const": "x"}), json!({"type": "string", "enum": ["x"]})),
+            (json!({"type": "integer", "enum": [1, 2]}), json!({"type": "integer"})),
+            (json!({"type": "array"}), json!({"type": "array", "items": {"type": "object"}})),
+            (
+                json!({"allOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "number"}}}]}),
+                json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "number"}}}),
+            ),
+            (
+                json!({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "string", "enum": ["x"]}}}),
+                json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}}}),
+            ),
+            (
+                json!({"properties": {"a": true}}),
+                json!({"type": "object", "properties": {"a": {"type": "object"}}}),
+            ),
+        ];
+        for (schema, want) in rows {
+            assert_eq!(clean(&schema, "s").unwrap(), want, "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_grows_without_bound_is_refused() {
+        let own = json!({"properties": {"next": {"$ref": "#"}}});
+        assert!(
+            matches!(clean(&own, "tools[0]"), Err(Fault::Unsupported(text)) if text.starts_with("tools[0]"))
+        );
+        let pair = |next: u32| json!({"properties": {"a": {"$ref": format!("#/$defs/{next}")}, "b": {"$ref": format!("#/$defs/{next}")}}});
+        let defs: Map<String, Value> = (0..20).map(|n| (n.to_string(), pair(n + 1))).collect();
+        assert!(clean(&json!({"$ref": "#/$defs/0", "$defs": defs}), "s").is_err());
+        assert!(clean(&json!({"allOf": [{"allOf": [{"$ref": "#"}]}]}), "s").is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! A stream: each reply becomes at most a content chunk and a finish chunk for each candidate.
+
+use serde_json::{Map, Value, json};
+use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, HeadIn, Note, Stream, StreamOut};
+
+use super::delta::Delta;
+use super::finish::Finish;
+use super::wire::{Candidate, Reply, Usage};
+use super::{Identity, replies};
+
+/// More candidates than Google makes (8): an index past it is not Google's.
+const CANDIDATES: usize = 64;
+
+/// One stream. It ends well only if every candidate that was seen has said why it finished, or the prompt was blocked.
+#[derive(Debug)]
+pub struct Translator {
+    identity: Identity,
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+    begun: bool,
+}
+
+#[derive(Debug)]
+struct Choice {
+    index: u32,
+    calls: u32,
+    begun: bool,
+    finished: bool,
+}
+
+impl Translator {
+    pub(crate) fn new(head: &HeadIn<'_>) -> Self {
+        Translator { identity: Identity::new(head), choices: Vec::new(), usage: None, begun: false }
+    }
+
+    fn reply(&mut self, mut reply: Reply, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+        self.identity.name(&reply, self.begun);
+        for candidate in reply.candidates.take().unwrap_or_default() {
+            self.candidate(candidate, out)?;
+        }
+        let block = reply.prompt_feedback.and_then(|feedback| feedback.block_reason);
+        if let Some(finish) = block.as_deref().and_then(Finish::blocked) {
+            let at = self.choice(0)?;
+            self.finish(at, &finish, out)?;
+        }
+        if let Some(usage) = reply.usage_metadata {
+            usage.notes().try_for_each(|note| out.note(note))?;
+            self.usage = Some(usage);
+        }
+        // Counts come with the last chunk, if not before. A stream has one candidate (the request sees to it), so its
+        // finish is the end, even if the connection stays open.
+        if self.is_finished() && self.usage.is_some() {
+            out.note(Note::Done)?;
+        }
+        Ok(())
+    }
+
+    fn candidate(&mut self, candidate: Candidate, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+        let at = self.choice(candidate.index)?;
+        let mut delta = Delta::default();
+        let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
+        let identity = &self.identity;
+        delta.add(parts, &mut self.choices[at].calls, |call| identity.call_id(candidate.index, call));
+        if let Some(result) = candidate.logprobs_result {
+            delta.add_logprobs(result);
+        }
+        if !delta.is_empty() {
+            let logprobs = delta.take_logprobs();
+            self.chunk(at, delta.into_delta(), logprobs, None, out)?;
+        }
+        let called = self.choices[at].calls > 0;
+        match candidate.finish_reason.as_deref().and_then(|word| Finish::of(word, called)) {
+            Some(finish) => self.finish(at, &finish, out),
+            None => Ok(()),
+        }
+    }
+
+    fn choice(&mut self, index: u32) -> Result<usize, Fault> {
+        if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
+            return Ok(at);
+        }
+        if self.choices.len() >= CANDIDATES {
+            return Err(Fault::Protocol("it has too many candidates"));
+        }
+        self.choices.push(Choice { index, calls: 0, begun: false, finished: false });
+        Ok(self.choices.len() - 1)
+    }
+
+    /// A candidate finishes once.
+    fn finish(&mut self, at: usize, finish: &Finish, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+        if core::mem::replace(&mut self.choices[at].finished, true) {
+            return Ok(());
+        }
+        self.chunk(at, Map::new(), Value::Null, Some(finish), out)
+    }
+
+    fn chunk(
+        &mut self,
+        at: usize,
+        mut delta: Map<String, Value>,
+        logprobs: Value,
+        finish: Option<&Finish>,
+        out: &mut StreamOut<'_>,
+    ) -> Result<(), Fault> {
+        let choice = &mut self.choices[at];
+        if !core::mem::replace(&mut choice.begun, true) {
+            delta.insert("role".to_owned(), json!("assistant"));
+            delta.entry("content").or_insert_with(|| json!(""));
+        }
+        let mut told = json!({
+            "index": choice.index,
+            "delta": delta,
+            "logprobs": logprobs,
+            "finish_reason": finish.map(|finish| finish.reason),
+        });
+        if let Some(native) = finish.and_then(|finish| finish.native.as_deref()) {
+            told["provider_specific_fields"] = json!({"native_finish_reason": native});
+        }
+        self.begun = true;
+        let chunk = self.identity.object("chat.completion.chunk", vec![told]);
+        out.event("", chunk.to_string().as_bytes())
+    }
+
+    fn is_finished(&self) -> bool {
+        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finished)
+    }
+}
+
+impl Stream for Translator {
+    fn event(&mut self, event: &EventIn<'_>, out: &mut StreamOut<'_>) -> Result<Flow, Fault> {
+        let text = event.text()?.trim();
+        if event.name == "error" {
+            return Err(Fault::Upstream);
+        }
+        // Gemini has no such marker; a gateway between may add it. It is no finish.
+        if text == "[DONE]" {
+            return Ok(Flow::Done);
+        }
+        for reply in replies(text)? {
+            self.reply(reply, out)?;
+        }
+        Ok(Flow::Done)
+    }
+
+    fn end(&mut self, out: &mut StreamOut<'_>) -> Result<End, Fault> {
+        if !self.is_finished() {
+            return Ok(End::Truncated);
+        }
+        if let Some(usage) = self.usage.take() {
+            let mut chunk = self.identity.object("chat.completion.chunk", Vec::new());
+            chunk["usage"] = usage.openai();
+            out.event("", chunk.to_string().as_bytes())?;
+        }
+        Ok(End::Done)
+    }
+}

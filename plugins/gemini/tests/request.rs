@@ -1,0 +1,334 @@
+//! OpenAI requests as Gemini requests.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{E_INVALID, E_UNSUPPORTED, gemini, upstream};
+use serde_json::{Value, json};
+use tidegate_plugin_gemini::Gemini;
+use tidegate_plugin_sdk::harness::Harness;
+use tidegate_plugin_sdk::{Dialect, Framing, RequestIn};
+
+fn with_user(mut more: Value) -> Value {
+    more["model"] = json!("mine");
+    more["messages"] = json!([{"role": "user", "content": "hi"}]);
+    more
+}
+
+#[test]
+fn goes_to_the_right_place_with_the_right_key() {
+    let body = with_user(json!({"stream": true})).to_string();
+    let input = RequestIn {
+        stream: true,
+        dialect: Dialect::OpenAiChat,
+        model: "gemini-2.5-flash",
+        body: body.as_bytes(),
+        ..RequestIn::default()
+    };
+    let sent = gemini().request(&input).unwrap();
+    let base = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash";
+    assert_eq!(
+        (sent.method.as_str(), sent.url.as_str()),
+        ("POST", format!("{base}:streamGenerateContent?alt=sse").as_str())
+    );
+    let auth = sent.auth.unwrap();
+    assert_eq!(
+        (auth.header.as_str(), auth.secret.as_str(), auth.prefix.as_str()),
+        ("x-goog-api-key", "api_key", "")
+    );
+    assert_eq!((sent.dialect, sent.framing), (Some(Dialect::GeminiGenerate), Some(Framing::Auto)));
+
+    let vertex =
+        json!({"provider": "vertex_ai", "model": "gemini-2.5-flash", "params": {"vertex_project": "p"}});
+    let sent = Harness::new::<Gemini>(&vertex).unwrap().request(&input).unwrap();
+    assert!(
+        sent.url.starts_with("https://us-central1-aiplatform.googleapis.com/v1/projects/p/"),
+        "{}",
+        sent.url
+    );
+    let auth = sent.auth.unwrap();
+    assert_eq!(auth.scheme, 3);
+    assert_eq!(
+        (auth.secret.as_str(), auth.scope.as_str()),
+        ("vertex_credentials", "https://www.googleapis.com/auth/cloud-platform")
+    );
+}
+
+#[test]
+fn a_bad_deployment_is_refused_with_a_reason() {
+    for (config, why) in [
+        (json!({"provider": "vertex_ai", "model": "gemini-2.5-pro"}), "vertex_project"),
+        (
+            json!({"provider": "vertex_ai", "model": "claude-sonnet-4", "params": {"vertex_project": "p"}}),
+            "not served by generateContent",
+        ),
+    ] {
+        let refused = Harness::new::<Gemini>(&config).unwrap_err();
+        assert!(refused.why.contains(why), "{}", refused.why);
+    }
+}
+
+#[test]
+fn messages_become_contents() {
+    let body = json!({"messages": [
+        {"role": "system", "content": "be brief"},
+        {"role": "developer", "content": [{"type": "text", "text": "and kind"}]},
+        {"role": "user", "content": "one"},
+        {"role": "user", "content": [{"type": "text", "text": "two"}]},
+        {"role": "assistant", "content": "hello"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "add", "arguments": "{\"x\":1}"},
+             "provider_specific_fields": {"thought_signature": "SIG"}},
+            {"id": "b", "type": "function", "function": {"name": "now", "arguments": ""}},
+        ]},
+        {"role": "tool", "tool_call_id": "b", "content": "noon"},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "{\"sum\":2}"}]},
+        {"role": "user", "content": "thanks"},
+    ]});
+    let got = upstream("gemini-2.5-pro", &body).unwrap();
+    assert_eq!(got["systemInstruction"], json!({"parts": [{"text": "be brief"}, {"text": "and kind"}]}));
+    assert_eq!(
+        got["contents"],
+        json!([
+            {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
+            {"role": "model", "parts": [
+                {"text": "hello"},
+                {"functionCall": {"name": "add", "args": {"x": 1}}, "thoughtSignature": "SIG"},
+                {"functionCall": {"name": "now", "args": {}}},
+            ]},
+            {"role": "user", "parts": [
+                {"functionResponse": {"name": "now", "response": {"content": "noon"}}},
+                {"functionResponse": {"name": "add", "response": {"sum": 2}}},
+            ]},
+            {"role": "user", "parts": [{"text": "thanks"}]},
+        ])
+    );
+}
+
+#[test]
+fn system_messages_alone_are_the_user_s() {
+    let got = upstream("gemini-2.5-pro", &json!({"messages": [{"role": "system", "content": "x"}]})).unwrap();
+    assert_eq!(got, json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]}));
+}
+
+#[test]
+fn a_signature_is_read_wherever_a_client_may_have_kept_it() {
+    let call = |fields: Value| {
+        let mut call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        call.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"messages": [{"role": "assistant", "tool_calls": [call]}]})
+    };
+    let signature = |model: &str, body: &Value| {
+        upstream(model, body).unwrap()["contents"][0]["parts"][0]["thoughtSignature"].clone()
+    };
+    for fields in [
+        json!({"provider_specific_fields": {"thought_signature": "S"}}),
+        json!({"extra_content": {"google": {"thought_signature": "S"}}}),
+        json!({"id": "call_1__thought__S"}),
+    ] {
+        assert_eq!(signature("gemini-3-pro", &call(fields.clone())), "S", "{fields}");
+    }
+    assert_eq!(signature("gemini-3-pro", &call(json!({}))), "skip_thought_signature_validator");
+    assert_eq!(signature("gemini-2.5-pro", &call(json!({}))), Value::Null);
+    let text = json!({"messages": [{"role": "assistant", "content": "x", "provider_specific_fields": {"thought_signatures": ["A", "B"]}}]});
+    assert_eq!(signature("gemini-3-pro", &text), "B");
+}
+
+#[test]
+fn media_goes_inline_or_by_url() {
+    let rows = [
+        (
+            json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}),
+            json!({"inlineData": {"mimeType": "image/png", "data": "QUJD"}}),
+        ),
+        (
+            json!({"type": "image_url", "image_url": "https://h/a.JPG?x=1"}),
+            json!({"fileData": {"mimeType": "image/jpeg", "fileUri": "https://h/a.JPG?x=1"}}),
+        ),
+        (
+            json!({"type": "image_url", "image_url": {"url": "gs://b/a", "format": "image/webp"}}),
+            json!({"fileData": {"mimeType": "image/webp", "fileUri": "gs://b/a"}}),
+        ),
+        (
+            json!({"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}),
+            json!({"inlineData": {"mimeType": "audio/wav", "data": "QQ=="}}),
+        ),
+        (
+            json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,QQ=="}}),
+            json!({"inlineData": {"mimeType": "application/pdf", "data": "QQ=="}}),
+        ),
+    ];
+    for (part, want) in rows {
+        let got =
+            upstream("gemini-2.5-pro", &json!({"messages": [{"role": "user", "content": [part]}]})).unwrap();
+        assert_eq!(got["contents"][0]["parts"][0], want);
+    }
+}
+
+#[test]
+fn tools_and_choices_are_translated() {
+    let body = with_user(json!({
+        "tools": [
+            {"type": "function", "function": {"name": "f", "description": "d", "strict": true, "parameters": {
+                "$schema": "s", "type": "object", "additionalProperties": false,
+                "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]}}},
+            {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}},
+            {"googleSearch": {}},
+        ],
+        "parallel_tool_calls": true,
+    }));
+    let got = upstream("gemini-2.5-pro", &body).unwrap();
+    assert_eq!(
+        got["tools"],
+        json!([
+            {"functionDeclarations": [
+                {"name": "f", "description": "d", "parameters": {
+                    "type": "object", "properties": {"a": {"type": "string", "nullable": true}}, "required": ["a"]}},
+                {"name": "g"},
+            ]},
+            {"googleSearch": {}},
+        ])
+    );
+    for (choice, want) in [
+        (json!("none"), json!({"mode": "NONE"})),
+        (json!("auto"), json!({"mode": "AUTO"})),
+        (json!("required"), json!({"mode": "ANY"})),
+        (
+            json!({"type": "function", "function": {"name": "f"}}),
+            json!({"mode": "ANY", "allowedFunctionNames": ["f"]}),
+        ),
+    ] {
+        let got = upstream("gemini-2.5-pro", &with_user(json!({"tool_choice": choice}))).unwrap();
+        assert_eq!(got["toolConfig"]["functionCallingConfig"], want);
+    }
+}
+
+#[test]
+fn parameters_become_the_generation_config() {
+    let all = json!({
+        "temperature": 0.5, "top_p": 0.9, "top_k": 3, "max_tokens": 1, "max_completion_tokens": 9, "stop": "x", "n": 2,
+        "seed": 1, "presence_penalty": 0.1, "frequency_penalty": 0.2, "logprobs": true, "top_logprobs": 2,
+        "user": "u", "stream_options": {"include_usage": true}, "safety_settings": [{"category": "c"}], "tools": null,
+    });
+    let got = upstream("gemini-2.5-pro", &with_user(all)).unwrap();
+    assert_eq!(
+        got["generationConfig"],
+        json!({
+            "temperature": 0.5, "topP": 0.9, "topK": 3, "maxOutputTokens": 9, "stopSequences": ["x"], "candidateCount": 2,
+            "seed": 1, "presencePenalty": 0.1, "frequencyPenalty": 0.2, "responseLogprobs": true, "logprobs": 2,
+        })
+    );
+    assert_eq!(got["safetySettings"], json!([{"category": "c"}]));
+    assert_eq!(got.as_object().unwrap().len(), 3, "{got}");
+    let rows = [
+        ("gemini-2.5-pro", json!({"stop": ["a", "b"]}), json!({"stopSequences": ["a", "b"]})),
+        (
+            "gemini-2.5-pro",
+            json!({"response_format": {"type": "json_object"}}),
+            json!({"responseMimeType": "application/json"}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "integer", "$id": "x"}}}}),
+            json!({"responseMimeType": "application/json", "responseSchema": {"type": "integer"}}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"reasoning_effort": "low"}),
+            json!({"thinkingConfig": {"thinkingBudget": 1024, "includeThoughts": true}}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"reasoning_effort": "none"}),
+            json!({"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": false}}),
+        ),
+        (
+            "gemini-3-pro",
+            json!({"reasoning_effort": "medium"}),
+            json!({"thinkingConfig": {"thinkingLevel": "high", "includeThoughts": true}}),
+        ),
+        (
+            "gemini-3-flash",
+            json!({"reasoning_effort": "none"}),
+            json!({"thinkingConfig": {"thinkingLevel": "minimal", "includeThoughts": false}}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 64}}),
+            json!({"thinkingConfig": {"thinkingBudget": 64, "includeThoughts": true}}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"modalities": ["text", "image"]}),
+            json!({"responseModalities": ["TEXT", "IMAGE"]}),
+        ),
+    ];
+    for (model, more, want) in rows {
+        assert_eq!(upstream(model, &with_user(more.clone())).unwrap()["generationConfig"], want, "{more}");
+    }
+}
+
+#[test]
+fn what_cannot_be_said_to_gemini_is_refused_by_name() {
+    let message = |message: Value| json!({"messages": [message]});
+    let part = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
+    let rows = [
+        (json!([]), E_INVALID, "not a JSON object"),
+        (json!({}), E_INVALID, "\"messages\""),
+        (json!({"messages": []}), E_INVALID, "\"messages\""),
+        (message(json!({"content": "x"})), E_INVALID, "messages[0]: a message needs a \"role\""),
+        (message(json!({"role": "poet", "content": "x"})), E_INVALID, "\"poet\""),
+        (message(json!({"role": "user", "content": 3})), E_INVALID, "\"content\""),
+        (message(json!({"role": "tool", "tool_call_id": "z", "content": "x"})), E_INVALID, "\"z\""),
+        (
+            message(
+                json!({"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]}),
+            ),
+            E_INVALID,
+            "messages[0].tool_calls[0]",
+        ),
+        (
+            message(
+                json!({"role": "system", "content": [{"type": "image_url", "image_url": "https://h/a.png"}]}),
+            ),
+            E_UNSUPPORTED,
+            "only text",
+        ),
+        (part(json!({"type": "video"})), E_UNSUPPORTED, "\"video\""),
+        (part(json!({"type": "image_url", "image_url": "https://h/a"})), E_UNSUPPORTED, "data URL"),
+        (part(json!({"type": "image_url", "image_url": "data:image/png,raw"})), E_UNSUPPORTED, "base64"),
+        (part(json!({"type": "image_url", "image_url": "file:///etc/passwd"})), E_INVALID, "must begin with"),
+        (with_user(json!({"logit_bias": {"1": 2}})), E_UNSUPPORTED, "\"logit_bias\""),
+        (with_user(json!({"tools": [{"type": "custom"}]})), E_UNSUPPORTED, "\"custom\""),
+        (with_user(json!({"tool_choice": "perhaps"})), E_INVALID, "perhaps"),
+        (with_user(json!({"stop": 3})), E_INVALID, "\"stop\""),
+        (with_user(json!({"reasoning_effort": "much"})), E_INVALID, "\"reasoning_effort\""),
+        (with_user(json!({"modalities": ["audio"]})), E_UNSUPPORTED, "audio"),
+        (with_user(json!({"response_format": {"type": "json_schema"}})), E_INVALID, "json_schema"),
+    ];
+    for (body, status, why) in rows {
+        let (got, said) = upstream("gemini-2.5-pro", &body).unwrap_err();
+        assert_eq!(got, status, "{body}: {said}");
+        assert!(said.contains(why), "{body}: {said}");
+    }
+}
+
+#[test]
+fn a_stream_has_one_answer_and_drop_params_drops() {
+    let config = json!({"provider": "gemini", "model": "gemini-*", "params": {"drop_params": true}});
+    let harness = Harness::new::<Gemini>(&config).unwrap();
+    let ask = |stream, more: Value| {
+        let body = with_user(more).to_string();
+        let input = RequestIn {
+            stream,
+            dialect: Dialect::OpenAiChat,
+            model: "gemini-x",
+            body: body.as_bytes(),
+            ..RequestIn::default()
+        };
+        harness.request(&input).map(|sent| sent.json())
+    };
+    assert_eq!(ask(true, json!({"n": 2})).unwrap_err().status, E_UNSUPPORTED);
+    assert!(ask(true, json!({"n": 1})).is_ok());
+    assert_eq!(ask(false, json!({"logit_bias": {}})).unwrap().as_object().unwrap().len(), 1);
+}

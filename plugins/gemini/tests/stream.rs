@@ -1,0 +1,213 @@
+//! Gemini streams and bodies as OpenAI chunks and completions.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{
+    E_PROTOCOL, E_TRUNCATED, E_UPSTREAM, ERROR_429, NOTE_DONE, OK, check_chunks, finish, gemini, head, text,
+};
+use serde_json::{Value, json};
+
+#[test]
+fn a_good_stream() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    let first = stream.event("", text("Hel"));
+    assert_eq!(
+        first.json(),
+        [json!({
+            "id": "r-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "mine",
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "logprobs": null, "finish_reason": null}],
+        })]
+    );
+    assert_eq!(first.notes, [(1, 7), (2, 2)]);
+    let second = stream.event("", text("lo"));
+    assert_eq!(second.json()[0]["choices"][0]["delta"], json!({"content": "lo"}));
+    let last = stream.event("", finish("STOP"));
+    assert_eq!(check_chunks(&last), ["stop"]);
+    assert_eq!(last.notes, [(1, 7), (2, 8), (3, 4), (4, 3), NOTE_DONE]);
+    let end = stream.end();
+    assert_eq!(end.status, OK);
+    assert_eq!(
+        end.json()[0]["usage"],
+        json!({
+            "prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15,
+            "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 3},
+        })
+    );
+    for step in [&first, &second, &end] {
+        check_chunks(step);
+        assert_eq!((step.status, &step.json()[0]["id"]), (OK, &json!("r-1")));
+    }
+}
+
+#[test]
+fn thoughts_calls_and_signatures() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    let thought = stream.event(
+        "",
+        json!({"candidates": [{"content": {"parts": [{"text": "hmm", "thought": true}]}}]}).to_string(),
+    );
+    assert_eq!(
+        thought.json()[0]["choices"][0]["delta"],
+        json!({"role": "assistant", "content": "", "reasoning_content": "hmm"})
+    );
+    assert_eq!(thought.json()[0]["id"], "chatcmpl-0000000000000abc");
+    let calls = stream.event(
+        "",
+        json!({"responseId": "late", "candidates": [{"content": {"parts": [
+            {"functionCall": {"name": "f", "args": {"a": [1, "ü"]}}, "thoughtSignature": "SIG"},
+            {"functionCall": {"name": "g", "id": "own"}},
+        ]}}]})
+        .to_string(),
+    );
+    assert_eq!(calls.json()[0]["id"], "chatcmpl-0000000000000abc", "the id never changes");
+    let got = &calls.json()[0]["choices"][0]["delta"]["tool_calls"];
+    assert_eq!(got[0]["function"], json!({"name": "f", "arguments": "{\"a\":[1,\"ü\"]}"}));
+    assert_eq!(got[0]["provider_specific_fields"]["thought_signature"], "SIG");
+    assert_eq!(got[0]["extra_content"]["google"]["thought_signature"], "SIG");
+    assert_eq!(
+        (&got[1]["index"], &got[1]["id"], &got[1]["function"]["arguments"]),
+        (&json!(1), &json!("own"), &json!("{}"))
+    );
+    assert!(got[1].get("extra_content").is_none());
+    let third = stream.event("", json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "h"}}]}, "finishReason": "STOP"}]}).to_string());
+    assert_eq!(third.json()[0]["choices"][0]["delta"]["tool_calls"][0]["index"], 2);
+    assert_ne!(third.json()[0]["choices"][0]["delta"]["tool_calls"][0]["id"], got[0]["id"]);
+    assert_eq!(check_chunks(&third), ["tool_calls"]);
+    assert_eq!(check_chunks(&calls), Vec::<String>::new());
+    assert_eq!(stream.end().status, OK);
+}
+
+#[test]
+fn an_echoed_call_goes_back_as_it_came() {
+    let whole = json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "SIG"}]}, "finishReason": "STOP"}]});
+    let (status, body) = gemini().response(&head(), whole.to_string().as_bytes());
+    assert_eq!(status, OK);
+    let completion: Value = serde_json::from_slice(&body).unwrap();
+    let message = &completion["choices"][0]["message"];
+    let result = json!({"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "2"});
+    let sent = common::upstream(
+        "gemini-3-pro",
+        &json!({"messages": [{"role": "user", "content": "x"}, message, result]}),
+    )
+    .unwrap();
+    assert_eq!(sent["contents"][1]["parts"], whole["candidates"][0]["content"]["parts"]);
+    assert_eq!(sent["contents"][2]["parts"][0]["functionResponse"]["name"], "f");
+}
+
+#[test]
+fn candidates_finish_each() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    let both = json!({"candidates": [
+        {"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
+        {"index": 1, "content": {"parts": [{"text": "b"}]}},
+    ], "usageMetadata": {"promptTokenCount": 1}});
+    let step = stream.event("", both.to_string());
+    assert_eq!(step.events.len(), 3);
+    assert!(!step.notes.contains(&NOTE_DONE));
+    assert_eq!(stream.end().status, E_TRUNCATED, "the second has not finished");
+    stream.event("", json!({"candidates": [{"index": 1, "finishReason": "MAX_TOKENS"}]}).to_string());
+    assert_eq!(stream.end().status, OK);
+}
+
+#[test]
+fn a_blocked_prompt_is_a_filter_s_finish() {
+    let blocked = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 3}}).to_string();
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    assert_eq!(check_chunks(&stream.event("", &blocked)), ["content_filter"]);
+    assert_eq!(stream.end().status, OK);
+    let (status, body) = harness.response(&head(), blocked.as_bytes());
+    let completion: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, &completion["choices"][0]["finish_reason"]), (OK, &json!("content_filter")));
+    assert_eq!(
+        completion["choices"][0]["provider_specific_fields"]["native_finish_reason"],
+        "PROHIBITED_CONTENT"
+    );
+}
+
+#[test]
+fn other_parts_are_not_lost() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    let parts = json!([
+        {"inlineData": {"mimeType": "image/png", "data": "QQ=="}},
+        {"executableCode": {"language": "PYTHON", "code": "1"}},
+        {"text": "", "thoughtSignature": "T"},
+    ]);
+    let step = stream.event("", json!({"candidates": [{"content": {"parts": parts}}]}).to_string());
+    let delta = &step.json()[0]["choices"][0]["delta"];
+    assert_eq!(delta["images"][0]["image_url"]["url"], "data:image/png;base64,QQ==");
+    assert_eq!(delta["provider_specific_fields"]["parts"][0]["executableCode"]["code"], "1");
+    assert_eq!(delta["provider_specific_fields"]["thought_signatures"], json!(["T"]));
+}
+
+#[test]
+fn logprobs_are_translated() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    let result = json!({"chosenCandidates": [{"token": "a", "logProbability": -0.5}], "topCandidates": [{"candidates": [{"token": "b", "logProbability": -1.0}]}]});
+    let step = stream.event(
+        "",
+        json!({"candidates": [{"content": {"parts": [{"text": "a"}]}, "logprobsResult": result}]})
+            .to_string(),
+    );
+    let token = &step.json()[0]["choices"][0]["logprobs"]["content"][0];
+    assert_eq!(
+        (&token["token"], &token["logprob"], &token["bytes"]),
+        (&json!("a"), &json!(-0.5), &json!([97]))
+    );
+    assert_eq!(token["top_logprobs"][0]["token"], "b");
+}
+
+#[test]
+fn events_that_say_nothing_say_nothing() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    for data in [
+        "",
+        "]",
+        "[DONE]",
+        r#"{"candidates":[{"content":{"parts":[{"text":""}]}}]}"#,
+        r#"{"usageMetadata":{}}"#,
+    ] {
+        let step = stream.event("", data);
+        assert_eq!((step.status, step.events.len()), (OK, 0), "{data}");
+    }
+    let end = stream.end();
+    assert_eq!((end.status, end.events.len()), (E_TRUNCATED, 0));
+}
+
+#[test]
+fn whole_bodies() {
+    let harness = gemini();
+    let good = json!({"responseId": "r", "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2}, "candidates": [
+        {"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "MAX_TOKENS"},
+        {"index": 0, "content": {"parts": [{"text": "t", "thought": true}, {"text": "a"}, {"text": "c"}]}, "finishReason": "STOP"},
+    ]});
+    let (status, body) = harness.response(&head(), good.to_string().as_bytes());
+    let completion: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(status, OK);
+    assert_eq!((&completion["object"], &completion["id"]), (&json!("chat.completion"), &json!("r")));
+    assert_eq!(
+        completion["choices"][0]["message"],
+        json!({"role": "assistant", "content": "ac", "reasoning_content": "t"})
+    );
+    assert_eq!(completion["choices"][1]["finish_reason"], "length");
+    assert_eq!(completion["usage"]["total_tokens"], 3);
+    for (body, want) in [
+        (ERROR_429.to_owned(), E_UPSTREAM),
+        (format!("[{ERROR_429}]"), E_UPSTREAM),
+        (text("no finish"), E_PROTOCOL),
+        (String::new(), E_PROTOCOL),
+        ("{}".to_owned(), E_PROTOCOL),
+        (r#"{"candidates":[]}"#.to_owned(), E_PROTOCOL),
+        (text("x")[..50].to_owned(), E_PROTOCOL),
+        ("<html>".to_owned(), E_PROTOCOL),
+    ] {
+        assert_eq!(harness.response(&head(), body.as_bytes()), (want, vec![]), "{body}");
+    }
+}

@@ -24,13 +24,9 @@ pub fn serve(file: Option<PathBuf>) -> ExitCode {
 
 /// `tidegate check`.
 pub fn check(file: &Path) -> ExitCode {
-    match config::load(file, &ProcessEnv) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(report) => {
-            show(&report);
-            ExitCode::from(BAD_CONFIG)
-        }
-    }
+    let outcome = config::check::check(file, &ProcessEnv);
+    show(&outcome);
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIG) }
 }
 
 /// `tidegate demo`.
@@ -71,7 +67,7 @@ fn code(result: Result<(), Error>) -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
 fn show(report: &dyn std::fmt::Display) {
-    println!("{report}");
+    print!("{report}");
 }
 
 #[expect(clippy::print_stderr, reason = "the last words before the exit code")]

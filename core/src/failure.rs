@@ -128,6 +128,11 @@ impl Failure {
         Self { retryable: false, ..Self::new(ErrorClass::Server, 500, message) }
     }
 
+    /// Tidegate is stopping and cannot wait longer.
+    pub fn shutdown() -> Self {
+        Self::new(ErrorClass::Server, 503, "the gateway is shutting down").retry_after(Duration::from_secs(1))
+    }
+
     /// What the engine needs of it.
     pub fn for_engine(&self) -> tidegate_engine::Failure {
         tidegate_engine::Failure {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use tidegate_watchdog::Watchdog;
+use tokio::sync::watch;
 
 use crate::metrics::{ClientLoops, Metrics};
 use crate::routing::Routes;
@@ -25,6 +26,8 @@ pub struct Gateway {
     /// Of requests and upstream calls.
     pub counts: Counts,
     draining: AtomicBool,
+    cut: AtomicBool,
+    cutting: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -38,6 +41,8 @@ impl Gateway {
             clients: ClientLoops::default(),
             counts: Counts::default(),
             draining: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            cutting: watch::Sender::new(false),
         };
         gateway.prepare();
         Arc::new(gateway)
@@ -52,12 +57,32 @@ impl Gateway {
     fn prepare(&self) {
         let routes = self.routes.load();
         let groups = routes.config.groups.iter().map(|group| group.name.as_str());
-        self.metrics.prepare(groups, routes.deployments.iter().map(|deployment| &*deployment.id));
+        self.metrics.prepare(groups, routes.deployments.iter().map(|deployment| &*deployment.name));
     }
 
     /// No new requests are wanted: readiness says so.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
+    }
+
+    /// The drain's time is over: what is in flight is to end with its terminal error, now.
+    pub fn cut(&self) {
+        self.cut.store(true, Relaxed);
+        self.cutting.send_replace(true);
+    }
+
+    /// Whether what is in flight is to end. Asked at every poll of a stream.
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
+    /// Ends when a connection is to poll its streams once more, so that they find out.
+    pub fn on_cut(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut cutting = self.cutting.subscribe();
+        async move {
+            // The sender lives as long as the gateway: there is no other end.
+            let _ = cutting.wait_for(|cut| *cut).await;
+        }
     }
 
     /// Whether it is shutting down.

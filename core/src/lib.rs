@@ -19,6 +19,7 @@ pub mod logging;
 pub mod metrics;
 pub mod relay;
 pub mod routing;
+pub mod secret;
 pub mod serve;
 pub mod service;
 pub mod upstream;

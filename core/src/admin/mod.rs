@@ -99,7 +99,7 @@ fn answer(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
 fn refresh(gateway: &Gateway) {
     for deployment in &gateway.routes.load().deployments {
         let cooling = i64::from(deployment.health.cooldown_ms() > 0);
-        gateway.metrics.cooling.with_label_values(&[&*deployment.id]).set(cooling);
+        gateway.metrics.cooling.with_label_values(&[&*deployment.name]).set(cooling);
     }
     let (http1, http2) = gateway.upstream.pooled();
     gateway.metrics.pooled.set(i64::try_from(http1 + http2).unwrap_or(i64::MAX));

@@ -1,1 +1,124 @@
-//! `tidegate check FILE`.
+//! `tidegate check FILE`: what is wrong with a config, what differs from litellm, and the worst case of each group.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::diagnose::{Notice, Report, Severity};
+use super::env::Env;
+use super::model::{Config, Group};
+use super::{load, units};
+
+/// What the check found. `Display` is the text that the command prints.
+#[derive(Debug)]
+pub struct CheckOutcome {
+    /// The config, or why it is refused.
+    pub result: Result<Config, Report>,
+    /// One row per group, in the order of the file; empty when the config is refused.
+    pub groups: Vec<WorstCase>,
+}
+
+/// The most that one request to a group can cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorstCase {
+    /// The group's name.
+    pub group: String,
+    /// How many deployments it has.
+    pub deployments: usize,
+    /// Calls to providers: 1 + retries, and as many again for each fallback; at most the engine's limit.
+    pub attempts: u32,
+    /// The groups a request may be passed on to.
+    pub fallbacks: Vec<String>,
+    /// When a non-streaming request is over at the latest: its total clock.
+    pub request: Duration,
+    /// When a stream is over at the latest.
+    pub stream: Duration,
+}
+
+/// Checks the config file at `path`.
+pub fn check(path: &Path, env: &dyn Env) -> CheckOutcome {
+    CheckOutcome::new(load(path, env))
+}
+
+impl CheckOutcome {
+    /// Works out the groups of a config that loads.
+    pub fn new(result: Result<Config, Report>) -> Self {
+        let groups = match &result {
+            Ok(config) => config.groups.iter().map(|group| worst_case(config, group)).collect(),
+            Err(_) => Vec::new(),
+        };
+        Self { result, groups }
+    }
+
+    /// Whether `tidegate serve` would take this config.
+    pub fn is_ok(&self) -> bool {
+        self.result.is_ok()
+    }
+
+    fn notices(&self) -> &[Notice] {
+        match &self.result {
+            Ok(config) => &config.notices,
+            Err(report) => &report.notices,
+        }
+    }
+}
+
+fn worst_case(config: &Config, group: &Group) -> WorstCase {
+    // A deadline belongs to the request, so the group that was asked for sets it, by its slowest deployment.
+    let longest = |stream| {
+        let totals =
+            config.deployments_of(group).map(|deployment| config.clocks_of(deployment, stream).total);
+        totals.max().unwrap_or_else(|| config.clocks_for(&group.name).total)
+    };
+    WorstCase {
+        group: group.name.clone(),
+        deployments: group.deployments.len(),
+        attempts: config.attempts(&group.name),
+        fallbacks: config.reach(&group.name).into_iter().skip(1).map(str::to_owned).collect(),
+        request: longest(false),
+        stream: longest(true),
+    }
+}
+
+impl fmt::Display for CheckOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for notice in self.notices() {
+            writeln!(f, "{notice}")?;
+        }
+        let warnings = self.notices().iter().filter(|notice| notice.severity == Severity::Warning).count();
+        let notes = self.notices().len() - warnings;
+        if let Err(report) = &self.result {
+            return writeln!(f, "{report}; {}, {}", counted(warnings, "warning"), counted(notes, "note"));
+        }
+        if !self.notices().is_empty() {
+            writeln!(f)?;
+        }
+        table(f, &self.groups)?;
+        writeln!(f, "the config is good: {}, {}", counted(warnings, "warning"), counted(notes, "note"))
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn table(f: &mut fmt::Formatter<'_>, groups: &[WorstCase]) -> fmt::Result {
+    if groups.is_empty() {
+        return writeln!(f, "no models: every request is answered with 404");
+    }
+    let width = groups.iter().map(|row| row.group.chars().count()).max().unwrap_or(0).max("model".len());
+    writeln!(f, "{:width$}  deployments  attempts  request  stream  fallbacks", "model")?;
+    for row in groups {
+        let fallbacks = if row.fallbacks.is_empty() { "-".to_owned() } else { row.fallbacks.join(", ") };
+        writeln!(
+            f,
+            "{:width$}  {:>11}  {:>8}  {:>7}  {:>6}  {fallbacks}",
+            row.group,
+            row.deployments,
+            row.attempts,
+            units::show(row.request),
+            units::show(row.stream),
+        )?;
+    }
+    writeln!(f, "attempts and times are the most that one request can take")
+}

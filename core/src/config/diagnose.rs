@@ -41,6 +41,9 @@ pub struct Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.place.source.text().trim().is_empty() {
+            return write!(f, "{}: {}: {}", self.place.source.path().display(), self.severity, self.message);
+        }
         writeln!(f, "{}: {}: {}", self.place, self.severity, self.message)?;
         let line = mask_secrets(self.place.source.line(self.place.line));
         let (shown, column) = window(&line, self.place.column);

@@ -1,5 +1,7 @@
 //! Files to one document: reading, and `include:`.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::diagnose::{Notice, Report, Severity, Sink};
@@ -26,11 +28,14 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Report> {
 }
 
 fn text_of(path: &Path) -> Result<String, String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > MAX_FILE {
-        return Err(format!("it has {length} bytes; at most {MAX_FILE} are read"));
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    // A pipe or a device says nothing of its length beforehand, so the reading itself is bounded.
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
     }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    Ok(text)
 }
 
 /// The top-level mapping of `text` with its includes merged in. `None` when there is none; the sink says why.
@@ -46,7 +51,7 @@ pub(crate) fn open(text: &str, file: &Path, sink: &mut Sink) -> Option<Mapping> 
                 }
             }
             Err(reason) => {
-                sink.error(&place, format!("cannot read the included {}: {reason}", path.display()))
+                sink.error(&place, format!("cannot read the included {}: {reason}", path.display()));
             }
         }
     }

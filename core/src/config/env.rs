@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::diagnose::Sink;
 use super::node::{Entry, Mapping, Node, Value};
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// What starts a value that is to be read from the environment. litellm knows no interpolation inside a text.
 pub(crate) const PREFIX: &str = "os.environ/";

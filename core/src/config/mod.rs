@@ -4,6 +4,7 @@
 //! `tidegate`), and what is said about it on the way (`diagnose`). Nothing is dropped silently: what is not done becomes
 //! a [`Notice`] that says what happens instead.
 
+mod budget;
 pub mod check;
 mod clocks;
 mod diagnose;
@@ -24,11 +25,11 @@ mod yaml;
 
 use std::path::Path;
 
+pub use crate::secret::Secret;
 pub use clocks::{Clocks, WrittenClocks};
 pub use diagnose::{Notice, Report, Severity};
 pub use env::{Env, ProcessEnv};
 pub use model::{Config, Deployment, General, Group, Router};
-pub use secret::Secret;
 pub use source::{Place, Source};
 pub use tidegate::{
     GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,
@@ -51,9 +52,21 @@ pub fn parse(text: &str, file: &Path, env: &dyn Env) -> Result<Config, Report> {
     let config = document::open(text, file, &mut sink).map(|root| litellm::config(&root, env, &mut sink));
     match config {
         Some(mut config) if sink.errors.is_empty() => {
-            config.notices = sink.notices;
+            config.notices = in_order(sink.notices, file);
             Ok(config)
         }
-        _ => Err(Report { errors: sink.errors, notices: sink.notices }),
+        _ => Err(Report { errors: in_order(sink.errors, file), notices: in_order(sink.notices, file) }),
     }
+}
+
+/// Sorts by place: the main file from top to bottom, then the included ones.
+fn in_order(mut notices: Vec<Notice>, main: &Path) -> Vec<Notice> {
+    notices.sort_by(|a, b| {
+        let key = |notice: &'_ Notice| {
+            let place = &notice.place;
+            (place.source.path() != main, place.source.path().to_owned(), place.line, place.column)
+        };
+        key(a).cmp(&key(b))
+    });
+    notices
 }

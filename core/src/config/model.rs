@@ -77,7 +77,7 @@ pub struct Deployment {
     pub cooldown_time: Option<f64>,
     /// Overrides the router's.
     pub num_retries: Option<u32>,
-    /// Answered with this text, without a provider.
+    /// Kept for a later version: an answer with this text, without a provider.
     pub mock_response: Option<String>,
     /// The entry's `model_name`.
     pub place: Place,

@@ -8,8 +8,14 @@ impl Config {
     /// `{"router": {...}, "groups": {}, "deployments": {ID: {...}}}`. Times are in seconds; `null` means "not written".
     pub fn policy_json(&self) -> Value {
         let router = &self.router;
-        let fallbacks: Vec<Value> =
-            router.fallbacks.iter().map(|(group, targets)| json!({ group.as_str(): targets })).collect();
+        // The policy knows groups alone: the names that the core gives it are resolved too.
+        let names =
+            |targets: &[String]| -> Value { targets.iter().map(|name| self.resolved(name)).collect() };
+        let fallbacks: Vec<Value> = router
+            .fallbacks
+            .iter()
+            .map(|(group, targets)| json!({ self.resolved(group): names(targets) }))
+            .collect();
         let deployments: Map<String, Value> = self
             .deployments
             .iter()
@@ -30,7 +36,7 @@ impl Config {
                 "cooldown_time": router.cooldown(),
                 "disable_cooldowns": router.disable_cooldowns,
                 "fallbacks": fallbacks,
-                "default_fallbacks": router.default_fallbacks,
+                "default_fallbacks": names(&router.default_fallbacks),
                 "max_fallbacks": router.fallback_depth(),
             },
             "groups": {},

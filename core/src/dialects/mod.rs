@@ -57,6 +57,13 @@ pub struct Chunk {
     pub usage_only: bool,
 }
 
+impl Chunk {
+    /// It says something of the answer, be it only why there is none.
+    pub fn is_answer(self) -> bool {
+        self.content || self.finish
+    }
+}
+
 impl Dialect {
     /// Its number in the plugin ABI.
     pub fn number(self) -> u32 {

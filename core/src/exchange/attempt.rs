@@ -108,7 +108,7 @@ impl Exchange {
         }
         let auth = deployment.auth(auth)?;
         within(clocks, auth.authorize(&mut fields)).await?.map_err(|error| {
-            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.id))
+            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.name))
         })?;
         let call = Call {
             method: method.parse().map_err(|_| bad("a method that is not legal"))?,
@@ -158,7 +158,14 @@ impl Exchange {
     async fn first_content(&self, mut live: Live, limit: usize) -> Result<Opened, Failure> {
         let mut held = BytesMut::new();
         loop {
-            match poll_fn(|cx| live.poll_step(cx).step).await {
+            let step = poll_fn(|cx| {
+                let moved = live.poll_step(cx);
+                if moved.received > 0 {
+                    self.probe.moved();
+                }
+                moved.step
+            });
+            match step.await {
                 Step::Data { bytes, content } => {
                     if content && held.is_empty() {
                         return Ok(Opened::Stream { live, first: bytes, ended: false });
@@ -206,7 +213,9 @@ impl Exchange {
             }
         };
         match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
-            (Seen::Chunk(_), translated) => Ok(Opened::Whole(translated.unwrap_or(body))),
+            (Seen::Chunk(chunk), translated) if chunk.is_answer() => {
+                Ok(Opened::Whole(translated.unwrap_or(body)))
+            }
             (Seen::Error, None) => Err(head.classify_body(&body)),
             (_, None) => Err(unreadable(&body)),
             (_, Some(_)) => {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use http::Response;
 use tidegate_engine::{Command, Engine, Event, Reason, Terminal};
-use tidegate_watchdog::{Phase, Probe, Rule};
+use tidegate_watchdog::{Phase, Probe};
 use tokio::time::Instant;
 
 use crate::dialects::Request;
@@ -105,18 +105,19 @@ impl Exchange {
         if self.gateway.clients.came(&self.caller.identity, &self.group.name) {
             self.gateway.metrics.looped(LoopKind::Client);
         }
-        let probe = self.probe.clone();
+        let (probe, gateway) = (self.probe.clone(), self.gateway.clone());
         let outcome = {
             let mut drive = pin!(self.drive());
             poll_fn(|cx| {
                 probe.poll(|| match probe.verdict() {
-                    Some(rule) => Poll::Ready(Err(rule)),
+                    Some(rule) => Poll::Ready(Err(Failure::aborted(rule.as_str()))),
+                    None if gateway.is_cut() => Poll::Ready(Err(Failure::shutdown())),
                     None => drive.as_mut().poll(cx).map(Ok),
                 })
             })
             .await
         };
-        let outcome = outcome.unwrap_or_else(|rule| Outcome::Failed(self.abort(rule)));
+        let outcome = outcome.unwrap_or_else(|failure| Outcome::Failed(self.abort(failure)));
         self.reply(outcome)
     }
 
@@ -180,7 +181,7 @@ impl Exchange {
         }
         self.running = Some(Running { target, started: Instant::now() });
         self.gateway.counts.attempt();
-        self.probe.deployment(self.deployment(target).id.clone());
+        self.probe.deployment(self.deployment(target).name.clone());
         self.probe.phase(Phase::Connecting);
     }
 
@@ -197,7 +198,7 @@ impl Exchange {
         if let Some(running) = self.running.take() {
             let deployment = self.deployment(running.target);
             deployment.health.record(true);
-            self.gateway.metrics.attempts.with_label_values(&[&*deployment.id, "ok"]).inc();
+            self.gateway.metrics.attempts.with_label_values(&[&*deployment.name, "ok"]).inc();
         }
     }
 
@@ -214,13 +215,13 @@ impl Exchange {
         let deployment = self.deployment(running.target).clone();
         let metrics = &self.gateway.metrics;
         deployment.health.record(false);
-        metrics.attempts.with_label_values(&[&*deployment.id, failure.kind()]).inc();
+        metrics.attempts.with_label_values(&[&*deployment.name, failure.kind()]).inc();
         if failure.status == 429 {
             let phase = if self.engine.committed() { "mid_stream" } else { "start" };
-            metrics.upstream_429.with_label_values(&[&*deployment.id, phase]).inc();
+            metrics.upstream_429.with_label_values(&[&*deployment.name, phase]).inc();
         }
         tracing::info!(
-            group = %self.group.name, deployment = %deployment.id, status = failure.status, kind = failure.kind(),
+            group = %self.group.name, deployment = %deployment.name, status = failure.status, kind = failure.kind(),
             committed = self.engine.committed(), attempt = self.history.len() + 1, "attempt failed: {}", failure.message
         );
         let millis = |at: Instant| u64::try_from((at - self.started).as_millis()).unwrap_or(u64::MAX);
@@ -242,9 +243,9 @@ impl Exchange {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn abort(&mut self, rule: Rule) -> Failure {
+    /// Ends it from outside: a verdict, or a shutdown.
+    fn abort(&mut self, failure: Failure) -> Failure {
         self.engine.step(Event::Aborted);
-        let failure = Failure::aborted(rule.as_str());
         if let Some(running) = self.running.take() {
             self.record(&running, failure.clone());
         }
@@ -262,7 +263,7 @@ impl Exchange {
                 )
             }
             Reason::Deadline => Failure::clock(Clock::Total, self.total),
-            Reason::Aborted => Failure::aborted("shutdown"),
+            Reason::Aborted => Failure::shutdown(),
             Reason::NoTarget => self.no_target(),
         }
     }
@@ -307,7 +308,7 @@ impl Drop for Exchange {
             self.engine.step(Event::ClientGone);
             if let Some(running) = self.running.take() {
                 let deployment = self.deployment(running.target);
-                self.gateway.metrics.attempts.with_label_values(&[&*deployment.id, "cancelled"]).inc();
+                self.gateway.metrics.attempts.with_label_values(&[&*deployment.name, "cancelled"]).inc();
             }
             self.finish(499, Ending::ClientGone);
         }

@@ -105,7 +105,7 @@ impl Exchange {
         let Some(last) = self.history.last().filter(|_| !time.is_zero()) else { return };
         let deployment = self.deployment(last.target);
         deployment.health.cool(time);
-        self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.id]).inc();
-        tracing::info!(deployment = %deployment.id, seconds = time.as_secs_f64(), "deployment put aside");
+        self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.name]).inc();
+        tracing::info!(deployment = %deployment.name, seconds = time.as_secs_f64(), "deployment put aside");
     }
 }

@@ -52,13 +52,20 @@ impl Streaming {
         if self.state == State::Relaying
             && let Some(rule) = self.exchange.probe.verdict()
         {
-            let failure = self.exchange.abort(rule);
+            let failure = self.exchange.abort(Failure::aborted(rule.as_str()));
+            return Poll::Ready(Some(self.terminal(&failure)));
+        }
+        if self.state == State::Relaying && self.exchange.gateway.is_cut() {
+            let failure = self.exchange.abort(Failure::shutdown());
             return Poll::Ready(Some(self.terminal(&failure)));
         }
         let Some(live) = &mut self.live else { return Poll::Ready(None) };
         match self.state {
             State::Relaying => {
                 let moved = live.poll_step(cx);
+                if moved.received > 0 {
+                    self.exchange.probe.moved();
+                }
                 match ready!(moved.step) {
                     Step::Data { bytes, .. } => Poll::Ready(Some(self.pass(bytes))),
                     Step::Done => {

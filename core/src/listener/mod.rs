@@ -5,6 +5,7 @@ mod io;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use crate::service::{self, Peer};
 
 /// A client that has not sent its whole head by then is cut.
 const HEADER_TIME: Duration = Duration::from_secs(30);
+
+/// How long the last terminal errors may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// hyper's smallest buffer.
 const MIN_HEADER: usize = 8 * 1024;
@@ -77,11 +81,15 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     let drain = gateway.routes.load().config.tidegate.clocks.drain;
     let left = gateway.metrics.active.get();
     tracing::info!(requests = left, deadline = ?drain, "draining");
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    let mut drained = pin!(graceful.shutdown());
+    if tokio::time::timeout(drain, drained.as_mut()).await.is_err() {
         tracing::warn!(
             requests = gateway.metrics.active.get(),
             "the drain's time is over: what is left is cut"
         );
+        gateway.cut();
+        // A client that does not read cannot be told.
+        let _ = tokio::time::timeout(LAST_WORDS, drained).await;
     }
 }
 
@@ -110,18 +118,19 @@ fn connect(
     seat: OwnedSemaphorePermit,
 ) {
     let metrics = &gateway.metrics;
-    let cut = |reason| metrics.connections_cut.with_label_values(&[reason]);
+    let count = |reason| metrics.connections_cut.with_label_values(&[reason]);
     // Without it a small event would wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a client left before it was served");
         return;
     }
     let idle = gateway.routes.load().config.tidegate.clocks.client_idle;
-    let io = ClientIo::new(stream, idle, cut("stuck_poll"), cut("client_idle"));
+    let io = ClientIo::new(stream, idle, count("stuck_poll"), count("client_idle"));
     let kill: Arc<dyn Kill> = io.shutter();
     let kill: Weak<dyn Kill> = Arc::downgrade(&kill);
     metrics.connections.inc();
     let open = Open { gateway: gateway.clone(), _seat: seat };
+    let cut = gateway.on_cut();
     let (gateway, server, watcher) = (gateway.clone(), server.clone(), graceful.watcher());
     tokio::spawn(async move {
         let _open = open;
@@ -130,7 +139,13 @@ fn connect(
             async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
         });
         let connection = server.serve_connection(TokioIo::new(io), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let mut connection = pin!(watcher.watch(connection.into_owned()));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            // Polled once more, each stream finds that it is to end.
+            () = cut => connection.await,
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a client's connection ended badly");
         }
     });

@@ -6,7 +6,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
 use serde::de::IgnoredAny;
 use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
@@ -67,6 +67,8 @@ struct Reader {
     dialect: Dialect,
     head: Head,
     finish: bool,
+    /// Something of an answer was seen: content, or why a choice ended.
+    answered: bool,
     /// Bytes taken since the last content: a flood of nothing is not an answer.
     empty: usize,
     empty_limit: usize,
@@ -98,6 +100,7 @@ impl Source {
             dialect: client.dialect,
             head,
             finish: false,
+            answered: false,
             empty: 0,
             empty_limit: limit,
         };
@@ -206,8 +209,10 @@ impl Reader {
         for event in block.events() {
             let result = match event.kind {
                 Kind::Stray if is_punctuation(event.data) => Ok(()),
-                _ if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
+                // The standard drops an event without data, and with it an error that says no more than that.
+                Kind::Quiet if event.name == b"error" => Err(self.upstream_error(&event)),
                 Kind::Quiet => Ok(()),
+                _ if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
                 Kind::Stray => Err(self.stray(event.data, last)),
                 Kind::Event => self.pass(&event, last, &mut batch),
             };
@@ -219,7 +224,13 @@ impl Reader {
                 break;
             }
         }
-        batch.bytes = if self.translator.is_some() { out.into() } else { block.bytes.slice(..passed) };
+        batch.bytes = if self.translator.is_some() {
+            out.into()
+        } else {
+            // Outside the items stand line ends alone.
+            let end = if batch.ending.is_none() { block.bytes.len() } else { passed };
+            closed(block.bytes.slice(..end))
+        };
         if batch.content {
             self.empty = 0;
         } else if self.empty > self.empty_limit {
@@ -233,12 +244,18 @@ impl Reader {
         match self.dialect.inspect(event.name, event.data) {
             Seen::Chunk(chunk) => {
                 batch.content |= chunk.content;
+                self.answered |= chunk.is_answer();
                 Ok(())
             }
-            Seen::Done => Err(Step::Done),
-            Seen::Error => Err(Step::Failed(self.head.classify_event(event.name, event.data))),
+            Seen::Done if self.answered => Err(Step::Done),
+            Seen::Done => Err(Step::Failed(Failure::truncated("it ended before its answer began"))),
+            Seen::Error => Err(self.upstream_error(event)),
             Seen::Malformed => Err(Step::Failed(not_understood(event.data, last))),
         }
+    }
+
+    fn upstream_error(&self, event: &Event<'_>) -> Step {
+        Step::Failed(self.head.classify_event(event.name, event.data))
     }
 
     /// A bare document among the events is an error in disguise; anything else there is not the dialect.
@@ -258,16 +275,16 @@ impl Reader {
         batch: &mut Batch,
     ) -> Result<(), Step> {
         let Some(stream) = &mut self.translator else { return Ok(()) };
-        if event.kind == Kind::Quiet {
-            return Ok(());
-        }
         let stray = event.kind == Kind::Stray;
         let data = if stray { bare_document(event.data) } else { event.data };
         self.events.clear();
         match stream.event(event.name, data, stray, &mut self.events) {
             Ok(Answer::Done) => self.emit(out, batch)?,
             Ok(Answer::Pass) => self.inspect(event.name, data, out, batch)?,
-            Ok(Answer::Upstream) => return Err(Step::Failed(self.head.classify_event(event.name, data))),
+            Ok(Answer::Upstream) => {
+                self.emit(out, batch)?;
+                return Err(Step::Failed(self.head.classify_event(event.name, data)));
+            }
             Err(PluginError::Protocol(_)) => return Err(Step::Failed(not_understood(data, last))),
             Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
         }
@@ -332,6 +349,25 @@ impl Reader {
         }
         batch
     }
+}
+
+/// Bytes that end with a blank line, added where the upstream left it out: what is sent next must not become part of
+/// the last event.
+fn closed(bytes: Bytes) -> Bytes {
+    if bytes.is_empty() || ends_with_blank_line(&bytes) {
+        return bytes;
+    }
+    let mut closed = BytesMut::with_capacity(bytes.len() + 2);
+    closed.extend_from_slice(&bytes);
+    closed.extend_from_slice(b"\n\n");
+    closed.freeze()
+}
+
+fn ends_with_blank_line(bytes: &[u8]) -> bool {
+    let before = bytes.strip_suffix(b"\r\n").or_else(|| bytes.strip_suffix(b"\n"));
+    before
+        .or_else(|| bytes.strip_suffix(b"\r"))
+        .is_some_and(|before| before.is_empty() || before.ends_with(b"\n") || before.ends_with(b"\r"))
 }
 
 /// The tail of a JSON array whose elements came as events.

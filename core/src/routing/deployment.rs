@@ -16,7 +16,8 @@ use crate::config::{self, Config, Env};
 use crate::dialects::Request;
 use crate::failure::Failure;
 use crate::relay::clocks::Limits;
-use crate::upstream::auth::{Auth, GoogleToken, Secret};
+use crate::secret::Secret;
+use crate::upstream::auth::{Auth, GoogleToken};
 
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,10 @@ pub struct Times {
 
 /// A configured deployment with its provider's instance.
 pub struct Deployment {
-    /// Its id, the one that metrics and policies see.
+    /// Its id, the one that policies see and a reload goes by.
     pub id: Arc<str>,
+    /// Its name in metrics, logs and errors.
+    pub name: Arc<str>,
     /// Its group.
     pub group: Arc<str>,
     /// The upstream's name of the model.
@@ -63,11 +66,12 @@ impl Deployment {
     pub(super) fn build(
         config: &Config,
         from: &config::Deployment,
+        name: String,
         plugins: &Plugins,
         env: &dyn Env,
         health: Arc<Health>,
     ) -> Result<Self, String> {
-        let whose = format!("deployment \"{}\" of group \"{}\"", from.id, from.group);
+        let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
         let wanted = if from.provider.is_empty() { &from.model } else { &from.provider };
         let (plugin, manifest) = plugins.provider(&from.provider, &from.model).ok_or_else(|| {
             format!("{whose}: no plugin offers the provider \"{wanted}\"; there are: {}", plugins.prefixes())
@@ -89,6 +93,7 @@ impl Deployment {
         provider.self_test().map_err(|error| format!("{whose}: {error}"))?;
         Ok(Self {
             id: from.id.as_str().into(),
+            name: name.into(),
             group: from.group.as_str().into(),
             model: from.model.clone(),
             provider,
@@ -155,7 +160,7 @@ impl Deployment {
 
     fn secret(&self, name: &str) -> Result<Secret, Failure> {
         self.secrets.get(name).cloned().ok_or_else(|| {
-            Failure::refusal(500, format!("the deployment \"{}\" has no {name} configured", self.id))
+            Failure::refusal(500, format!("the deployment \"{}\" has no {name} configured", self.name))
         })
     }
 
@@ -166,7 +171,7 @@ impl Deployment {
         }
         let credentials = self.secrets.get(secret).map(|secret| secret.expose().to_owned());
         let source = GoogleToken::new(credentials, scope)
-            .map_err(|error| Failure::refusal(500, format!("the deployment \"{}\": {error}", self.id)))?;
+            .map_err(|error| Failure::refusal(500, format!("the deployment \"{}\": {error}", self.name)))?;
         let source = Arc::new(source);
         sources.insert(scope.to_owned(), source.clone());
         Ok(source)
@@ -179,8 +184,7 @@ fn secrets(
     manifest: &ProviderManifest,
     env: &dyn Env,
 ) -> Result<HashMap<String, Secret>, String> {
-    let mut secrets: HashMap<String, Secret> =
-        from.secrets.iter().map(|(name, secret)| (name.clone(), Secret::new(secret.expose()))).collect();
+    let mut secrets: HashMap<String, Secret> = from.secrets.clone().into_iter().collect();
     for (name, spec) in &manifest.secrets {
         if secrets.contains_key(name) {
             continue;

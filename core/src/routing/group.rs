@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_engine::{Limits, MAX_ATTEMPTS};
+use tidegate_engine::Limits;
 
 use super::deployment::Deployment;
 use crate::config::{Clocks, Config};
@@ -30,22 +30,17 @@ pub struct Group {
 
 impl Group {
     pub(super) fn build(config: &Config, name: &str, deployments: &[Arc<Deployment>]) -> Self {
-        let reach = reach(config, name);
-        let (mut targets, mut numbers, mut attempts) = (Vec::new(), Vec::new(), 0u32);
+        let reach = config.reach(name);
+        let (mut targets, mut numbers) = (Vec::new(), Vec::new());
         for (number, group) in reach.iter().enumerate() {
-            let members = deployments.iter().filter(|deployment| &*deployment.group == *group);
-            let before = targets.len();
-            targets.extend(members.cloned());
+            targets.extend(deployments.iter().filter(|deployment| &*deployment.group == *group).cloned());
             numbers.resize(targets.len(), u16::try_from(number).unwrap_or(u16::MAX));
-            if targets.len() > before {
-                attempts = attempts.saturating_add(1).saturating_add(retries(config, group));
-            }
         }
         Self {
             name: name.into(),
             targets,
             numbers: numbers.into(),
-            attempts: attempts.clamp(1, MAX_ATTEMPTS),
+            attempts: config.attempts(name),
             // How deep a chain may go is the policy's rule; no group is worth entering twice.
             fallbacks: u32::try_from(reach.len() - 1).unwrap_or(u32::MAX),
             clocks: config.clocks_for(name),
@@ -101,37 +96,6 @@ impl Group {
         };
         index.and_then(|(index, _)| u16::try_from(index).ok())
     }
-}
-
-/// The group, and breadth-first every group it can fall back to, each once.
-fn reach<'a>(config: &'a Config, name: &'a str) -> Vec<&'a str> {
-    let mut reach = vec![name];
-    let mut next = 0;
-    while let Some(group) = reach.get(next).copied() {
-        next += 1;
-        for target in fallbacks(config, group) {
-            let target = config.aliases.get(target).map_or(target, String::as_str);
-            if !reach.contains(&target) {
-                reach.push(target);
-            }
-        }
-    }
-    reach
-}
-
-/// litellm's order: the exact group, else without its provider prefix, else the defaults, which are a last `*`.
-fn fallbacks<'a>(config: &'a Config, group: &str) -> impl Iterator<Item = &'a str> {
-    let router = &config.router;
-    let find = |name: &str| router.fallbacks.iter().find(|(from, _)| from == name).map(|(_, to)| to);
-    let stripped = group.split_once('/').map(|(_, rest)| rest);
-    let defaults = Some(&router.default_fallbacks).filter(|defaults| !defaults.is_empty());
-    let listed = find(group).or_else(|| stripped.and_then(find)).or(defaults).or_else(|| find("*"));
-    listed.into_iter().flatten().map(String::as_str)
-}
-
-fn retries(config: &Config, group: &str) -> u32 {
-    let own = config.deployments.iter().filter(|deployment| deployment.group == group);
-    own.filter_map(|deployment| deployment.num_retries).max().unwrap_or(0).max(config.router.retries())
 }
 
 /// A random number. Not for secrets.

@@ -15,7 +15,7 @@ pub use group::Group;
 pub use health::Health;
 pub use plugins::Plugins;
 
-use crate::config::{Config, Env};
+use crate::config::{self, Config, Env};
 
 /// The policy that decides when a request is tried again.
 const POLICY: &str = "fallback";
@@ -52,10 +52,10 @@ impl Routes {
             .create(&config.policy_json())
             .map_err(|error| format!("the policy \"{POLICY}\" refuses the configuration: {error}"))?;
         let (mut deployments, mut skipped) = (Vec::new(), Vec::new());
-        for from in &config.deployments {
+        for (from, name) in config.deployments.iter().zip(names(&config.deployments)) {
             let known = before.and_then(|routes| routes.deployments.iter().find(|old| *old.id == *from.id));
             let health = known.map(|old| old.health.clone()).unwrap_or_default();
-            match Deployment::build(&config, from, plugins, env, health) {
+            match Deployment::build(&config, from, name, plugins, env, health) {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),
                 Err(reason) => skipped.push(reason),
             }
@@ -74,8 +74,7 @@ impl Routes {
     /// The group that a client's model name means.
     pub fn group(&self, model: &str) -> Option<&Arc<Group>> {
         let model = self.config.general.completion_model.as_deref().unwrap_or(model);
-        let name = self.config.aliases.get(model).map_or(model, String::as_str);
-        self.groups.get(name)
+        self.groups.get(self.config.resolved(model))
     }
 
     /// The names that `/v1/models` lists.
@@ -83,4 +82,21 @@ impl Routes {
         let aliases = self.config.aliases.keys().filter(|alias| !self.config.hidden_aliases.contains(*alias));
         self.config.groups.iter().map(|group| &group.name).chain(aliases).map(String::as_str)
     }
+}
+
+/// A short name for each: its own id where the configuration gives one, else its model; numbered where two would be alike.
+/// litellm's generated ids are 64 hexadecimal digits, which nobody reads on a graph.
+fn names(deployments: &[config::Deployment]) -> Vec<String> {
+    let mut taken: HashMap<String, u32> = HashMap::new();
+    let mut name = |from: &config::Deployment| {
+        let generated = from.id.len() == 64 && from.id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let base = match (generated, from.provider.as_str()) {
+            (false, _) => from.id.clone(),
+            (true, "") => from.model.clone(),
+            (true, provider) => format!("{provider}/{}", from.model),
+        };
+        let count = taken.entry(base.clone()).and_modify(|count| *count += 1).or_insert(1);
+        if *count == 1 { base } else { format!("{base}#{count}") }
+    };
+    deployments.iter().map(&mut name).collect()
 }

@@ -24,19 +24,33 @@ impl Plugins {
     /// Of two plugins with one name the first found is used.
     pub fn load(settings: &config::Plugins) -> Self {
         let mut plugins = Self::default();
-        for file in tidegate_host::scan(&folders(&settings.dirs)) {
-            let name = file_name(&file);
-            let pin = settings.uses.get(&name).and_then(|usage| usage.sha256.as_deref());
-            let options = LoadOptions { sha256: pin.and_then(parse_sha256) };
-            match tidegate_host::load(&file, &options) {
-                Ok(plugin) => plugins.add(plugin),
-                Err(error) => {
-                    tracing::error!(%error, "plugin refused");
-                    plugins.refused.push(error);
+        for dir in settings.dirs.iter().filter(|dir| !dir.is_dir() && dir.as_os_str() != SYSTEM_DIR) {
+            tracing::warn!(folder = %dir.display(), "a configured plugin folder is not there");
+        }
+        for folder in folders(&settings.dirs) {
+            let found = tidegate_host::survey(std::slice::from_ref(&folder.path));
+            for file in found.plugins {
+                let pin = settings.uses.get(&file_name(&file)).and_then(|usage| usage.sha256.as_deref());
+                let options = LoadOptions { sha256: pin.and_then(parse_sha256) };
+                match tidegate_host::load(&file, &options) {
+                    Ok(plugin) => plugins.add(plugin),
+                    Err(error) => plugins.refuse(error),
                 }
             }
+            // Beside the executable other libraries are normal.
+            for skipped in found.skipped.into_iter().filter(|_| folder.for_plugins) {
+                plugins.refuse(skipped.error);
+            }
+        }
+        for name in settings.uses.keys().filter(|name| !plugins.by_name.contains_key(*name)) {
+            tracing::warn!(plugin = name, "tidegate.plugins.use names a plugin that is not loaded");
         }
         plugins
+    }
+
+    fn refuse(&mut self, error: LoadError) {
+        tracing::error!("{error}");
+        self.refused.push(error);
     }
 
     fn add(&mut self, plugin: Arc<Plugin>) {
@@ -95,14 +109,21 @@ fn claims(pattern: &str, model: &str) -> bool {
     }
 }
 
-fn folders(configured: &[PathBuf]) -> Vec<PathBuf> {
-    let mut folders = configured.to_vec();
+struct Folder {
+    path: PathBuf,
+    /// Meant for plugins alone: what is none of ours there is worth a word.
+    for_plugins: bool,
+}
+
+fn folders(configured: &[PathBuf]) -> Vec<Folder> {
+    let dedicated = |path: PathBuf| Folder { path, for_plugins: true };
+    let mut folders: Vec<Folder> = configured.iter().cloned().map(dedicated).collect();
     if let Some(beside) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
-        folders.push(beside.to_owned());
+        folders.push(Folder { path: beside.to_owned(), for_plugins: false });
     }
-    folders.push(SYSTEM_DIR.into());
+    folders.push(dedicated(SYSTEM_DIR.into()));
     let mut seen = std::collections::BTreeSet::new();
-    folders.retain(|folder| seen.insert(folder.clone()));
+    folders.retain(|folder| seen.insert(folder.path.clone()));
     folders
 }
 

@@ -54,10 +54,14 @@ impl Conn {
         Ok(Box::new(Self { sender, connection, waker: InlineWaker::new(), heard, ended: None }))
     }
 
-    /// Whether the connection is still open and idle, by one poll of it.
+    /// Whether the connection is still open and idle, by one more poll of it.
     pub(super) fn is_usable(&mut self) -> bool {
         let waker = self.waker.waker().clone();
         self.advance(&mut Context::from_waker(&waker));
+        self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
         self.ended.is_none() && self.sender.is_ready()
     }
 
@@ -108,10 +112,10 @@ impl Conn {
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {
-        if self.ended.is_none() {
-            if let Poll::Ready(result) = Pin::new(&mut self.connection).poll(cx) {
-                self.ended = Some(result);
-            }
+        if self.ended.is_none()
+            && let Poll::Ready(result) = Pin::new(&mut self.connection).poll(cx)
+        {
+            self.ended = Some(result);
         }
     }
 }
@@ -169,11 +173,11 @@ impl H1Body {
 
     /// Gives the connection back if it can carry another request.
     fn release(&mut self) {
-        if let Some(mut conn) = self.conn.take() {
-            if conn.is_usable() {
-                conn.forget_task();
-                self.pool.put_h1(&self.origin, conn);
-            }
+        if let Some(mut conn) = self.conn.take()
+            && (conn.is_idle() || conn.is_usable())
+        {
+            conn.forget_task();
+            self.pool.put_h1(&self.origin, conn);
         }
     }
 

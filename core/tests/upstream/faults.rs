@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tidegate::upstream::{BodyError, SendError};
 
-use crate::server::{CONNECT, Server, call, frames, upstream, within};
+use crate::server::{CONNECT, Server, call, frames, send, upstream, within};
 
 const LENGTH: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -25,7 +25,7 @@ async fn a_fin_in_the_middle_is_incomplete_wherever_it_falls() {
     ];
     for bytes in partial {
         let server = Server::bind().await;
-        let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+        let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
             server.answer(bytes).await.finish().await;
         });
         let (_, end) = frames(&mut response.unwrap().body).await;
@@ -40,7 +40,7 @@ async fn a_reset_in_the_middle_is_an_io_error() {
     let upstream = upstream();
     for head in [LENGTH, CHUNKED, b"HTTP/1.1 200 OK\r\n\r\n"] {
         let server = Server::bind().await;
-        let (response, peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(head));
+        let (response, peer) = tokio::join!(send(&upstream, server.call()), server.answer(head));
         let mut body = response.unwrap().body;
         let (end, ()) = tokio::join!(frames(&mut body), async {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -55,7 +55,7 @@ async fn a_reset_in_the_middle_is_an_io_error() {
 async fn broken_chunking_is_a_protocol_error() {
     let (server, upstream) = (Server::bind().await, upstream());
     let answer = [CHUNKED, b"zz\r\nhello\r\n"].concat();
-    let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(&answer));
+    let (response, _peer) = tokio::join!(send(&upstream, server.call()), server.answer(&answer));
     let (_, end) = frames(&mut response.unwrap().body).await;
     assert!(matches!(end, Err(BodyError::Protocol(_))), "{end:?}");
     assert_eq!(upstream.pooled().0, 0);
@@ -65,7 +65,7 @@ async fn broken_chunking_is_a_protocol_error() {
 async fn an_answer_that_is_not_http_is_a_protocol_error() {
     let (server, upstream) = (Server::bind().await, upstream());
     let answer = b"SSH-2.0-OpenSSH_9.6\r\n\r\n";
-    let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(answer));
+    let (response, _peer) = tokio::join!(send(&upstream, server.call()), server.answer(answer));
     let error = response.unwrap_err();
     assert!(matches!(error, SendError::Protocol { .. }), "{error:?}");
     assert!(error.to_string().contains("did not answer in valid HTTP"), "{error}");
@@ -76,7 +76,7 @@ async fn an_end_before_the_head_is_not_sent_again_on_a_new_connection() {
     let upstream = upstream();
     for cut in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-le"] {
         let server = Server::bind().await;
-        let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+        let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
             server.answer(cut).await.finish().await;
         });
         let error = response.unwrap_err();
@@ -92,7 +92,7 @@ async fn an_end_before_the_head_is_not_sent_again_on_a_new_connection() {
 #[tokio::test]
 async fn silence_after_the_head_is_pending() {
     let (server, upstream) = (Server::bind().await, upstream());
-    let (response, mut peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(CHUNKED));
+    let (response, mut peer) = tokio::join!(send(&upstream, server.call()), server.answer(CHUNKED));
     let mut body = response.unwrap().body;
     let silent = tokio::time::timeout(Duration::from_millis(200), body.frame()).await;
     assert!(silent.is_err(), "{silent:?}");
@@ -106,7 +106,7 @@ async fn silence_after_the_head_is_pending() {
 async fn a_body_dropped_early_closes_the_upstream_socket() {
     let (server, upstream) = (Server::bind().await, upstream());
     let answer = [CHUNKED, b"2\r\nhi\r\n"].concat();
-    let (response, mut peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(&answer));
+    let (response, mut peer) = tokio::join!(send(&upstream, server.call()), server.answer(&answer));
     let mut body = response.unwrap().body;
     within(body.frame()).await.unwrap().unwrap();
     assert!(peer.stays_open().await, "the guard: an unread body keeps the socket");
@@ -120,7 +120,7 @@ async fn a_call_dropped_before_its_head_closes_the_upstream_socket() {
     let (server, upstream) = (Server::bind().await, upstream());
     let mut peer = None;
     tokio::select! {
-        _ = upstream.send(server.call(), CONNECT) => panic!("there is no answer"),
+        _ = send(&upstream, server.call()) => panic!("there is no answer"),
         () = async {
             let mut accepted = server.accept().await;
             accepted.request().await;

@@ -4,7 +4,7 @@ use http::header::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use tidegate::upstream::SendError;
 
-use crate::server::{CONNECT, Server, frames, text, upstream, within};
+use crate::server::{Server, frames, send, text, upstream, within};
 
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -18,7 +18,7 @@ async fn the_request_is_what_was_asked_for() {
     {
         call.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let (response, request) = tokio::join!(upstream.send(call, CONNECT), async {
+    let (response, request) = tokio::join!(send(&upstream, call), async {
         let mut peer = server.accept().await;
         let request = peer.request().await;
         peer.write(b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nno").await;
@@ -45,7 +45,7 @@ async fn many_chunks_in_one_packet_come_out_one_by_one() {
         answer.extend(format!("9\r\ndata: {n:02}\n\r\n").as_bytes());
     }
     answer.extend(b"0\r\n\r\n");
-    let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(&answer));
+    let (response, _peer) = tokio::join!(send(&upstream, server.call()), server.answer(&answer));
     let (frames, end) = frames(&mut response.unwrap().body).await;
     end.unwrap();
     assert_eq!(frames.len(), 50);
@@ -58,7 +58,7 @@ async fn a_body_may_be_split_anywhere() {
     let good = [CHUNKED, b"5\r\nhello\r\n1;x=y\r\n \r\n5\r\nworld\r\n0\r\nx-t: 1\r\n\r\n"].concat();
     for cut in 1..good.len() {
         let server = Server::bind().await;
-        let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+        let (response, _peer) = tokio::join!(send(&upstream, server.call()), async {
             let mut peer = server.answer(&good[..cut]).await;
             peer.0.set_nodelay(true).unwrap();
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
@@ -73,7 +73,7 @@ async fn a_body_may_be_split_anywhere() {
 async fn a_known_length_ends_without_being_polled_to_the_end() {
     let (server, upstream) = (Server::bind().await, upstream());
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
-    let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(answer));
+    let (response, _peer) = tokio::join!(send(&upstream, server.call()), server.answer(answer));
     let mut body = response.unwrap().body;
     let frame = within(body.frame()).await.unwrap().unwrap();
     assert_eq!(frame.into_data().unwrap(), "hello");
@@ -84,7 +84,7 @@ async fn a_known_length_ends_without_being_polled_to_the_end() {
 #[tokio::test]
 async fn a_body_without_framing_ends_with_the_connection() {
     let (server, upstream) = (Server::bind().await, upstream());
-    let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+    let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
         server.answer(b"HTTP/1.1 200 OK\r\n\r\nto the end").await.finish().await;
     });
     assert_eq!(text(response.unwrap()).await.unwrap(), "to the end");
@@ -96,7 +96,7 @@ async fn informational_responses_are_passed_over() {
     let (server, upstream) = (Server::bind().await, upstream());
     let answer =
         b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-    let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(answer));
+    let (response, _peer) = tokio::join!(send(&upstream, server.call()), server.answer(answer));
     assert_eq!(text(response.unwrap()).await.unwrap(), "ok");
 }
 
@@ -104,7 +104,7 @@ async fn informational_responses_are_passed_over() {
 async fn a_large_body_is_pulled_not_pushed() {
     let (server, upstream) = (Server::bind().await, upstream());
     let mut peer = None;
-    let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+    let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
         peer = Some(server.answer(b"HTTP/1.1 200 OK\r\ncontent-length: 200000000\r\n\r\n").await);
     });
     let mut response = response.unwrap();
@@ -128,7 +128,7 @@ async fn a_large_body_is_pulled_not_pushed() {
 async fn a_head_that_is_too_large_is_refused() {
     let (server, upstream) = (Server::bind().await, upstream());
     let answer = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(70_000));
-    let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+    let (response, _peer) = tokio::join!(send(&upstream, server.call()), async {
         let mut peer = server.accept().await;
         peer.request().await;
         // The client stops reading and closes, so the rest cannot be written.

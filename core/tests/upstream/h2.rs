@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use tidegate::upstream::{BodyError, Call, Response as Answer, Upstream};
 use tokio::sync::{Notify, mpsc};
 
-use crate::server::{CONNECT, frames, text, within};
+use crate::server::{frames, send, text, within};
 use crate::tls::Tls;
 
 type Received = (Request<h2::RecvStream>, SendResponse<Bytes>);
@@ -58,15 +58,11 @@ impl H2 {
         Self { call, upstream, requests, connections, go_away }
     }
 
-    async fn next(&mut self) -> SendResponse<Bytes> {
-        within(self.requests.recv()).await.unwrap().1
-    }
-
     /// Sends a call and begins its response.
     async fn open(&mut self) -> (Answer, SendStream<Bytes>) {
         let Self { call, upstream, requests, .. } = self;
         let (answer, stream) = within(async {
-            tokio::join!(upstream.send(call.clone(), CONNECT), async {
+            tokio::join!(send(upstream, call.clone()), async {
                 let (_, mut respond) = requests.recv().await.unwrap();
                 respond.send_response(Response::new(()), false).unwrap()
             })
@@ -83,7 +79,7 @@ async fn a_request_has_its_pseudo_headers_and_a_response_its_end() {
     call.headers.insert("connection", http::HeaderValue::from_static("close"));
     call.headers.insert("x-api-key", http::HeaderValue::from_static("k"));
     let (answer, request) = within(async {
-        tokio::join!(server.upstream.send(call, CONNECT), async {
+        tokio::join!(send(&server.upstream, call), async {
             let (request, mut respond) = server.requests.recv().await.unwrap();
             let mut stream = respond.send_response(Response::new(()), false).unwrap();
             stream.send_data("hello".into(), true).unwrap();
@@ -142,7 +138,7 @@ async fn a_refused_call_is_sent_once_more() {
     text(first).await.unwrap();
     let H2 { call, upstream, requests, .. } = &mut server;
     let (answer, ()) = within(async {
-        tokio::join!(upstream.send(call.clone(), CONNECT), async {
+        tokio::join!(send(upstream, call.clone()), async {
             requests.recv().await.unwrap().1.send_reset(Reason::REFUSED_STREAM);
             let mut respond = requests.recv().await.unwrap().1;
             respond.send_response(Response::new(()), true).unwrap();
@@ -160,7 +156,7 @@ async fn a_call_that_the_server_worked_on_is_not_sent_again() {
     text(first).await.unwrap();
     let H2 { call, upstream, requests, .. } = &mut server;
     let (answer, ()) = within(async {
-        tokio::join!(upstream.send(call.clone(), CONNECT), async {
+        tokio::join!(send(upstream, call.clone()), async {
             requests.recv().await.unwrap().1.send_reset(Reason::INTERNAL_ERROR);
         })
     })
@@ -209,5 +205,4 @@ async fn readers_that_sleep_do_not_stop_another() {
     let (awake, mut stream) = server.open().await;
     stream.send_data(Bytes::from(vec![b'y'; 1 << 20]), true).unwrap();
     assert_eq!(text(awake).await.unwrap().len(), 1 << 20);
-    let _ = server.next();
 }

@@ -1,4 +1,5 @@
 //! The upstream client against servers that say exactly the bytes each test wants, and end as it wants.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod faults;
 mod google;

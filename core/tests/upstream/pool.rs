@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tidegate::upstream::{SendError, Settings, Upstream};
 
-use crate::server::{CONNECT, Peer, Server, text, upstream};
+use crate::server::{Peer, Server, send, text, upstream};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
 
 async fn first(upstream: &Upstream, server: &Server, answer: &[u8]) -> Peer {
-    let (response, peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(answer));
+    let (response, peer) = tokio::join!(send(upstream, server.call()), server.answer(answer));
     assert_eq!(text(response.unwrap()).await.unwrap(), "ok");
     peer
 }
@@ -22,7 +22,7 @@ async fn a_complete_body_leaves_a_connection_for_the_next_call() {
         let mut peer = server.accept_first(&upstream, answer).await;
         for _ in 0..3 {
             assert_eq!(upstream.pooled().0, 1);
-            let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+            let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
                 peer.request().await;
                 peer.write(answer).await;
             });
@@ -33,7 +33,7 @@ async fn a_complete_body_leaves_a_connection_for_the_next_call() {
 
 impl Server {
     async fn accept_first(&self, upstream: &Upstream, answer: &[u8]) -> Peer {
-        let (response, peer) = tokio::join!(upstream.send(self.call(), CONNECT), self.answer(answer));
+        let (response, peer) = tokio::join!(send(upstream, self.call()), self.answer(answer));
         text(response.unwrap()).await.unwrap();
         peer
     }
@@ -68,13 +68,13 @@ async fn a_connection_that_dies_under_a_call_is_replaced_once() {
     for reset in [false, true] {
         let (server, upstream) = (Server::bind().await, upstream());
         let mut old = first(&upstream, &server, OK).await;
-        let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+        let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
             // Only when the request is there does the peer turn out to be dead: checkout cannot have seen it.
             old.request().await;
             if reset {
-                old.reset()
+                old.reset();
             } else {
-                old.finish().await
+                old.finish().await;
             }
             server.answer(OK).await;
         });
@@ -86,7 +86,7 @@ async fn a_connection_that_dies_under_a_call_is_replaced_once() {
 async fn a_second_death_is_an_error() {
     let (server, upstream) = (Server::bind().await, upstream());
     let mut old = first(&upstream, &server, OK).await;
-    let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+    let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
         old.request().await;
         old.finish().await;
         server.answer(b"").await.finish().await;
@@ -98,7 +98,7 @@ async fn a_second_death_is_an_error() {
 async fn a_call_that_was_answered_in_part_is_not_sent_again() {
     let (server, upstream) = (Server::bind().await, upstream());
     let mut old = first(&upstream, &server, OK).await;
-    let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+    let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
         old.request().await;
         old.write(b"HTTP/1.1 200").await;
         old.finish().await;
@@ -110,7 +110,7 @@ async fn a_call_that_was_answered_in_part_is_not_sent_again() {
 async fn a_call_that_died_late_is_not_sent_again() {
     let (server, upstream) = (Server::bind().await, upstream());
     let mut old = first(&upstream, &server, OK).await;
-    let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), async {
+    let (response, ()) = tokio::join!(send(&upstream, server.call()), async {
         old.request().await;
         tokio::time::sleep(Duration::from_millis(2500)).await;
         old.finish().await;
@@ -149,7 +149,7 @@ async fn the_pool_is_bounded_and_the_oldest_goes() {
     let settings = Settings { max_idle_per_host: 1, ..Settings::default() };
     let upstream = Upstream::new(settings).unwrap();
     let (one, two, mut peers) =
-        tokio::join!(upstream.send(server.call(), CONNECT), upstream.send(server.call(), CONNECT), async {
+        tokio::join!(send(&upstream, server.call()), send(&upstream, server.call()), async {
             vec![server.answer(OK).await, server.answer(OK).await]
         });
     for response in [one, two] {
@@ -165,7 +165,7 @@ async fn finish_keeps_a_connection_whose_end_has_arrived_and_drops_another() {
     let upstream = upstream();
     for (answer, kept) in [(CHUNKED, 1), (&CHUNKED[..CHUNKED.len() - 5], 0)] {
         let server = Server::bind().await;
-        let (response, _peer) = tokio::join!(upstream.send(server.call(), CONNECT), server.answer(answer));
+        let (response, _peer) = tokio::join!(send(&upstream, server.call()), server.answer(answer));
         let mut body = response.unwrap().body;
         let frame = crate::server::within(http_body_util::BodyExt::frame(&mut body)).await;
         assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "ok");

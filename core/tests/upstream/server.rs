@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
-use tidegate::upstream::{Body, BodyError, Call, Response, Settings, Target, Upstream};
+use tidegate::upstream::{Body, BodyError, Call, Response, SendError, Settings, Target, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,6 +18,11 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 
 pub(crate) fn upstream() -> Upstream {
     Upstream::new(Settings::default()).unwrap()
+}
+
+/// Sends a call; a head that never comes fails the test.
+pub(crate) async fn send(upstream: &Upstream, call: Call) -> Result<Response, SendError> {
+    within(upstream.send(call, CONNECT)).await
 }
 
 pub(crate) fn call(url: &str) -> Call {

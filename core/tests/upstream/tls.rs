@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::server::{CONNECT, call, text, within};
+use crate::server::{call, send, text, within};
 
 pub(crate) struct Tls {
     listener: TcpListener,
@@ -65,10 +65,10 @@ async fn http_1_over_tls_is_reused_and_its_cut_is_seen() {
         drop(tls);
     };
     let calls = async {
-        let response = upstream.send(server.call(), CONNECT).await.unwrap();
+        let response = send(&upstream, server.call()).await.unwrap();
         assert_eq!(text(response).await.unwrap(), "ok");
         assert_eq!(upstream.pooled(), (1, 0));
-        let response = upstream.send(server.call(), CONNECT).await.unwrap();
+        let response = send(&upstream, server.call()).await.unwrap();
         assert!(matches!(text(response).await, Err(BodyError::Incomplete | BodyError::Io(_))));
     };
     within(async { tokio::join!(serve, calls) }).await;
@@ -88,7 +88,7 @@ async fn an_unframed_body_over_tls_does_not_end_by_a_cut() {
                 tls.shutdown().await.unwrap();
             }
         };
-        let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), serve);
+        let (response, ()) = tokio::join!(send(&upstream, server.call()), serve);
         let end = text(response.unwrap()).await;
         assert_eq!(end.is_ok(), clean, "{end:?}");
     }
@@ -102,7 +102,7 @@ async fn an_unknown_root_is_refused() {
         let (tcp, _) = server.listener.accept().await.unwrap();
         assert!(server.acceptor.accept(tcp).await.is_err());
     };
-    let (response, ()) = tokio::join!(upstream.send(server.call(), CONNECT), accept);
+    let (response, ()) = tokio::join!(send(&upstream, server.call()), accept);
     let error = response.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
     assert!(error.to_string().contains("certificate"), "{error}");

@@ -53,7 +53,7 @@ fn may_retry(last: &Attempt) -> bool {
         ErrorKind::BadRequest | ErrorKind::ContextLength | ErrorKind::ContentFilter | ErrorKind::NotFound => {
             false
         }
-        ErrorKind::Auth | ErrorKind::Permission => false,
+        ErrorKind::Auth | ErrorKind::Permission => true,
         _ => last.retryable || last.quota || matches!(last.http_status, 408 | 409 | 429 | 500..),
     }
 }

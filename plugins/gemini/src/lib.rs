@@ -31,6 +31,8 @@ const CLOUD_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 pub struct Gemini {
     endpoint: Endpoint,
     has_key: bool,
+    /// Which of litellm's two names the credentials were configured under.
+    credentials: &'static str,
     drop_params: bool,
 }
 
@@ -42,7 +44,9 @@ impl Provider for Gemini {
         if !config.model.contains('*') {
             Model::of(&config.model)?;
         }
+        let old_name = config.has_secret("vertex_ai_credentials") && !config.has_secret("vertex_credentials");
         Ok(Gemini {
+            credentials: if old_name { "vertex_ai_credentials" } else { "vertex_credentials" },
             endpoint: Endpoint::of(&config)?,
             has_key: config.has_secret("api_key"),
             drop_params: config.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
@@ -66,7 +70,7 @@ impl Provider for Gemini {
         }
         match &self.endpoint {
             Endpoint::Vertex { .. } => {
-                out.auth(Auth::GoogleOauth { secret: "vertex_credentials", scope: CLOUD_SCOPE })?;
+                out.auth(Auth::GoogleOauth { secret: self.credentials, scope: CLOUD_SCOPE })?;
             }
             Endpoint::Api { .. } if self.has_key => {
                 out.auth(Auth::Header { secret: "api_key", header: "x-goog-api-key", prefix: "" })?;

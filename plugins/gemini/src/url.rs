@@ -34,22 +34,26 @@ pub(crate) enum Vertex {
 
 impl Endpoint {
     pub(crate) fn of(config: &Config) -> Result<Self, String> {
-        let base = config.text("api_base").map(check_base).transpose()?;
+        let base = config.text("api_base").or_else(|| config.text("base_url")).map(check_base).transpose()?;
         if config.provider == "gemini" {
             return Ok(Endpoint::Api { base });
         }
         if let Some(base) = base {
             return Ok(Endpoint::Vertex { at: Vertex::Base(base) });
         }
-        let project = config.text("vertex_project").ok_or_else(|| {
+        // litellm takes both spellings.
+        let either = |one, other| config.text(one).or_else(|| config.text(other));
+        let project = either("vertex_ai_project", "vertex_project").ok_or_else(|| {
             format!(
                 "{}/ needs \"vertex_project\", the project's id (or the variable VERTEXAI_PROJECT)",
                 config.provider
             )
         })?;
         let project = check_word("vertex_project", project)?;
-        let location =
-            check_word("vertex_location", config.text("vertex_location").unwrap_or("us-central1"))?;
+        let location = check_word(
+            "vertex_location",
+            either("vertex_ai_location", "vertex_location").unwrap_or("us-central1"),
+        )?;
         let host = match location.as_str() {
             "global" => "aiplatform.googleapis.com".to_owned(),
             // The multi-regions have hosts of their own (google-genai 3.4).
@@ -155,7 +159,7 @@ mod tests {
             ),
             (
                 "vertex_ai",
-                json!({"vertex_project": "p", "vertex_location": "global"}),
+                json!({"vertex_ai_project": "p", "vertex_ai_location": "global", "vertex_location": "us-central1"}),
                 "gemini-2.5-pro",
                 "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/gemini-2.5-pro",
             ),

@@ -38,6 +38,11 @@ fn goes_to_the_right_place_with_the_right_key() {
     );
     assert_eq!((sent.dialect, sent.framing), (Some(Dialect::GeminiGenerate), Some(Framing::Auto)));
 
+    let old = json!({"provider": "vertex_ai", "model": "m", "params": {"api_base": "http://h"}, "secrets": ["vertex_ai_credentials"]});
+    let sent = Harness::new::<Gemini>(&old).unwrap().request(&input).unwrap();
+    assert_eq!(sent.url, "http://h:streamGenerateContent?alt=sse");
+    assert_eq!(sent.auth.unwrap().secret, "vertex_ai_credentials");
+
     let vertex =
         json!({"provider": "vertex_ai", "model": "gemini-2.5-flash", "params": {"vertex_project": "p"}});
     let sent = Harness::new::<Gemini>(&vertex).unwrap().request(&input).unwrap();
@@ -52,6 +57,18 @@ fn goes_to_the_right_place_with_the_right_key() {
         (auth.secret.as_str(), auth.scope.as_str()),
         ("vertex_credentials", "https://www.googleapis.com/auth/cloud-platform")
     );
+}
+
+#[test]
+fn every_prefix_of_the_manifest_makes_an_instance() {
+    let manifest: Value = serde_json::from_str(include_str!("../src/manifest.json")).unwrap();
+    let prefixes: Vec<&Value> =
+        manifest["providers"].as_array().unwrap().iter().map(|one| &one["prefix"]).collect();
+    assert_eq!(prefixes, ["gemini", "vertex_ai", "vertex_ai_beta"]);
+    for prefix in prefixes {
+        let config = json!({"provider": prefix, "model": "gemini-x", "params": {"vertex_project": "p"}});
+        assert!(Harness::new::<Gemini>(&config).is_ok(), "{prefix}");
+    }
 }
 
 #[test]

@@ -211,3 +211,20 @@ fn whole_bodies() {
         assert_eq!(harness.response(&head(), body.as_bytes()), (want, vec![]), "{body}");
     }
 }
+
+#[test]
+fn an_object_that_is_no_reply_is_malformed_or_an_error() {
+    let harness = gemini();
+    for (data, want) in [
+        ("{}", E_PROTOCOL),
+        (r#"{"choices":[]}"#, E_PROTOCOL),
+        (r#"{"object":"error","message":"x","code":429}"#, E_UPSTREAM),
+        (r#"{"candidates":7}"#, E_PROTOCOL),
+        (r#"{"candidates":[{"finishReason":7}]}"#, E_PROTOCOL),
+        ("7", E_PROTOCOL),
+    ] {
+        let mut stream = harness.stream(&head()).unwrap();
+        let step = stream.event("", data);
+        assert_eq!((step.status, step.events.len()), (want, 0), "{data}");
+    }
+}

@@ -77,6 +77,8 @@ pub(crate) struct Outcome {
     pub(crate) interval: Option<[f64; 2]>,
     /// Whether the median is within the limit.
     pub(crate) verdict: Verdict,
+    /// The limit lies within the 95 % interval: another run could find the other verdict.
+    pub(crate) close: bool,
 }
 
 /// Holds every floor against the metrics of the two groups.
@@ -99,6 +101,7 @@ fn outcome(floor: &Floor, main: &[Metric], watchdog: &[Metric]) -> Outcome {
         (Some(ratio), Limit::AtLeast(limit)) if ratio.spread.median >= limit => Verdict::Met,
         _ => Verdict::Missed,
     };
+    let interval = measured.as_ref().and_then(|ratio| ratio.interval);
     let (word, limit) = match floor.limit {
         Limit::AtMost(limit) => ("at most", limit),
         Limit::AtLeast(limit) => ("at least", limit),
@@ -111,7 +114,8 @@ fn outcome(floor: &Floor, main: &[Metric], watchdog: &[Metric]) -> Outcome {
     Outcome {
         name: format!("{} ({})", floor.metric, floor.key),
         limit: format!("{word} {}{unit}", number(limit)),
-        interval: measured.as_ref().and_then(|ratio| ratio.interval),
+        close: interval.is_some_and(|[low, high]| (low..=high).contains(&limit)),
+        interval,
         measured: measured.map(|ratio| ratio.spread),
         verdict,
     }
@@ -150,6 +154,21 @@ mod tests {
             check(&[], &compare(&samples, "main", WATCHDOG_OFF))[6].verdict
         };
         assert_eq!((verdict(981), verdict(979)), (Verdict::Met, Verdict::Missed));
+    }
+
+    #[test]
+    fn a_limit_within_the_interval_is_close() {
+        let close = |off_by: f64| {
+            let samples = (1..=8_u32).flat_map(|round| {
+                [
+                    sample(WATCHDOG_ON, "paced", 50, round, 10.0 + f64::from(round) / 20.0 + off_by),
+                    sample(WATCHDOG_OFF, "paced", 50, round, 10.0),
+                ]
+            });
+            let samples: Vec<_> = samples.collect();
+            check(&[], &compare(&samples, "main", WATCHDOG_OFF))[8].close
+        };
+        assert_eq!((close(0.0), close(1.0), close(-1.0)), (true, false, false));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The results as a page of Markdown and as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -37,8 +37,7 @@ impl Results {
             .iter()
             .filter(|sample| sample.errors > 0 || sample.answers + sample.events == 0)
             .map(fault);
-        let doubts = samples.iter().filter_map(doubt).collect();
-        Self { notes, floors, faults: faults.collect(), doubts, main, watchdog }
+        Self { notes, floors, faults: faults.collect(), doubts: doubts(samples), main, watchdog }
     }
 
     /// Some floor was measured, and none was missed.
@@ -69,19 +68,34 @@ fn fault(sample: &Sample) -> String {
     format!(
         "{} {target} round {round}: {answers} right answers, {errors} wrong; first: {}",
         sample.key(),
-        first.trim()
+        one_line(first)
     )
 }
 
-/// A paced stream that lags is cheaper by the event, because late events come in bunches: such a cell must not be
-/// taken for a good one.
-fn doubt(sample: &Sample) -> Option<String> {
-    let (came, due) = (sample.events_per_second(), sample.connections as f64 * f64::from(PACE_HZ));
-    let lags = sample.case == "paced" && came < 0.9 * due;
-    lags.then(|| {
-        let Sample { target, group, round, .. } = sample;
-        format!("{group} {} {target} round {round}: {came:.0} of {due:.0} events a second", sample.key())
-    })
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
+/// A paced stream that lags is cheaper by the event, because late events come in bunches: such cells must not be
+/// taken for good ones. One line for each target that had some.
+fn doubts(samples: &[Sample]) -> Vec<String> {
+    let due = |sample: &Sample| sample.connections as f64 * f64::from(PACE_HZ);
+    let mut lagging: BTreeMap<(&str, &str), Vec<&Sample>> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| sample.case == "paced") {
+        if sample.events_per_second() < 0.9 * due(sample) {
+            lagging.entry((&sample.group, &sample.target)).or_default().push(sample);
+        }
+    }
+    let line = |((group, target), cells): (_, Vec<&Sample>)| {
+        let slowest = cells.iter().map(|cell| cell.events_per_second() / due(cell)).fold(1.0, f64::min);
+        format!(
+            "{group} paced {target}: {} cells lagged, the worst at {:.0} % of the pace",
+            cells.len(),
+            slowest * 100.0
+        )
+    };
+    lagging.into_iter().map(line).collect()
 }
 
 fn list(page: &mut String, title: &str, lines: &[String]) {
@@ -145,10 +159,12 @@ fn floor_table(outcomes: &[Outcome]) -> String {
             let interval = outcome
                 .interval
                 .map_or("-".to_owned(), |[low, high]| format!("{}-{}", shown(low), shown(high)));
-            let verdict = match outcome.verdict {
-                Verdict::Met => "met",
-                Verdict::Missed => "MISSED",
-                Verdict::NotMeasured => "not measured",
+            let verdict = match (outcome.verdict, outcome.close) {
+                (Verdict::Met, false) => "met",
+                (Verdict::Met, true) => "met, not for sure",
+                (Verdict::Missed, false) => "MISSED",
+                (Verdict::Missed, true) => "MISSED, not for sure",
+                (Verdict::NotMeasured, _) => "not measured",
             };
             vec![outcome.name.clone(), outcome.limit.clone(), measured, interval, verdict.to_owned()]
         })
@@ -163,7 +179,7 @@ mod tests {
 
     fn results(tidegate: f64, errors: u64) -> Results {
         let mut ours = sample("tidegate", "request", 16, 1, tidegate);
-        (ours.errors, ours.first_error) = (errors, (errors > 0).then(|| "status 503".to_owned()));
+        (ours.errors, ours.first_error) = (errors, (errors > 0).then(|| "status 503:\r\nbusy".to_owned()));
         let samples = [sample("nginx", "request", 16, 1, 10.0), ours];
         Results::of(&samples, vec![("cores".to_owned(), "2".to_owned())])
     }
@@ -181,7 +197,7 @@ mod tests {
     fn wrong_answers_are_named() {
         let results = results(11.0, 3);
         assert_eq!(results.faults.len(), 1);
-        assert!(results.markdown().contains("3 wrong; first: status 503"));
+        assert!(results.markdown().contains("3 wrong; first: status 503: busy\n"));
     }
 
     #[test]

@@ -9,17 +9,18 @@ use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
 use crate::config::model::Deployment;
 use crate::config::node::{Entry, Mapping, Node, Value};
-use crate::config::secret::Secret;
 use crate::config::source::Place;
 use crate::config::{read, suggest};
+use crate::secret::Secret;
 
 /// Reads an entry. `None` when it cannot be used: the sink has an error then, or a notice that says why it is left out.
 pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sink) -> Option<Deployment> {
     let place = entry.entry("model_name").map_or(place, |name| &name.node.place).clone();
     let name = entry.get("model_name").map(|node| env::resolve(node, env, sink));
     let group = name.and_then(|node| read::text(sink, "model_name", &node)).filter(|name| !name.is_empty());
-    let params = entry.get("litellm_params").map(|node| env::resolve(node, env, sink));
-    let params = params.as_ref().and_then(|node| read::mapping(sink, "litellm_params", node));
+    let params = entry.get("litellm_params").and_then(|node| read::mapping(sink, "litellm_params", node));
+    let params = params.map(|params| resolved(params, env, sink));
+    let params = params.as_ref();
     let model = params.and_then(|map| map.get("model")).and_then(|node| read::text(sink, "model", node));
     let (Some(group), Some(params), Some(model)) = (group, params, model.filter(|model| !model.is_empty()))
     else {
@@ -43,6 +44,21 @@ pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sin
     }
     unsupported::entry_keys(entry, sink);
     active.then_some(deployment)
+}
+
+/// The parameters with their variables read. A variable of a key that does nothing here is not worth a word.
+fn resolved(params: &Mapping, env: &dyn Env, sink: &mut Sink) -> Mapping {
+    let mut unheard = Sink::default();
+    let mut entries = Vec::with_capacity(params.entries.len());
+    for Entry { key, key_place, node } in &params.entries {
+        let sink = if matches!(params::role(key), Role::NotYet(_)) { &mut unheard } else { &mut *sink };
+        entries.push(Entry {
+            key: key.clone(),
+            key_place: key_place.clone(),
+            node: env::resolve(node, env, sink),
+        });
+    }
+    Mapping { entries }
 }
 
 fn empty(group: String, place: Place) -> Deployment {
@@ -150,14 +166,8 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         "weight" => deployment.weight = read::number(sink, key, node),
         "rpm" => deployment.rpm = read::count(sink, key, node),
         "tpm" => deployment.tpm = read::count(sink, key, node),
-        "order" => {
-            deployment.order = read::integer(sink, key, node);
-            sink.warn(&param.key_place, "`order` is not supported yet; the group's deployments are all tried alike");
-        }
-        "max_parallel_requests" => {
-            deployment.max_parallel_requests = read::count(sink, key, node);
-            sink.warn(&param.key_place, "`max_parallel_requests` is not supported yet; nothing is limited");
-        }
+        "order" => deployment.order = read::integer(sink, key, node),
+        "max_parallel_requests" => deployment.max_parallel_requests = read::count(sink, key, node),
         "timeout" => deployment.timeout = timeout(sink, key, node).or(deployment.timeout),
         // `timeout` wins wherever it stands.
         "request_timeout" => deployment.timeout = deployment.timeout.or(timeout(sink, key, node)),
@@ -168,18 +178,13 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
             &param.key_place,
             "`max_retries` is for the SDK inside litellm, whose router turns it off; the retries here are `num_retries`",
         ),
-        "mock_response" => deployment.mock_response = mock(sink, node),
+        "mock_response" => {
+            deployment.mock_response = read::text(sink, key, node);
+            sink.warn(&param.key_place, "`mock_response` is not supported yet; the provider is called");
+        }
         // `model` and `custom_llm_provider` are read together.
         _ => {}
     }
-}
-
-fn mock(sink: &mut Sink, node: &Node) -> Option<String> {
-    let text = read::text(sink, "mock_response", node)?;
-    if text.starts_with("litellm.") {
-        sink.warn(&node.place, "litellm raises this as an exception; here it is the text of the answer");
-    }
-    Some(text)
 }
 
 /// Seconds, as litellm writes its timeouts. 0 counts as not written, in litellm as here: it cannot be meant.
@@ -219,6 +224,8 @@ fn model_info(deployment: &mut Deployment, node: Option<&Node>, env: &dyn Env, s
     let mut active = true;
     for entry in &mapping.entries {
         match entry.key.as_str() {
+            // litellm reads it here too, when `litellm_params` has none.
+            "order" => deployment.order = deployment.order.or(read::integer(sink, "order", &entry.node)),
             "id" => deployment.id = read::text(sink, "id", &entry.node).unwrap_or_default(),
             "supported_environments" => {
                 let wanted = read::texts(sink, "supported_environments", &entry.node);

@@ -6,7 +6,7 @@ use crate::config::env::{self, Env};
 use crate::config::model::General;
 use crate::config::node::{Entry, Node};
 use crate::config::read;
-use crate::config::secret::Secret;
+use crate::secret::Secret;
 
 const KEYS: &[&str] = &[
     "master_key",

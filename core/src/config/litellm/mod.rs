@@ -8,6 +8,7 @@ mod model_list;
 mod params;
 mod router;
 mod settings;
+mod tables;
 mod unsupported;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ use super::diagnose::Sink;
 use super::env::{self, Env, Layered};
 use super::model::Config;
 use super::node::{Mapping, Value};
-use super::secret::Secret;
 use super::{read, tidegate};
+use crate::secret::Secret;
 
 /// Builds the config from the top-level mapping. Errors go to the sink; the result is then not to be used.
 pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {

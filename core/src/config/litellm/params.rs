@@ -43,7 +43,6 @@ const SECRET: &[&str] = &[
     "aws_access_key_id",
     "aws_secret_access_key",
     "aws_session_token",
-    "aws_bearer_token_bedrock",
     "aws_web_identity_token",
     "azure_ad_token",
     "azure_password",

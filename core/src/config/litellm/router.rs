@@ -101,7 +101,7 @@ pub(super) fn shared(entry: &Entry, routing: &mut Routing, sink: &mut Sink) -> b
         "max_fallbacks" => router.max_fallbacks = read::count(sink, key, node).or(router.max_fallbacks),
         "fallbacks" => replace(&mut router.fallbacks, fallbacks::read(sink, key, node, named)),
         "default_fallbacks" => {
-            replace(&mut router.default_fallbacks, fallbacks::targets(sink, key, node, named))
+            replace(&mut router.default_fallbacks, fallbacks::targets(sink, key, node, named));
         }
         "context_window_fallbacks" | "content_policy_fallbacks" => {
             let list = fallbacks::read(sink, key, node, named);
@@ -148,10 +148,7 @@ fn own(entry: &Entry, routing: &mut Routing, sink: &mut Sink) {
         "disable_cooldowns" => router.disable_cooldowns = read::flag(sink, key, node).unwrap_or(false),
         "model_group_alias" => aliases(node, routing, sink),
         "routing_strategy" => strategy(node, sink),
-        _ => {
-            router.default_max_parallel_requests = read::count(sink, key, node);
-            sink.warn(&entry.key_place, format!("`{key}` is not supported yet; nothing is limited"));
-        }
+        _ => router.default_max_parallel_requests = read::count(sink, key, node),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::google_token::Token;
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// `gcp_auth` has no timeout of its own.
 const FETCH: Duration = Duration::from_secs(30);

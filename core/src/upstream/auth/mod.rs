@@ -3,15 +3,14 @@
 mod google;
 mod google_source;
 mod google_token;
-mod secret;
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::secret::Secret;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 pub use google::GoogleToken;
-pub use secret::Secret;
 
 /// The scheme of one deployment.
 #[derive(Clone, Debug)]

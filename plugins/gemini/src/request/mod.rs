@@ -61,10 +61,7 @@ pub(crate) fn translate(body: &Value, model: &Model, options: Options) -> Result
             "labels" => insert(&mut out, "labels", value),
             name if known(name) || options.drop_params => {}
             name => {
-                let text = format!(
-                    "the parameter {name:?} has no counterpart in Gemini (drop_params leaves such out)"
-                );
-                return Err(Fault::Unsupported(text));
+                return Err(unsupported(format!("the parameter {name:?} has no counterpart in Gemini")));
             }
         }
     }

@@ -46,7 +46,7 @@ impl Cleaner<'_> {
     /// `None`: a bound was passed.
     fn node(&mut self, schema: &Value, depth: u32) -> Option<Value> {
         self.nodes += 1;
-        if depth > DEPTH || self.nodes > NODES {
+        if depth > DEPTH {
             return None;
         }
         // `true` and `{}` mean "anything", which Gemini can only call an object.
@@ -88,7 +88,7 @@ impl Cleaner<'_> {
         Some(Value::Object(out))
     }
 
-    /// Pays for what is about to be copied.
+    /// Pays for what is about to be copied; refuses when the nodes made so far are too many.
     fn charge<'v>(&mut self, copied: impl Iterator<Item = &'v Value>) -> Option<()> {
         self.nodes += copied.map(weight).sum::<usize>();
         (self.nodes <= NODES).then_some(())
@@ -235,8 +235,12 @@ mod tests {
         assert!(
             matches!(clean(&own, "tools[0]"), Err(Fault::Unsupported(text)) if text.starts_with("tools[0]"))
         );
-        let pair = |next: u32| json!({"properties": {"a": {"$ref": format!("#/$defs/{next}")}, "b": {"$ref": format!("#/$defs/{next}")}}});
-        let defs: Map<String, Value> = (0..20).map(|n| (n.to_string(), pair(n + 1))).collect();
+        // Four to the ninth nodes, and not deep.
+        let four = |next: u32| {
+            let one = json!({"$ref": format!("#/$defs/{next}")});
+            json!({"properties": {"a": one, "b": one, "c": one, "d": one}})
+        };
+        let defs: Map<String, Value> = (0..9).map(|n| (n.to_string(), four(n + 1))).collect();
         assert!(clean(&json!({"$ref": "#/$defs/0", "$defs": defs}), "s").is_err());
         assert!(clean(&json!({"allOf": [{"allOf": [{"$ref": "#"}]}]}), "s").is_err());
     }

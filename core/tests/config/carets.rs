@@ -1,0 +1,259 @@
+//! Bad configs and exactly what is said about them.
+
+use super::{bad, good};
+
+/// The drawing of the only error.
+#[track_caller]
+fn only(text: &str) -> String {
+    let report = bad(text);
+    assert_eq!(report.errors.len(), 1, "{report}");
+    report.errors[0].to_string()
+}
+
+#[track_caller]
+fn drawn(text: &str, expected: &str) {
+    assert_eq!(only(text), expected.trim_start_matches('\n').trim_end());
+}
+
+#[test]
+fn unknown_key_of_ours() {
+    drawn(
+        "tidegate:\n  clocks: {connect: 10s, first_contnt: 1m}\n",
+        "
+config.yaml:2:26: error: `clocks` has no key `first_contnt`
+  2 |   clocks: {connect: 10s, first_contnt: 1m}
+    |                          ^^^^^^^^^^^^
+    = did you mean `first_content`?",
+    );
+}
+
+#[test]
+fn unknown_key_that_is_near_nothing() {
+    drawn(
+        "tidegate:\n  limits:\n    potatoes: 3\n",
+        "
+config.yaml:3:5: error: `limits` has no key `potatoes`
+  3 |     potatoes: 3
+    |     ^^^^^^^^
+    = its keys are connections, header, body, event",
+    );
+}
+
+#[test]
+fn duration_without_a_unit() {
+    drawn(
+        "tidegate:\n  clocks:\n    total: 30\n",
+        "
+config.yaml:3:12: error: `total`: a duration needs its unit: 30s, 30m, ...
+  3 |     total: 30
+    |            ^^",
+    );
+}
+
+#[test]
+fn a_clock_of_nothing() {
+    drawn(
+        "tidegate: {clocks: {connect: 0s}}\n",
+        "
+config.yaml:1:30: error: `connect` must be longer than 0s
+  1 | tidegate: {clocks: {connect: 0s}}
+    |                              ^^",
+    );
+}
+
+#[test]
+fn size_with_an_ambiguous_unit() {
+    drawn(
+        "tidegate:\n  limits: {body: 5MB}\n",
+        "
+config.yaml:2:18: error: `body`: `MB` is ambiguous; write KiB, MiB or GiB
+  2 |   limits: {body: 5MB}
+    |                  ^^^",
+    );
+}
+
+#[test]
+fn an_address_that_is_a_name() {
+    drawn(
+        "tidegate:\n  listen: localhost:4000\n",
+        "
+config.yaml:2:11: error: `listen` takes an IP address and a port
+  2 |   listen: localhost:4000
+    |           ^^^^^^^^^^^^^^
+    = such as 127.0.0.1:4000, 0.0.0.0:4000 or [::1]:4000",
+    );
+}
+
+#[test]
+fn one_port_for_two() {
+    drawn(
+        "tidegate:\n  listen: 127.0.0.1:4000\n  admin: 127.0.0.1:4000\n",
+        "
+config.yaml:3:10: error: `listen` and `admin` are both 127.0.0.1:4000; each needs its own port
+  3 |   admin: 127.0.0.1:4000
+    |          ^^^^^^^^^^^^^^",
+    );
+}
+
+#[test]
+fn a_word_that_is_no_choice() {
+    drawn(
+        "tidegate:\n  mid_stream: contnue\n",
+        "
+config.yaml:2:15: error: `mid_stream` is one of fail, continue
+  2 |   mid_stream: contnue
+    |               ^^^^^^^
+    = did you mean `continue`?",
+    );
+}
+
+#[test]
+fn overrides_of_a_group_that_is_not_there() {
+    drawn(
+        "model_list:\n- {model_name: gpt-4o, litellm_params: {model: openai/gpt-4o}}\ntidegate: {groups: {gpt4o: {}}}\n",
+        "
+config.yaml:3:21: error: `model_list` has no model named `gpt4o`
+  3 | tidegate: {groups: {gpt4o: {}}}
+    |                     ^^^^^
+    = did you mean `gpt-4o`?",
+    );
+}
+
+#[test]
+fn wrong_type() {
+    drawn(
+        "router_settings:\n  num_retries: many\n",
+        "
+config.yaml:2:16: error: `num_retries` takes a whole number, not a text
+  2 |   num_retries: many
+    |                ^^^^",
+    );
+}
+
+#[test]
+fn impossible_number() {
+    drawn(
+        "router_settings:\n  num_retries: -1\n",
+        "
+config.yaml:2:16: error: `num_retries` must be 0 or more
+  2 |   num_retries: -1
+    |                ^^",
+    );
+}
+
+#[test]
+fn two_models_in_one_fallback_entry() {
+    drawn(
+        "router_settings:\n  fallbacks: [{a: [b], c: [d]}]\n",
+        "
+config.yaml:2:15: error: each entry of `fallbacks` has exactly one model; this one has 2
+  2 |   fallbacks: [{a: [b], c: [d]}]
+    |               ^
+    = start a new entry with `-` for each model",
+    );
+}
+
+#[test]
+fn a_strategy_with_a_typo() {
+    drawn(
+        "router_settings:\n  routing_strategy: simple_shufle\n",
+        "
+config.yaml:2:21: error: there is no routing strategy `simple_shufle`
+  2 |   routing_strategy: simple_shufle
+    |                     ^^^^^^^^^^^^^
+    = did you mean `simple-shuffle`?",
+    );
+}
+
+#[test]
+fn a_master_key_that_is_not_set() {
+    drawn(
+        "general_settings:\n  master_key: os.environ/NOT_THERE\n",
+        "
+config.yaml:2:15: error: the environment variable NOT_THERE is not set, so the proxy would be open to everyone
+  2 |   master_key: os.environ/NOT_THERE
+    |               ^^^^^^^^^^^^^^^^^^^^
+    = set it, or remove `master_key` to leave the proxy open on purpose",
+    );
+}
+
+#[test]
+fn an_entry_that_is_no_mapping() {
+    drawn(
+        "model_list:\n  - gpt-4o\n",
+        "
+config.yaml:2:5: error: an entry of `model_list` is a mapping with `model_name` and `litellm_params`, not a text
+  2 |   - gpt-4o
+    |     ^^^^^^",
+    );
+}
+
+#[test]
+fn yaml_that_is_none() {
+    let text = only("model_list:\n  - model_name: 'x\n");
+    assert!(text.contains("this is not YAML"), "{text}");
+    assert!(text.contains("config.yaml:") && text.contains('^'), "{text}");
+}
+
+#[test]
+fn a_list_instead_of_a_config() {
+    drawn(
+        "- model_name: x\n",
+        "
+config.yaml:1:1: error: a config is a mapping; this is a list
+  1 | - model_name: x
+    | ^
+    = it starts with keys such as `model_list:`",
+    );
+}
+
+#[test]
+fn nothing_at_all() {
+    for text in ["", "\n", "# nothing\n", "---\n"] {
+        assert!(only(text).contains("the config is empty"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_setting_in_the_wrong_section() {
+    drawn(
+        "router_settings:\n  health_check_interval: 3\n",
+        "
+config.yaml:2:3: error: `health_check_interval` is not a key of `router_settings`, in litellm either
+  2 |   health_check_interval: 3
+    |   ^^^^^^^^^^^^^^^^^^^^^
+    = move it to `general_settings`",
+    );
+}
+
+#[test]
+fn every_problem_is_listed_from_top_to_bottom() {
+    let report = bad("tidegate: {lsten: 1}\nrouter_settings: {num_retries: x}\ngeneral_settings: [1]\n");
+    let lines: Vec<_> = report.errors.iter().map(|error| error.place.line).collect();
+    assert_eq!(lines, [1, 2, 3]);
+    assert!(report.to_string().ends_with("3 problems in the config"));
+}
+
+#[test]
+fn a_quoted_line_never_shows_a_key() {
+    let text = only("general_settings: {master_key: sk-secret, max_request_size_mb: x}\n");
+    assert!(text.contains("max_request_size_mb") && !text.contains("sk-secret"), "{text}");
+    let config =
+        good("model_list:\n- {model_name: a, litellm_params: {model: openai/a, api_key: sk-secret}}\n");
+    assert!(!format!("{config:?}").contains("sk-secret"));
+}
+
+#[test]
+fn the_caret_stands_right_after_tabs_and_wide_text() {
+    let text = only("tidegate: {listen: '[::1]:0',\tlsten: 1}\n");
+    let lead = " ".repeat("tidegate: {listen: '[::1]:0',".len());
+    assert!(text.contains(&format!("\n    | {lead}\t^^^^^\n")), "{text}");
+    drawn(
+        "\"ü\": {}\ntidegate: {plugins: {dirs: [üü]}, lsten: 1}\n",
+        "
+config.yaml:2:35: error: `tidegate` has no key `lsten`
+  2 | tidegate: {plugins: {dirs: [üü]}, lsten: 1}
+    |                                   ^^^^^
+    = did you mean `listen`?",
+    );
+}

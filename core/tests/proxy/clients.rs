@@ -1,0 +1,1 @@
+//! Clients that stall, leave or ask for odd things.

@@ -1,0 +1,1 @@
+//! What is bounded stays bounded: time, parallel calls, the watchdog's patience.

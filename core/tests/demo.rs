@@ -7,8 +7,11 @@ fn demo(arguments: &[&str]) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_tidegate"));
     let folder = program.parent().expect("a program lies in a folder");
     for plugin in ["openai", "gemini", "fallback"] {
-        let file =
-            format!("{}tidegate_plugin_{plugin}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        let file = format!(
+            "{}tidegate_plugin_{plugin}{}",
+            std::env::consts::DLL_PREFIX,
+            std::env::consts::DLL_SUFFIX
+        );
         assert!(
             folder.join(&file).exists(),
             "{file} is not in {}: the demo needs the plugins beside the program; run `cargo build --workspace` first",

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::transcript::Transcript;
+use super::transcript::Reader;
 
 /// More head than a proxy has reason to send.
 const MAX_HEAD: usize = 64 * 1024;
@@ -20,16 +20,16 @@ enum Framing {
     Close,
 }
 
-/// Sends a chat request and reads the response into `transcript`, which keeps what came when this is dropped.
+/// Sends a chat request and reads the response with `reader`, which keeps what came when this is dropped.
 ///
 /// # Errors
 /// The connection failed, or what came is not HTTP.
-pub(super) async fn chat(to: SocketAddr, body: &str, transcript: &mut Transcript) -> io::Result<()> {
+pub(super) async fn chat(to: SocketAddr, body: &str, reader: &mut Reader) -> io::Result<()> {
     let length = body.len();
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
-    exchange(to, head + body, transcript).await
+    exchange(to, head + body, reader).await
 }
 
 /// `GET path`: the status and the body.
@@ -47,7 +47,7 @@ pub(super) async fn get(to: SocketAddr, path: &str) -> io::Result<(u16, String)>
     Ok((status, String::from_utf8_lossy(&answer[end..]).into_owned()))
 }
 
-async fn exchange(to: SocketAddr, request: String, transcript: &mut Transcript) -> io::Result<()> {
+async fn exchange(to: SocketAddr, request: String, reader: &mut Reader) -> io::Result<()> {
     let mut stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     stream.write_all(request.as_bytes()).await?;
@@ -61,17 +61,17 @@ async fn exchange(to: SocketAddr, request: String, transcript: &mut Transcript) 
         }
     };
     let (status, retry_after, framing) = parse_head(&pending[..end])?;
-    (transcript.status, transcript.retry_after) = (status, retry_after);
+    (reader.seen.status, reader.seen.retry_after) = (status, retry_after);
     pending.drain(..end);
     loop {
-        let over = take(&framing, &mut pending, transcript)?;
+        let over = take(&framing, &mut pending, reader)?;
         if over {
-            transcript.end();
+            reader.end();
             return Ok(());
         }
         if stream.read_buf(&mut pending).await? == 0 {
             if framing == Framing::Close {
-                transcript.end();
+                reader.end();
             }
             return Ok(());
         }
@@ -102,18 +102,18 @@ fn parse_head(head: &[u8]) -> io::Result<(u16, Option<String>, Framing)> {
     Ok((status, retry_after, framing))
 }
 
-/// Moves what is complete from `pending` to the transcript. True at the body's proper end.
-fn take(framing: &Framing, pending: &mut Vec<u8>, transcript: &mut Transcript) -> io::Result<bool> {
+/// Moves what is complete from `pending` to the reader. True at the body's proper end.
+fn take(framing: &Framing, pending: &mut Vec<u8>, reader: &mut Reader) -> io::Result<bool> {
     let now = Instant::now();
     match framing {
         Framing::Close => {
-            transcript.feed(pending, now);
+            reader.feed(pending, now);
             pending.clear();
             Ok(false)
         }
         Framing::Length(length) if pending.len() < *length => Ok(false),
         Framing::Length(length) => {
-            transcript.feed(&pending[..*length], now);
+            reader.feed(&pending[..*length], now);
             Ok(true)
         }
         Framing::Chunked => {
@@ -125,7 +125,7 @@ fn take(framing: &Framing, pending: &mut Vec<u8>, transcript: &mut Transcript) -
                 let Some(chunk) = pending.get(line + 2..end) else { return Ok(false) };
                 match pending.get(end..end + 2) {
                     Some(b"\r\n") if size == 0 => return Ok(true),
-                    Some(b"\r\n") => transcript.feed(chunk, now),
+                    Some(b"\r\n") => reader.feed(chunk, now),
                     Some(_) => return Err(bad("a chunk longer than its size")),
                     None => return Ok(false),
                 }
@@ -145,13 +145,14 @@ mod tests {
     use super::*;
 
     fn chunked(body: &str, step: usize) -> io::Result<(bool, String)> {
-        let mut transcript = Transcript { status: 200, ..Transcript::default() };
+        let mut reader = Reader::default();
+        reader.seen.status = 200;
         let (mut pending, mut over) = (Vec::new(), false);
         for piece in body.as_bytes().chunks(step) {
             pending.extend_from_slice(piece);
-            over |= take(&Framing::Chunked, &mut pending, &mut transcript)?;
+            over |= take(&Framing::Chunked, &mut pending, &mut reader)?;
         }
-        Ok((over, transcript.odd.unwrap_or_default()))
+        Ok((over, reader.seen.odd.unwrap_or_default()))
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::outcome::Outcome;
 use super::proxy::Proxy;
 use super::row::Row;
 use super::scrape::{Scraper, Scrapes};
-use super::transcript::Transcript;
+use super::transcript::Reader;
 use super::verdict::{Measured, Verdict};
 use crate::serve::Error;
 
@@ -95,12 +95,12 @@ async fn stream(proxy: SocketAddr, group: &str, scenario: &str) -> (Outcome, Dur
         "stream": true,
         "messages": [{"role": "user", "content": format!("How does the tide rise? sim:{scenario}")}],
     });
-    let mut seen = Transcript::default();
-    let failed = match timeout(DEADLINE, client::chat(proxy, &body.to_string(), &mut seen)).await {
+    let mut reader = Reader::default();
+    let failed = match timeout(DEADLINE, client::chat(proxy, &body.to_string(), &mut reader)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some(format!("no end within {DEADLINE:?}")),
     };
-    let gap = seen.gap;
-    (Outcome::of(seen, failed), gap)
+    let gap = reader.seen.gap;
+    (Outcome::of(reader.seen, failed), gap)
 }

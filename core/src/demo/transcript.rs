@@ -26,16 +26,23 @@ pub(super) struct Transcript {
     pub(super) ended: bool,
     /// The longest silence between two contents.
     pub(super) gap: Duration,
+}
+
+/// Writes a transcript while the bytes come.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// What was seen so far.
+    pub(super) seen: Transcript,
     last: Option<Instant>,
     pending: Vec<u8>,
     data: Vec<u8>,
 }
 
-impl Transcript {
+impl Reader {
     /// Reads a piece of the body that came at `now`.
     pub(super) fn feed(&mut self, bytes: &[u8], now: Instant) {
         self.pending.extend_from_slice(bytes);
-        if self.status != 200 {
+        if self.seen.status != 200 {
             return;
         }
         while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
@@ -47,15 +54,15 @@ impl Transcript {
 
     /// The body is over.
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.seen.ended = true;
         let rest = std::mem::take(&mut self.pending);
-        if self.status == 200 {
+        if self.seen.status == 200 {
             if !rest.is_empty() || !self.data.is_empty() {
                 self.notice(format!("half an event at the end: {}", shown(&rest)));
             }
         } else {
             match serde_json::from_slice::<Value>(&rest) {
-                Ok(body) => self.error = Some(read_error(&body["error"])),
+                Ok(body) => self.seen.error = Some(read_error(&body["error"])),
                 Err(_) => self.notice(format!("an error whose body is not JSON: {}", shown(&rest))),
             }
         }
@@ -78,11 +85,11 @@ impl Transcript {
     }
 
     fn event(&mut self, data: &[u8], now: Instant) {
-        if self.done || self.error.is_some() {
+        if self.seen.done || self.seen.error.is_some() {
             self.notice(format!("after the stream's end: {}", shown(data)));
         }
         if data == b"[DONE]" {
-            self.done = true;
+            self.seen.done = true;
             return;
         }
         let Ok(event) = serde_json::from_slice::<Value>(data) else {
@@ -90,23 +97,23 @@ impl Transcript {
             return;
         };
         if !event["error"].is_null() {
-            self.error.get_or_insert_with(|| read_error(&event["error"]));
+            self.seen.error.get_or_insert_with(|| read_error(&event["error"]));
             return;
         }
         for choice in event["choices"].as_array().into_iter().flatten() {
             if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
-                self.text.push_str(text);
-                self.gap = self.gap.max(self.last.map_or(Duration::ZERO, |last| now - last));
+                self.seen.text.push_str(text);
+                self.seen.gap = self.seen.gap.max(self.last.map_or(Duration::ZERO, |last| now - last));
                 self.last = Some(now);
             }
             if let Some(reason) = choice["finish_reason"].as_str() {
-                self.finish.get_or_insert_with(|| reason.to_owned());
+                self.seen.finish.get_or_insert_with(|| reason.to_owned());
             }
         }
     }
 
     fn notice(&mut self, what: String) {
-        self.odd.get_or_insert(what);
+        self.seen.odd.get_or_insert(what);
     }
 }
 
@@ -130,13 +137,17 @@ mod tests {
     const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\n";
     const ERROR: &str = "data: {\"error\":{\"code\":\"429\",\"message\":\"slow\"}}\n\n";
 
+    fn reader(status: u16) -> Reader {
+        Reader { seen: Transcript { status, ..Transcript::default() }, ..Reader::default() }
+    }
+
     fn read(body: &str, step: usize) -> Transcript {
-        let mut transcript = Transcript { status: 200, ..Transcript::default() };
+        let mut reader = reader(200);
         for piece in body.as_bytes().chunks(step) {
-            transcript.feed(piece, Instant::now());
+            reader.feed(piece, Instant::now());
         }
-        transcript.end();
-        transcript
+        reader.end();
+        reader.seen
     }
 
     #[test]
@@ -166,9 +177,9 @@ mod tests {
 
     #[test]
     fn an_http_error_is_read_from_its_body() {
-        let mut seen = Transcript { status: 429, ..Transcript::default() };
-        seen.feed(br#"{"error":{"code":429,"message":"later"}}"#, Instant::now());
-        seen.end();
-        assert_eq!(seen.error, Some((429, "later".into())));
+        let mut reader = reader(429);
+        reader.feed(br#"{"error":{"code":429,"message":"later"}}"#, Instant::now());
+        reader.end();
+        assert_eq!(reader.seen.error, Some((429, "later".into())));
     }
 }

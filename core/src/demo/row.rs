@@ -42,7 +42,7 @@ impl Litellm {
     pub(super) fn long(self) -> &'static str {
         match self {
             Litellm::Hang => "hang, 100 % of a core",
-            Litellm::FalseStop => "stop, [DONE]: error lost",
+            Litellm::FalseStop => "false stop, [DONE]",
             Litellm::Silence => "silence",
             Litellm::Empty => "200, empty answer, stop",
             Litellm::Http => "HTTP 429",

@@ -88,11 +88,11 @@ async fn perform() -> Result<bool, Error> {
     let scrapes = stage.scrapes;
     let headline = format!("{right} of {} rows are right", rows.len());
     screen.say(&format!(
-        "\n{}, in {:.0} s; litellm 1.83.9 hangs in {hangs} of them.\n\
+        "\n{}, in {:.0} s. litellm 1.83.9 (vertex_ai/) hangs in {hangs} of them.\n\
          {streams} faulty streams ran beside {streams} healthy ones; the longest silence in a healthy\n\
          one was {}. /metrics answered {} of {} times, at worst in {}.\n\
          {end}\n\n\
-         Next:  tidegate serve                   simulated models, and a curl line to paste\n       \
+         Next:  tidegate serve                   simulated models, and a curl to paste\n       \
          tidegate serve -c config.yaml    your own litellm configuration",
         style.bold(headline),
         begun.elapsed().as_secs_f64(),

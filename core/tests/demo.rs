@@ -1,4 +1,5 @@
 //! The demo, as a stranger runs it: the built program, its plugins beside it, and every row right.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};

@@ -58,7 +58,11 @@ mod tests {
     async fn a_busy_process_is_not_calm_and_a_lost_one_is_none() {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| while !stop.load(Relaxed) {});
+            scope.spawn(|| {
+                while !stop.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
             let runtime = std::thread::spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
                 runtime.block_on(Meter::new(std::process::id()).unwrap().settle())

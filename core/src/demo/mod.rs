@@ -8,6 +8,7 @@ mod play;
 mod proxy;
 mod row;
 mod scrape;
+mod screen;
 mod show;
 mod simulated;
 mod simulator;

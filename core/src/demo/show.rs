@@ -1,6 +1,8 @@
 //! `tidegate demo`: sets the stage, shows each row as it ends, and says what it all came to.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tidegate_sim::{Settings, service_account_json};
@@ -10,7 +12,9 @@ use tokio::time::Instant;
 use super::config::{self, GROUPS, KEY};
 use super::play::{PACE, Stage};
 use super::proxy::Proxy;
-use super::row::{self, Litellm, Row};
+use super::row::{self, Litellm};
+use super::scrape::Scrapes;
+use super::screen::Screen;
 use super::simulator::Simulator;
 use super::table::{Style, milliseconds};
 use crate::serve::Error;
@@ -47,61 +51,86 @@ async fn perform() -> Result<bool, Error> {
     std::fs::write(&file, config::founding(simulator.addr, &account)).map_err(system)?;
     let mut proxy = Proxy::start(&file).await?;
 
-    let style = screen.style;
-    screen.say(&format!(
-        "{}\n\n  config     {}\n{}\n  upstream   simulated Vertex AI, Gemini API and OpenAI on {}\n  proxy      pid {}, http://{}, http://{}/metrics\n",
-        style.bold("The stream that hung litellm (BerriAI/litellm#26015), through Tidegate"),
-        file.display(),
-        style.dim(
-            "             the report's own: vertex_ai/gemini-3.1-pro-preview, num_retries: 0,\n             \
-             allowed_fails: 0, cooldown_time: 0, no fallbacks; and the same for\n             \
-             gemini/ and openai/. Only addresses and credentials lead elsewhere."
-        ),
-        simulator.addr,
-        proxy.pid(),
-        proxy.data,
-        proxy.admin,
-    ))?;
-    screen.say(&style.head())?;
+    screen.say(&introduction(screen.style, &file, simulator.addr, &proxy)).map_err(system)?;
+    screen.say(&screen.style.head()).map_err(system)?;
     let mut stage = Stage::set(&proxy).await?;
-    let rows = row::all();
-    let (mut right, mut gap) = (0, Duration::ZERO);
-    for row in &rows {
-        screen.playing(row)?;
-        let verdict = stage.play(row).await;
-        screen.done(&style.row(row, &verdict))?;
-        right += usize::from(verdict.is_right());
-        gap = gap.max(verdict.gap);
+    let mut total = Total::default();
+    for row in row::all() {
+        screen.playing(&row).map_err(system)?;
+        let verdict = stage.play(&row).await;
+        screen.done(&screen.style.row(&row, &verdict)).map_err(system)?;
+        total.rows += 1;
+        total.right += usize::from(verdict.is_right());
+        total.hangs += usize::from(row.litellm == Litellm::Hang);
+        total.gap = total.gap.max(verdict.gap);
     }
     let asked = Instant::now();
-    let stopped = proxy.stop(STOP).await;
-    let clean = stopped.is_some_and(|status| status.success());
-    let end = match stopped {
-        Some(status) if clean => {
-            format!("SIGTERM ended the proxy in {} ({status}).", milliseconds(asked.elapsed()))
-        }
-        Some(status) => format!("SIGTERM ended the proxy badly: {status}."),
-        None => "SIGTERM did not end the proxy.".to_owned(),
+    let ended = proxy.stop(STOP).await;
+    let good = total.right == total.rows && ended.is_some_and(|status| status.success());
+    screen.say(&total.summary(screen.style, begun.elapsed(), stage.scrapes)).map_err(system)?;
+    let end = match ended {
+        Some(status) => format!("SIGTERM ended the proxy in {} ({status}).", milliseconds(asked.elapsed())),
+        None => format!("SIGTERM did not end the proxy within {STOP:?}."),
     };
-    let streams = rows.len() * GROUPS.len();
-    let hangs = rows.iter().filter(|row| row.litellm == Litellm::Hang).count();
-    let scrapes = stage.scrapes;
-    let headline = format!("{right} of {} rows are right", rows.len());
-    screen.say(&format!(
-        "\n{}, in {:.0} s. litellm 1.83.9 (vertex_ai/) hangs in {hangs} of them.\n\
-         {streams} faulty streams ran beside {streams} healthy ones; the longest silence in a healthy\n\
-         one was {}. /metrics answered {} of {} times, at worst in {}.\n\
-         {end}\n\n\
-         Next:  tidegate serve                   simulated models, and a curl to paste\n       \
-         tidegate serve -c config.yaml    your own litellm configuration",
-        style.bold(headline),
-        begun.elapsed().as_secs_f64(),
-        milliseconds(gap),
-        scrapes.answered,
-        scrapes.asked,
-        milliseconds(scrapes.slowest),
-    ))?;
-    Ok(right == rows.len() && clean)
+    screen.say(&end).map_err(system)?;
+    if good {
+        screen.say(NEXT)
+    } else {
+        screen.say(&format!("\nThe proxy's last words:\n{}", proxy.last_words()))
+    }
+    .map_err(system)?;
+    Ok(good)
+}
+
+const NEXT: &str = "
+Next:  tidegate serve                   simulated models, and a curl to paste
+       tidegate serve -c config.yaml    your own litellm configuration";
+
+fn introduction(style: Style, file: &Path, upstream: SocketAddr, proxy: &Proxy) -> String {
+    let title = style.bold("The stream that hung litellm (BerriAI/litellm#26015), through Tidegate");
+    let told = style.dim(
+        "             the report's own: vertex_ai/gemini-3.1-pro-preview, num_retries: 0,
+             allowed_fails: 0, cooldown_time: 0, no fallbacks; and the same for
+             gemini/ and openai/. Only addresses and credentials lead elsewhere.",
+    );
+    let (file, pid, data, admin) = (file.display(), proxy.pid(), proxy.data, proxy.admin);
+    format!(
+        "{title}\n
+  config     {file}
+{told}
+  upstream   simulated Vertex AI, Gemini API and OpenAI on {upstream}
+  proxy      pid {pid}, http://{data}, http://{admin}/metrics
+"
+    )
+}
+
+/// What all rows came to.
+#[derive(Debug, Default)]
+struct Total {
+    rows: usize,
+    right: usize,
+    /// Rows that hang litellm.
+    hangs: usize,
+    /// The longest silence of any neighbour.
+    gap: Duration,
+}
+
+impl Total {
+    fn summary(&self, style: Style, took: Duration, scrapes: Scrapes) -> String {
+        let Self { rows, right, hangs, gap } = self;
+        let headline = style.bold(format!("{right} of {rows} rows are right"));
+        let streams = rows * GROUPS.len();
+        let Scrapes { asked, answered, slowest } = scrapes;
+        format!(
+            "
+{headline}, in {:.0} s. litellm 1.83.9 hangs in {hangs} of them.
+{streams} faulty streams ran beside {streams} healthy ones; the longest silence in a healthy
+one was {}. /metrics answered {answered} of {asked} times, at worst in {}.",
+            took.as_secs_f64(),
+            milliseconds(*gap),
+            milliseconds(slowest),
+        )
+    }
 }
 
 fn system(error: io::Error) -> Error {
@@ -114,40 +143,4 @@ fn quit(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
 
 fn interrupted() -> Error {
     Error::System("interrupted; the proxy and the simulator were ended".into())
-}
-
-/// Standard output.
-struct Screen {
-    style: Style,
-    terminal: bool,
-}
-
-impl Screen {
-    fn new() -> Self {
-        let terminal = io::stdout().is_terminal();
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let columns = terminal_size::terminal_size().map_or(80, |(width, _)| width.0);
-        let style = Style { wide: columns >= 120, color: terminal && !dumb && !set("NO_COLOR") };
-        Self { style, terminal: terminal && !dumb }
-    }
-
-    fn say(&self, text: &str) -> Result<(), Error> {
-        writeln!(io::stdout().lock(), "{text}").map_err(system)
-    }
-
-    /// Shows which row is under way, where that can be taken back.
-    fn playing(&self, row: &Row) -> Result<(), Error> {
-        if !self.terminal {
-            return Ok(());
-        }
-        let mut out = io::stdout().lock();
-        write!(out, "{}", self.style.playing(row)).and_then(|()| out.flush()).map_err(system)
-    }
-
-    /// Puts a row in its place.
-    fn done(&self, line: &str) -> Result<(), Error> {
-        let back = if self.terminal { "\r\x1b[K" } else { "" };
-        self.say(&format!("{back}{line}"))
-    }
 }

@@ -63,7 +63,7 @@ impl Verdict {
         match measured.cpu {
             Some(percent) if percent < CALM_PERCENT => {}
             Some(percent) => {
-                problems.push(format!("the proxy still used {percent:.0} % of a core after a second"))
+                problems.push(format!("the proxy still used {percent:.0} % of a core after a second"));
             }
             None => problems.push("the proxy is gone".into()),
         }
@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn each_fault_alone_makes_a_row_wrong() {
         let lie = || Outcome::Normal(String::new());
-        let faults: [(&str, fn(&mut Measured, Outcome)); 6] = [
+        type Spoil = fn(&mut Measured, Outcome);
+        let faults: [(&str, Spoil); 6] = [
             ("gemini/: expected HTTP 429", |row, lie| row.clients[1].2 = lie),
             ("the neighbour on openai/: expected its whole text", |row, lie| row.neighbours[0].1 = lie),
             ("heard nothing for", |row, _| row.neighbours[0].2 = SANE_GAP * 2),

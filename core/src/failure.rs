@@ -128,6 +128,11 @@ impl Failure {
         Self { retryable: false, ..Self::new(ErrorClass::Server, 500, message) }
     }
 
+    /// A defect of this program: the engine's answer fits no event that it was given.
+    pub fn out_of_order() -> Self {
+        Self::refusal(500, "the attempt engine was driven out of order")
+    }
+
     /// Tidegate is stopping and cannot wait longer.
     pub fn shutdown() -> Self {
         Self::new(ErrorClass::Server, 503, "the gateway is shutting down").retry_after(Duration::from_secs(1))

@@ -33,7 +33,7 @@ pub struct Gateway {
 impl Gateway {
     /// The state at start.
     pub fn new(routes: Routes, upstream: Upstream, metrics: Metrics, watchdog: Watchdog) -> Arc<Self> {
-        let gateway = Self {
+        Arc::new(Self {
             routes: ArcSwap::from_pointee(routes),
             upstream,
             metrics,
@@ -43,21 +43,12 @@ impl Gateway {
             draining: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cutting: watch::Sender::new(false),
-        };
-        gateway.prepare();
-        Arc::new(gateway)
+        })
     }
 
     /// Puts a new configuration in force. Requests in flight finish on the one they began with.
     pub fn swap(&self, routes: Routes) {
         self.routes.store(Arc::new(routes));
-        self.prepare();
-    }
-
-    fn prepare(&self) {
-        let routes = self.routes.load();
-        let groups = routes.config.groups.iter().map(|group| group.name.as_str());
-        self.metrics.prepare(groups, routes.deployments.iter().map(|deployment| &*deployment.name));
     }
 
     /// No new requests are wanted: readiness says so.

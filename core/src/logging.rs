@@ -4,9 +4,14 @@ use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
 
+/// The library that fetches Google tokens logs each of its tries with what the endpoint said; the last is an error that
+/// is reported anyway.
+const QUIET: &str = "gcp_auth=error";
+
 /// Starts it. `TIDEGATE_LOG` filters in `tracing`'s syntax; `fallback` is used without it.
 pub fn start(fallback: &str) {
-    let filter = EnvFilter::try_from_env("TIDEGATE_LOG").unwrap_or_else(|_| EnvFilter::new(fallback));
+    let filter = EnvFilter::try_from_env("TIDEGATE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("{fallback},{QUIET}")));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
     let started = if stderr().is_terminal() {
         let color = std::env::var_os("NO_COLOR").is_none();

@@ -21,7 +21,7 @@ use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
 use crate::relay::source::{Client, Source, Step};
 use crate::routing::Deployment;
-use crate::upstream::{self, Call, Target};
+use crate::upstream::{self, Call};
 
 /// How much of an error's body is read, and how long it may take.
 const ERROR_BODY: usize = 64 * 1024;
@@ -44,7 +44,6 @@ pub(super) enum Opened {
 impl Exchange {
     pub(super) async fn attempt(&self, target: u16) -> Result<Opened, Failure> {
         let deployment = self.deployment(target).clone();
-        let _in_flight = deployment.health.enter();
         let times = deployment.times(self.request.stream);
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
@@ -112,7 +111,7 @@ impl Exchange {
         })?;
         let call = Call {
             method: method.parse().map_err(|_| bad("a method that is not legal"))?,
-            url: url.parse::<Target>().map_err(|error| bad(&format!("a URL that is not usable: {error}")))?,
+            url: deployment.target(url)?,
             headers: fields,
             body: body.into(),
         };
@@ -130,7 +129,7 @@ impl Exchange {
         let framing = resolve(response.framing, &head.headers)?;
         let passes = self.passes(response);
         if passes && framing != Framing::Sse {
-            let whole = collect(body, &mut clocks, event_limit).await?;
+            let whole = self.collect(body, &mut clocks, event_limit).await?;
             return Err(match self.request.dialect.inspect_body(&whole) {
                 Seen::Error => head.classify_body(&whole),
                 _ => Failure::malformed("it answered a request for a stream with a whole body"),
@@ -199,7 +198,7 @@ impl Exchange {
         mut clocks: Clocks,
     ) -> Result<Opened, Failure> {
         let limit = usize::try_from(self.routes.config.tidegate.limits.body).unwrap_or(usize::MAX);
-        let body = collect(body, &mut clocks, limit).await?;
+        let body = self.collect(body, &mut clocks, limit).await?;
         let translated = if self.passes(response) {
             None
         } else {
@@ -221,6 +220,34 @@ impl Exchange {
             (_, Some(_)) => {
                 Err(Failure::plugin(&"the provider plugin's answer is not in the client's dialect"))
             }
+        }
+    }
+
+    /// The whole body, at most `limit` bytes of it.
+    async fn collect(
+        &self,
+        mut body: upstream::Body,
+        clocks: &mut Clocks,
+        limit: usize,
+    ) -> Result<Bytes, Failure> {
+        let mut whole = BytesMut::new();
+        loop {
+            let frame = within(clocks, poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await?;
+            let Some(frame) = frame else { return Ok(whole.freeze()) };
+            let frame = frame.map_err(|error| Failure::body(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            // A large answer comes in many pieces, and none of them goes to the client yet.
+            self.probe.moved();
+            let now = Instant::now();
+            clocks.byte(now);
+            clocks.content(now);
+            if whole.is_empty() && body.is_end_stream() {
+                return if data.len() > limit { Err(too_long(limit)) } else { Ok(data) };
+            }
+            if whole.len() + data.len() > limit {
+                return Err(too_long(limit));
+            }
+            whole.extend_from_slice(&data);
         }
     }
 
@@ -285,27 +312,6 @@ async fn within<F: Future>(clocks: &mut Clocks, work: F) -> Result<F::Output, Fa
         })
     })
     .await
-}
-
-/// The whole body, at most `limit` bytes of it.
-async fn collect(mut body: upstream::Body, clocks: &mut Clocks, limit: usize) -> Result<Bytes, Failure> {
-    let mut whole = BytesMut::new();
-    loop {
-        let frame = within(clocks, poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await?;
-        let Some(frame) = frame else { return Ok(whole.freeze()) };
-        let frame = frame.map_err(|error| Failure::body(&error))?;
-        let Ok(data) = frame.into_data() else { continue };
-        let now = Instant::now();
-        clocks.byte(now);
-        clocks.content(now);
-        if whole.is_empty() && body.is_end_stream() {
-            return if data.len() > limit { Err(too_long(limit)) } else { Ok(data) };
-        }
-        if whole.len() + data.len() > limit {
-            return Err(too_long(limit));
-        }
-        whole.extend_from_slice(&data);
-    }
 }
 
 fn too_long(limit: usize) -> Failure {

@@ -20,7 +20,7 @@ use crate::dialects::Request;
 use crate::failure::{Clock, Failure};
 use crate::gateway::Gateway;
 use crate::metrics::{Ending, LoopKind};
-use crate::routing::{Deployment, Group, Routes, group::seed};
+use crate::routing::{Deployment, Group, Routes, group::seed, health::InFlight};
 
 pub use reply::{Body, error};
 pub use stream::Streaming;
@@ -58,6 +58,8 @@ pub struct Exchange {
 struct Running {
     target: u16,
     started: Instant,
+    /// A stream counts until its end, not until its first content.
+    _in_flight: InFlight,
 }
 
 /// What the drive came to.
@@ -79,8 +81,7 @@ impl Exchange {
     ) -> Self {
         gateway.metrics.active.inc();
         gateway.counts.request();
-        let total =
-            group.targets.first().map_or(group.clocks.total, |target| target.times(request.stream).total);
+        let total = group.total(request.stream);
         Self {
             engine: Engine::new(group.limits(total), group.numbers.clone()),
             started: Instant::now(),
@@ -153,10 +154,7 @@ impl Exchange {
                 Command::Finish(Terminal::Error(reason)) => return Outcome::Failed(self.explain(reason)),
                 // The engine answers so to no event of this loop.
                 Command::Finish(_) | Command::Relay | Command::Ignore => {
-                    return Outcome::Failed(Failure::refusal(
-                        500,
-                        "the attempt engine was driven out of order",
-                    ));
+                    return Outcome::Failed(Failure::out_of_order());
                 }
             };
         }
@@ -179,7 +177,8 @@ impl Exchange {
             }
             self.visited.push(number);
         }
-        self.running = Some(Running { target, started: Instant::now() });
+        let in_flight = self.deployment(target).health.enter();
+        self.running = Some(Running { target, started: Instant::now(), _in_flight: in_flight });
         self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).name.clone());
         self.probe.phase(Phase::Connecting);
@@ -187,7 +186,7 @@ impl Exchange {
 
     fn observe_first_content(&self) {
         let took = self.started.elapsed().as_secs_f64();
-        self.gateway.metrics.first_token.with_label_values(&[&*self.group.name]).observe(took);
+        self.group.series.first_token.observe(took);
         if let Some(running) = &self.running {
             self.deployment(running.target).health.first_content(running.started.elapsed());
         }
@@ -198,12 +197,15 @@ impl Exchange {
         if let Some(running) = self.running.take() {
             let deployment = self.deployment(running.target);
             deployment.health.record(true);
-            self.gateway.metrics.attempts.with_label_values(&[&*deployment.name, "ok"]).inc();
+            deployment.series.ok.inc();
         }
     }
 
     /// The attempt in flight failed: says so to the engine.
-    fn fail(&mut self, failure: Failure) -> Command {
+    fn fail(&mut self, mut failure: Failure) -> Command {
+        if let Some(running) = &self.running {
+            failure.message = self.deployment(running.target).masked(failure.message);
+        }
         let event = Event::Failed(failure.for_engine());
         if let Some(running) = self.running.take() {
             self.record(&running, failure);
@@ -237,6 +239,11 @@ impl Exchange {
         if in_a_row == 3 && self.bytes_to_client == 0 {
             metrics.looped(LoopKind::Request);
         }
+    }
+
+    /// No further attempt can be made: what one would need is given back, and with it the client connection's buffer.
+    fn release(&mut self) {
+        self.request.body = bytes::Bytes::new();
     }
 
     fn now_ms(&self) -> u64 {
@@ -290,10 +297,15 @@ impl Exchange {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let metrics = &self.gateway.metrics;
-        metrics.request(&self.group.name, status, ending, self.started.elapsed());
-        let attempts = f64::from(self.engine.attempts());
-        metrics.attempts_per_request.with_label_values(&[&*self.group.name]).observe(attempts);
+        let series = &self.group.series;
+        if ending == Ending::Complete {
+            series.ok.inc();
+            series.complete.inc();
+        } else {
+            self.gateway.metrics.count(&self.group.name, status, ending);
+        }
+        series.duration.observe(self.started.elapsed().as_secs_f64());
+        series.attempts_per_request.observe(f64::from(self.engine.attempts()));
         tracing::debug!(
             group = %self.group.name, status, ending = ?ending, attempts = self.engine.attempts(),
             ms = self.now_ms(), "request ended"

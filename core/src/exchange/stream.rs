@@ -30,7 +30,8 @@ enum State {
 }
 
 impl Streaming {
-    pub(super) fn new(exchange: Exchange, live: Live, first: Bytes, ended: bool) -> Self {
+    pub(super) fn new(mut exchange: Exchange, live: Live, first: Bytes, ended: bool) -> Self {
+        exchange.release();
         exchange.probe.phase(Phase::Streaming);
         let mut stream = Self { exchange, live: Some(live), first: Some(first), state: State::Relaying };
         if ended {
@@ -100,12 +101,14 @@ impl Streaming {
 
     /// The attempt failed after content: the policy may order a cooldown, the client gets the failure.
     fn fail(&mut self, failure: Failure) -> Bytes {
-        let told = match self.exchange.fail(failure.clone()) {
-            Command::AskPolicy => match self.exchange.ask() {
-                Command::Finish(Terminal::Error(reason)) => self.exchange.explain(reason),
-                _ => failure,
-            },
-            _ => failure,
+        let command = match self.exchange.fail(failure) {
+            Command::AskPolicy => self.exchange.ask(),
+            command => command,
+        };
+        let told = match command {
+            Command::Finish(Terminal::Error(reason)) => self.exchange.explain(reason),
+            // The engine knows no other way out of a committed stream's failure.
+            _ => Failure::out_of_order(),
         };
         self.terminal(&told)
     }

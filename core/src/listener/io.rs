@@ -40,20 +40,55 @@ pub struct ClientIo {
     stream: TcpStream,
     shutter: Arc<Shutter>,
     idle: Duration,
+    opening: Option<Opening>,
     blocked: Option<Pin<Box<Sleep>>>,
     cut: IntCounter,
+}
+
+/// What HTTP/2 clients say first (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection whose protocol is not known yet. hyper-util waits for it without a clock; the one for request heads
+/// starts only then.
+struct Opening {
+    /// What is missing of the preface.
+    missing: &'static [u8],
+    clock: Pin<Box<Sleep>>,
 }
 
 impl ClientIo {
     /// Wraps an accepted connection. `shut` and `cut` count its two unnatural ends.
     pub fn new(stream: TcpStream, idle: Duration, shut: IntCounter, cut: IntCounter) -> Self {
         let shutter = Arc::new(Shutter { socket: Mutex::new(Some(stream.as_raw_fd())), shut });
-        Self { stream, shutter, idle, blocked: None, cut }
+        let opening = Some(Opening { missing: PREFACE, clock: Box::pin(sleep(idle)) });
+        Self { stream, shutter, idle, opening, blocked: None, cut }
     }
 
     /// The handle for the watchdog.
     pub fn shutter(&self) -> Arc<Shutter> {
         self.shutter.clone()
+    }
+
+    /// Looks at what was just read until it tells the protocol.
+    fn heard(
+        &mut self,
+        cx: &mut Context<'_>,
+        said: &[u8],
+        read: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        let Some(opening) = &mut self.opening else { return read };
+        if read.is_ready() {
+            opening.missing = opening.missing.strip_prefix(said).unwrap_or_default();
+            if said.is_empty() || opening.missing.is_empty() {
+                self.opening = None;
+            }
+            return read;
+        }
+        if opening.clock.as_mut().poll(cx).is_ready() {
+            self.cut.inc();
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client says nothing")));
+        }
+        Poll::Pending
     }
 
     fn clock<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -82,7 +117,9 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.heard(cx, &buf.filled()[before..], read)
     }
 }
 

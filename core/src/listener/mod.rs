@@ -62,11 +62,13 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     let server = Arc::new(server(usize::try_from(limits.header).unwrap_or(usize::MAX)));
     let graceful = GracefulShutdown::new();
     loop {
-        let Ok(seat) = seats.clone().acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // A full house must not keep it from being stopped.
+        let next = async { (seats.clone().acquire_owned().await, listener.accept().await) };
+        let (seat, accepted) = tokio::select! {
+            next = next => next,
             _ = stop.wait_for(|stop| *stop) => break,
         };
+        let Ok(seat) = seat else { break };
         match accepted {
             Ok((stream, peer)) => connect(&gateway, &server, &graceful, stream, peer, seat),
             Err(error) => {
@@ -138,8 +140,8 @@ fn connect(
             let (gateway, peer) = (gateway.clone(), Peer { addr, kill: kill.clone() });
             async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
         });
-        let connection = server.serve_connection(TokioIo::new(io), service);
-        let mut connection = pin!(watcher.watch(connection.into_owned()));
+        let mut connection =
+            pin!(watcher.watch(server.serve_connection(TokioIo::new(io), service).into_owned()));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             // Polled once more, each stream finds that it is to end.

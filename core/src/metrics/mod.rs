@@ -2,6 +2,7 @@
 //! of this program; anything else is `other`. Facts about single streams go to the admin API and the log.
 
 mod loops;
+mod series;
 mod watch;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use prometheus::{
 };
 
 pub use loops::{Amplification, ClientLoops, LoopKind};
+pub use series::{DeploymentSeries, GroupSeries};
 pub use watch::WatchdogCollector;
 
 /// The label of a model that is not configured.
@@ -87,7 +89,9 @@ macro_rules! metrics {
                 $(let $field: $type = $make?; registry.register(Box::new($field.clone()))?;)*
                 #[cfg(target_os = "linux")]
                 registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-                Ok(Self { registry, $($field,)* })
+                let metrics = Self { registry, $($field,)* };
+                metrics.prepare();
+                Ok(metrics)
             }
         }
     };
@@ -150,12 +154,9 @@ metrics! {
 }
 
 impl Metrics {
-    /// Makes the series of these names exist with the value 0, so that a rate is right from the first event.
-    pub fn prepare<'a>(
-        &self,
-        groups: impl Iterator<Item = &'a str>,
-        deployments: impl Iterator<Item = &'a str>,
-    ) {
+    /// Makes the series whose names are known exist with the value 0. Those of groups and deployments follow when they are
+    /// configured.
+    fn prepare(&self) {
         self.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         for kind in Ending::ALL {
             self.endings.with_label_values(&[kind.as_str()]);
@@ -169,33 +170,21 @@ impl Metrics {
         for result in ["ok", "refused"] {
             self.reloads.with_label_values(&[result]);
         }
-        for group in groups.chain([OTHER]) {
-            for status in ["200", "429", "500", "502", "503", "504"] {
-                self.requests.with_label_values(&[group, status]);
-            }
-            self.duration.with_label_values(&[group]);
-            self.first_token.with_label_values(&[group]);
-            self.attempts_per_request.with_label_values(&[group]);
-        }
-        for deployment in deployments {
-            for outcome in OUTCOMES {
-                self.attempts.with_label_values(&[deployment, outcome]);
-            }
-            for phase in ["start", "mid_stream"] {
-                self.upstream_429.with_label_values(&[deployment, phase]);
-            }
-            self.cooldowns.with_label_values(&[deployment]);
-            self.cooling.with_label_values(&[deployment]);
-        }
+        self.group(OTHER);
     }
 
     /// A request ended. `status`: the HTTP status that the client was given, 499 when it had left.
-    pub fn request(&self, group: &str, status: u16, ending: Ending, took: Duration) {
+    pub fn count(&self, group: &str, status: u16, ending: Ending) {
         let status = status.to_string();
         let status = STATUSES.iter().find(|known| **known == status).copied().unwrap_or(OTHER);
         self.requests.with_label_values(&[group, status]).inc();
         self.endings.with_label_values(&[ending.as_str()]).inc();
-        self.duration.with_label_values(&[group]).observe(took.as_secs_f64());
+    }
+
+    /// A request was refused before it came to a group.
+    pub fn refused(&self, status: u16, took: Duration) {
+        self.count(OTHER, status, Ending::Error);
+        self.duration.with_label_values(&[OTHER]).observe(took.as_secs_f64());
     }
 
     /// Counts one loop.

@@ -74,13 +74,18 @@ impl Clocks {
         self.bring_forward(now + self.limits.content_idle);
     }
 
-    /// Nothing but the upstream's end is missing: wait for it so long.
+    /// Nothing but the upstream's end is missing: wait for it so long, or as long as was said before if that is
+    /// shorter. No other clock counts any more.
     pub fn grace(&mut self, now: Instant, wait: Duration) {
-        let until = now + wait;
-        if self.grace.is_none() {
-            self.grace = Some(until);
-            self.bring_forward(until);
-        }
+        let until = self.grace.map_or(now + wait, |before| before.min(now + wait)).min(self.deadline);
+        self.grace = Some(until);
+        self.bring_forward(until);
+    }
+
+    /// The failure of the whole request's clock. It alone must be asked about while there is always more to relay:
+    /// the timer is looked at when there is nothing.
+    pub fn overdue(&self, now: Instant) -> Option<Failure> {
+        (now >= self.deadline).then(|| Failure::clock(Clock::Total, self.total))
     }
 
     /// Ready when one has run out.
@@ -106,6 +111,9 @@ impl Clocks {
     }
 
     fn next(&self) -> (Instant, Option<Clock>, Duration) {
+        if let Some(until) = self.grace {
+            return (until, None, Duration::ZERO);
+        }
         let content = match self.content {
             Some(last) => (last + self.limits.content_idle, Clock::ContentIdle, self.limits.content_idle),
             None => (self.called + self.limits.first_content, Clock::FirstContent, self.limits.first_content),
@@ -119,11 +127,6 @@ impl Clocks {
             if idle < next.0 {
                 next = (idle, Some(Clock::ByteIdle), self.limits.byte_idle);
             }
-        }
-        if let Some(until) = self.grace
-            && until < next.0
-        {
-            next = (until, None, Duration::ZERO);
         }
         next
     }
@@ -192,9 +195,23 @@ mod tests {
         assert!(expired(&mut long).await.contains("longer than 30s"));
         let now = Instant::now();
         let mut done = Clocks::start(limits, 30 * S, now + 30 * S, now);
+        done.grace(now, 9 * S);
         done.grace(now, S);
         done.grace(now, 9 * S);
         assert_eq!(expired(&mut done).await, "grace");
         assert_eq!(now.elapsed().as_secs(), 1);
+        assert!(done.overdue(now + 29 * S).is_none());
+        assert!(done.overdue(now + 30 * S).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_complete_answer_fails_by_no_clock() {
+        let mut clocks = clocks();
+        let now = Instant::now();
+        clocks.byte(now);
+        clocks.content(now);
+        clocks.grace(now, 30 * S);
+        assert_eq!(expired(&mut clocks).await, "grace");
+        assert_eq!(now.elapsed().as_secs(), 30);
     }
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
 use super::source::{Source, Step};
+use crate::failure::Failure;
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
@@ -18,6 +19,8 @@ const DRAIN_GRACE: Duration = Duration::from_millis(200);
 pub struct Live {
     source: Source,
     clocks: Clocks,
+    /// The request's time was over when the last data came.
+    overdue: Option<Failure>,
 }
 
 /// What a poll of a stream came to.
@@ -32,11 +35,14 @@ pub struct Moved {
 impl Live {
     /// `clocks` run since the call.
     pub fn new(source: Source, clocks: Clocks) -> Self {
-        Self { source, clocks }
+        Self { source, clocks, overdue: None }
     }
 
     /// The next step, or the failure of a clock.
     pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Moved {
+        if let Some(failure) = self.overdue.take() {
+            return Moved { step: Poll::Ready(Step::Failed(failure)), received: 0 };
+        }
         let step = self.source.poll_step(cx);
         let received = self.source.take_received();
         let content = matches!(step, Poll::Ready(Step::Data { content: true, .. }));
@@ -45,6 +51,9 @@ impl Live {
             self.clocks.byte(now);
             if content {
                 self.clocks.content(now);
+            }
+            if matches!(step, Poll::Ready(Step::Data { .. })) && !self.source.finished() {
+                self.overdue = self.clocks.overdue(now);
             }
             if self.source.finished() {
                 self.clocks.grace(now, FINISH_GRACE);

@@ -15,9 +15,14 @@ use super::plugins::Plugins;
 use crate::config::{self, Config, Env};
 use crate::dialects::Request;
 use crate::failure::Failure;
+use crate::metrics::{DeploymentSeries, Metrics};
 use crate::relay::clocks::Limits;
 use crate::secret::Secret;
+use crate::upstream::Target;
 use crate::upstream::auth::{Auth, GoogleToken};
+
+/// What is shorter than this is no key, and masking it would only spoil texts.
+const MIN_MASKED: usize = 8;
 
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +61,13 @@ pub struct Deployment {
     pub whole_times: Times,
     /// What is known of it.
     pub health: Arc<Health>,
+    /// What Prometheus sees of it.
+    pub series: DeploymentSeries,
     defaults: Map<String, Value>,
     secrets: HashMap<String, Secret>,
     google: Mutex<HashMap<String, Arc<GoogleToken>>>,
+    /// The last URL that its plugin gave, parsed: it is nearly always the same.
+    target: Mutex<Option<(String, Target)>>,
 }
 
 impl Deployment {
@@ -69,6 +78,7 @@ impl Deployment {
         name: String,
         plugins: &Plugins,
         env: &dyn Env,
+        metrics: &Metrics,
         health: Arc<Health>,
     ) -> Result<Self, String> {
         let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
@@ -93,6 +103,7 @@ impl Deployment {
         provider.self_test().map_err(|error| format!("{whose}: {error}"))?;
         Ok(Self {
             id: from.id.as_str().into(),
+            series: metrics.deployment(&name),
             name: name.into(),
             group: from.group.as_str().into(),
             model: from.model.clone(),
@@ -107,6 +118,7 @@ impl Deployment {
             defaults: from.defaults.clone(),
             secrets,
             google: Mutex::default(),
+            target: Mutex::default(),
         })
     }
 
@@ -137,6 +149,22 @@ impl Deployment {
         Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None))
     }
 
+    /// The URL that the plugin gave, parsed.
+    ///
+    /// # Errors
+    /// It is not one that can be called.
+    pub fn target(&self, url: String) -> Result<Target, Failure> {
+        let mut last = self.target.lock();
+        if let Some((_, target)) = last.as_ref().filter(|(known, _)| *known == url) {
+            return Ok(target.clone());
+        }
+        let target: Target = url.parse().map_err(|error| {
+            Failure::plugin(&format!("the provider plugin gave a URL that is not usable: {error}"))
+        })?;
+        *last = Some((url, target.clone()));
+        Ok(target)
+    }
+
     /// Turns what the plugin asked for into what the upstream room can do. A key never passes through the plugin.
     ///
     /// # Errors
@@ -156,6 +184,15 @@ impl Deployment {
             }
             Wanted::AwsSigV4 { .. } => Ok(Auth::AwsSigV4),
         }
+    }
+
+    /// A text from upstream without this deployment's secrets: some servers repeat the key that they refuse.
+    pub fn masked(&self, text: String) -> String {
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets = self.secrets.values().map(Secret::expose).chain(headers);
+        let secrets = secrets.filter(|secret| secret.len() >= MIN_MASKED);
+        secrets
+            .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "***") } else { text })
     }
 
     fn secret(&self, name: &str) -> Result<Secret, Failure> {

@@ -8,6 +8,7 @@ use tidegate_engine::Limits;
 
 use super::deployment::Deployment;
 use crate::config::{Clocks, Config};
+use crate::metrics::{GroupSeries, Metrics};
 
 /// The longest back-off, in milliseconds: litellm honours a Retry-After up to 60 s, and adds up to 0.75 s of jitter.
 const MAX_DELAY_MS: u64 = 61_000;
@@ -26,10 +27,17 @@ pub struct Group {
     pub fallbacks: u32,
     /// Of this group.
     pub clocks: Clocks,
+    /// Of this group.
+    pub series: GroupSeries,
 }
 
 impl Group {
-    pub(super) fn build(config: &Config, name: &str, deployments: &[Arc<Deployment>]) -> Self {
+    pub(super) fn build(
+        config: &Config,
+        name: &str,
+        deployments: &[Arc<Deployment>],
+        metrics: &Metrics,
+    ) -> Self {
         let reach = config.reach(name);
         let (mut targets, mut numbers) = (Vec::new(), Vec::new());
         for (number, group) in reach.iter().enumerate() {
@@ -44,6 +52,7 @@ impl Group {
             // How deep a chain may go is the policy's rule; no group is worth entering twice.
             fallbacks: u32::try_from(reach.len() - 1).unwrap_or(u32::MAX),
             clocks: config.clocks_for(name),
+            series: metrics.group(name),
         }
     }
 
@@ -55,6 +64,12 @@ impl Group {
             max_delay_ms: MAX_DELAY_MS,
             deadline_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// How long a request may take: as long as the most patient of the group's own deployments allows.
+    pub fn total(&self, stream: bool) -> Duration {
+        let own = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
+        own.map(|(target, _)| target.times(stream).total).max().unwrap_or(self.clocks.total)
     }
 
     /// The first target of a request: by weight among the available ones of the group, else of its fallbacks.

@@ -16,6 +16,7 @@ pub use health::Health;
 pub use plugins::Plugins;
 
 use crate::config::{self, Config, Env};
+use crate::metrics::Metrics;
 
 /// The policy that decides when a request is tried again.
 const POLICY: &str = "fallback";
@@ -43,6 +44,7 @@ impl Routes {
         config: Config,
         plugins: &Plugins,
         env: &dyn Env,
+        metrics: &Metrics,
         before: Option<&Routes>,
     ) -> Result<Self, String> {
         let policy = plugins
@@ -55,7 +57,7 @@ impl Routes {
         for (from, name) in config.deployments.iter().zip(names(&config.deployments)) {
             let known = before.and_then(|routes| routes.deployments.iter().find(|old| *old.id == *from.id));
             let health = known.map(|old| old.health.clone()).unwrap_or_default();
-            match Deployment::build(&config, from, name, plugins, env, health) {
+            match Deployment::build(&config, from, name, plugins, env, metrics, health) {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),
                 Err(reason) => skipped.push(reason),
             }
@@ -66,7 +68,9 @@ impl Routes {
         let groups = config
             .groups
             .iter()
-            .map(|group| (group.name.clone(), Arc::new(Group::build(&config, &group.name, &deployments))))
+            .map(|group| {
+                (group.name.clone(), Arc::new(Group::build(&config, &group.name, &deployments, metrics)))
+            })
             .collect();
         Ok(Self { config, policy, groups, deployments, skipped })
     }

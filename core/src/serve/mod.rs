@@ -68,7 +68,7 @@ impl Server {
 
         let routes = {
             let _runtime = runtime.enter();
-            Routes::build(config, &plugins, &ProcessEnv, None).map_err(Error::Config)?
+            Routes::build(config, &plugins, &ProcessEnv, &metrics, None).map_err(Error::Config)?
         };
         for skipped in &routes.skipped {
             tracing::error!("left out: {skipped}");

@@ -60,6 +60,7 @@ async fn reload(gateway: &Arc<Gateway>, plugins: &Arc<Plugins>, file: Option<&Pa
         return;
     };
     let (before, plugins, path) = (gateway.routes.load_full(), plugins.clone(), file.to_owned());
+    let shared = gateway.clone();
     let built = tokio::task::spawn_blocking(move || {
         let config = super::read(&path)?;
         super::guard_open_proxy(&config)?;
@@ -68,7 +69,7 @@ async fn reload(gateway: &Arc<Gateway>, plugins: &Arc<Plugins>, file: Option<&Pa
         if changed {
             tracing::warn!("listen and admin take effect at the next start");
         }
-        Routes::build(config, &plugins, &ProcessEnv, Some(&before)).map_err(Error::Config)
+        Routes::build(config, &plugins, &ProcessEnv, &shared.metrics, Some(&before)).map_err(Error::Config)
     });
     let result = match built.await {
         Ok(Ok(routes)) => {

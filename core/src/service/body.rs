@@ -5,18 +5,26 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 
 use crate::failure::Failure;
 
-/// The whole body. `idle`: the longest wait for its next piece.
-pub(super) async fn read(mut body: Incoming, limit: u64, idle: Duration) -> Result<Bytes, Failure> {
+/// The whole body. `idle`: the longest wait for its next piece; `total`: for all of it.
+pub(super) async fn read(
+    mut body: Incoming,
+    limit: u64,
+    idle: Duration,
+    total: Duration,
+) -> Result<Bytes, Failure> {
+    let deadline = Instant::now() + total;
     let too_long = || Failure::refusal(413, format!("the request is longer than {limit} bytes"));
     if body.size_hint().lower() > limit {
         return Err(too_long());
     }
     let mut whole = BytesMut::new();
     loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await;
+        let wait = deadline.min(Instant::now() + idle);
+        let frame = tokio::time::timeout_at(wait, body.frame()).await;
         let frame = frame.map_err(|_| Failure::refusal(408, "the request's body did not come"))?;
         let Some(frame) = frame else { return Ok(whole.freeze()) };
         let frame = frame.map_err(|_| Failure::bad_request("the request's body broke off"))?;

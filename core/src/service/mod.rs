@@ -17,7 +17,6 @@ use crate::dialects::Dialect;
 use crate::exchange::{self, Body, Caller, Exchange};
 use crate::failure::Failure;
 use crate::gateway::Gateway;
-use crate::metrics::{Ending, OTHER};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -35,10 +34,14 @@ pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming
         (&Method::POST, "/v1/chat/completions" | "/chat/completions") => {
             complete(gateway, peer, Dialect::OpenAiChat, request).await
         }
-        (&Method::GET, "/v1/models" | "/models") => models::list(&gateway, &request),
-        (&Method::GET, path) if health::is_path(path) => health::answer(&gateway, path).map(Body::from),
+        // hyper leaves out the body of an answer to HEAD.
+        (&Method::GET | &Method::HEAD, "/v1/models" | "/models") => models::list(&gateway, &request),
+        (&Method::GET | &Method::HEAD, path) if health::is_path(path) => {
+            health::answer(&gateway, path).map(Body::from)
+        }
         (_, "/v1/chat/completions" | "/chat/completions") => not_allowed("POST"),
-        (_, "/v1/models" | "/models") => not_allowed("GET"),
+        (_, "/v1/models" | "/models") => not_allowed("GET, HEAD"),
+        (_, path) if health::is_path(path) => not_allowed("GET, HEAD"),
         (method, path) => {
             let message = format!(
                 "{method} {path} is not served here; there are POST /v1/chat/completions, GET /v1/models and \
@@ -64,9 +67,11 @@ async fn complete(
 ) -> Response<Body> {
     let started = tokio::time::Instant::now();
     match begin(&gateway, peer, dialect, request).await {
-        Ok(exchange) => exchange.run().await,
+        // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must not
+        // hold what only its attempts needed.
+        Ok(exchange) => Box::pin(exchange.run()).await,
         Err(failure) => {
-            gateway.metrics.request(OTHER, failure.status, Ending::Error, started.elapsed());
+            gateway.metrics.refused(failure.status, started.elapsed());
             exchange::error(dialect, &failure)
         }
     }
@@ -82,7 +87,8 @@ async fn begin(
     let routes = gateway.routes.load_full();
     let identity = auth::check(&routes.config.general, request.headers())?;
     let tidegate = &routes.config.tidegate;
-    let body = body::read(request.into_body(), tidegate.limits.body, tidegate.clocks.client_idle).await?;
+    let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
+    let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await?;
     let request = dialect.decode(body).map_err(Failure::bad_request)?;
     let group = routes.group(&request.model).cloned().ok_or_else(|| {
         let names = routes.names().collect::<Vec<_>>().join(", ");

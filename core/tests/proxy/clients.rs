@@ -1,1 +1,81 @@
 //! Clients that stall, leave or ask for odd things.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use crate::harness::{Proxy, answering, eventually, pause, read_all};
+
+fn idle(limits: &str) -> Proxy {
+    Proxy::before(answering(""), limits)
+}
+
+#[test]
+fn a_client_that_says_nothing_is_cut() {
+    let proxy = idle("  clocks: {client_idle: 1s}");
+    for said in ["", "PRI * HTTP"] {
+        let closed = proxy.send(said).read(&mut [0; 64]);
+        assert!(matches!(closed, Ok(0)), "{said:?}: {closed:?}");
+    }
+}
+
+#[test]
+fn a_request_after_a_pause_is_served() {
+    let proxy = idle("  clocks: {client_idle: 1s}");
+    let mut client = proxy.send("G");
+    pause(Duration::from_millis(1500));
+    client.write_all(b"ET /health/liveness HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").unwrap();
+    assert!(read_all(&mut client).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_full_house_can_be_stopped() {
+    let mut proxy = idle("  limits: {connections: 2}\n  clocks: {drain: 1s}");
+    let _guests = [proxy.send("P"), proxy.send("P")];
+    assert!(eventually(|| proxy.gateway.metrics.connections.get() == 2));
+    pause(Duration::from_millis(100));
+    proxy.stop();
+    assert!(proxy.ends(), "it waits for a seat and not for the signal");
+}
+
+#[test]
+fn a_body_that_trickles_ends_with_the_request() {
+    let proxy = idle("  clocks: {total: 1s}");
+    let mut client =
+        proxy.send("POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n");
+    let mut sender = client.try_clone().unwrap();
+    let trickle = std::thread::spawn(move || {
+        for _ in 0..100 {
+            pause(Duration::from_millis(100));
+            if sender.write_all(b" ").is_err() {
+                return;
+            }
+        }
+    });
+    let mut head = [0; 12];
+    client.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 408");
+    assert!(!trickle.is_finished(), "the answer came while the body was still coming");
+    drop(client);
+    trickle.join().unwrap();
+}
+
+#[test]
+fn each_path_says_what_it_takes() {
+    let proxy = idle("");
+    for (line, status, allow) in [
+        ("HEAD /health/liveliness", "200", None),
+        ("HEAD /v1/models", "200", None),
+        ("GET /v1/models?x=1", "200", None),
+        ("POST /health/readiness", "405", Some("GET, HEAD")),
+        ("DELETE /v1/models", "405", Some("GET, HEAD")),
+        ("OPTIONS /v1/chat/completions", "405", Some("POST")),
+        ("GET /", "404", None),
+    ] {
+        let mut client = proxy.send(&format!("{line} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"));
+        let response = read_all(&mut client);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{line}: {response}");
+        let found = response.lines().find_map(|line| line.strip_prefix("allow: "));
+        assert_eq!(found, allow, "{line}");
+        assert!(!line.starts_with("HEAD") || response.ends_with("\r\n\r\n"), "{line}: {response}");
+    }
+}

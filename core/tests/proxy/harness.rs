@@ -58,7 +58,8 @@ impl Proxy {
 
     /// Sends a request for `m`; the answer is to be read.
     pub(crate) fn ask(&self, stream: bool) -> TcpStream {
-        let body = format!(r#"{{"model":"m","messages":[],"stream":{stream}}}"#);
+        let body =
+            format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"stream":{stream}}}"#);
         let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()

@@ -63,6 +63,17 @@ async fn a_connection_closed_in_the_pool_is_noticed_at_checkout() {
     first(&upstream, &server, OK).await;
 }
 
+/// Some servers say goodbye to an idle connection with a response that nobody asked for.
+#[tokio::test]
+async fn a_408_on_an_idle_connection_is_not_the_answer_to_the_next_call() {
+    let (server, upstream) = (Server::bind().await, upstream());
+    let mut peer = first(&upstream, &server, OK).await;
+    peer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").await;
+    peer.finish().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    first(&upstream, &server, OK).await;
+}
+
 #[tokio::test]
 async fn a_connection_that_dies_under_a_call_is_replaced_once() {
     for reset in [false, true] {

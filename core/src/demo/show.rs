@@ -30,11 +30,13 @@ pub fn play() -> Result<bool, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         let (mut term, mut int) = (quit(SignalKind::terminate())?, quit(SignalKind::interrupt())?);
+        let mut hangup = quit(SignalKind::hangup())?;
         // Whatever is dropped here ends: the proxy, the simulator, the temporary folder.
         tokio::select! {
             result = perform() => result,
             _ = term.recv() => Err(interrupted()),
             _ = int.recv() => Err(interrupted()),
+            _ = hangup.recv() => Err(interrupted()),
         }
     })
 }

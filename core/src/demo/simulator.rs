@@ -52,3 +52,20 @@ impl Drop for Simulator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::client;
+    use super::*;
+
+    #[tokio::test]
+    async fn it_serves_from_its_own_thread_until_it_is_dropped() {
+        let simulator = Simulator::start(Settings::default()).unwrap();
+        let addr = simulator.addr;
+        let (status, body) = client::get(addr, "/v1/models").await.unwrap();
+        assert!(status == 200 && body.contains("429-cut"), "{status} {body}");
+        assert!(Simulator::start(Settings { addr, ..Settings::default() }).is_err(), "the address is taken");
+        drop(simulator);
+        assert!(client::get(addr, "/v1/models").await.is_err());
+    }
+}

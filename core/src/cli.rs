@@ -36,5 +36,8 @@ pub enum Command {
         /// Where to listen.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010")]
         listen: SocketAddr,
+        /// Name the scenarios instead, one a line.
+        #[arg(long)]
+        list: bool,
     },
 }

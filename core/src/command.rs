@@ -45,6 +45,12 @@ pub fn sim(listen: SocketAddr) -> ExitCode {
     code(demo::simulate(listen))
 }
 
+/// `tidegate sim --list`.
+pub fn scenarios() -> ExitCode {
+    show(&demo::scenarios());
+    ExitCode::SUCCESS
+}
+
 fn code(result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -50,7 +50,7 @@ impl Routes {
         let policy = plugins
             .get(POLICY)
             .and_then(|plugin| plugin.policy())
-            .ok_or_else(|| format!("no policy plugin \"{POLICY}\" in any plugin folder"))?
+            .ok_or_else(|| plugins::missing(POLICY))?
             .create(&config.policy_json())
             .map_err(|error| format!("the policy \"{POLICY}\" refuses the configuration: {error}"))?;
         let (mut deployments, mut skipped) = (Vec::new(), Vec::new());

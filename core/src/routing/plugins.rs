@@ -127,6 +127,16 @@ fn folders(configured: &[PathBuf]) -> Vec<Folder> {
     folders
 }
 
+/// What to say where the plugin that nothing works without is in no folder.
+pub(super) fn missing(name: &str) -> String {
+    let beside = std::env::current_exe().ok();
+    let beside = beside.as_deref().and_then(Path::parent).unwrap_or(Path::new("(unknown)")).display();
+    format!(
+        "the plugin \"{name}\" was not found. Plugins are looked for in `tidegate.plugins.dirs`, beside the \
+         executable ({beside}) and in {SYSTEM_DIR}; in a checkout, `cargo build --workspace` makes them\n"
+    )
+}
+
 /// The name that `tidegate.plugins.use` knows a file by: without `libtidegate_plugin_` and its ending.
 fn file_name(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");

@@ -70,7 +70,8 @@ fn ticked(cell: &str) -> BTreeSet<String> {
 
 /// The rows of the page's tables of families.
 fn written(page: &str) -> BTreeMap<String, Family> {
-    let rows = page.lines().filter(|line| line.starts_with("| `tidegate_") || line.starts_with("| `process_"));
+    let rows =
+        page.lines().filter(|line| line.starts_with("| `tidegate_") || line.starts_with("| `process_"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         (cells[1].trim_matches('`').into(), Family { kind: cells[2].into(), labels: ticked(cells[3]) })

@@ -30,7 +30,8 @@ impl Hooks for Quiet {
 /// A scrape in which every family has a series.
 fn scrape() -> String {
     let metrics = Metrics::new().unwrap();
-    metrics.prepare(["a"].into_iter(), ["d"].into_iter());
+    metrics.group("a");
+    metrics.deployment("d");
     metrics.fallbacks.with_label_values(&["a", "b"]);
     for op in Op::ALL {
         metrics.plugin_call("p", op.name());

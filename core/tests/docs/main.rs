@@ -1,0 +1,7 @@
+//! The pages of `docs/` and the README against the program.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a page or a scrape of another form ends the test")]
+
+mod config;
+mod metrics;
+mod pages;

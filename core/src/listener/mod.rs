@@ -1,6 +1,7 @@
 //! Accepts clients: HTTP/1.1 and h2c, bounded in number, in header size and in time, and drained at the end.
 
 mod io;
+mod streams;
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use socket2::{Domain, Socket, Type};
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use io::{ClientIo, Shutter};
+use streams::Streams;
 
 use crate::gateway::Gateway;
 use crate::service::{self, Peer};
@@ -59,7 +61,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     let limits = gateway.routes.load().config.tidegate.limits;
     let seats =
         Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(server(usize::try_from(limits.header).unwrap_or(usize::MAX)));
+    let server = Arc::new(server(&gateway, usize::try_from(limits.header).unwrap_or(usize::MAX)));
     let graceful = GracefulShutdown::new();
     loop {
         // A full house must not keep it from being stopped.
@@ -95,8 +97,8 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     }
 }
 
-fn server(header: usize) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn server(gateway: &Arc<Gateway>, header: usize) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams::new(gateway.clone()));
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -113,7 +115,7 @@ fn server(header: usize) -> auto::Builder<TokioExecutor> {
 
 fn connect(
     gateway: &Arc<Gateway>,
-    server: &Arc<auto::Builder<TokioExecutor>>,
+    server: &Arc<auto::Builder<Streams>>,
     graceful: &GracefulShutdown,
     stream: TcpStream,
     addr: SocketAddr,

@@ -3,5 +3,6 @@
 
 mod clients;
 mod harness;
+mod http2;
 mod limits;
 mod terminals;

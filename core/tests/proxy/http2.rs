@@ -29,14 +29,17 @@ async fn a_client_that_keeps_its_window_shut_is_cut() {
         while client.write_all(chunk("a").as_bytes()).is_ok() {}
     });
     let proxy = Proxy::before(flood, "  clocks: {client_idle: 1s}");
-    let (_send, response) = ask(&proxy, 100).await;
-    let mut body = response.await.unwrap().into_body();
-    let active = || proxy.gateway.metrics.active.get();
-    assert_eq!(active(), 1);
-    // It never gives back what it has taken of the window.
-    let reset = async { while let Some(Ok(_)) = body.data().await {} };
-    assert!(tokio::time::timeout(PATIENCE, reset).await.is_ok(), "its stream goes on for ever");
-    assert!(eventually(|| active() == 0), "its request goes on for ever");
+    for window in [100, 0] {
+        let (_send, response) = ask(&proxy, window).await;
+        let mut body = response.await.unwrap().into_body();
+        let active = || proxy.gateway.metrics.active.get();
+        assert_eq!(active(), 1);
+        // It never gives back what it has taken of the window.
+        let reset = async { while let Some(Ok(_)) = body.data().await {} };
+        let reset = tokio::time::timeout(PATIENCE, reset).await;
+        assert!(reset.is_ok(), "with a window of {window} its stream goes on for ever");
+        assert!(eventually(|| active() == 0), "with a window of {window} its request goes on for ever");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
 
 mod attempt;
+pub mod outlet;
 mod policy;
 mod reply;
 mod stream;

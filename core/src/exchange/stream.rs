@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tidegate_engine::{Command, Event, Terminal};
 use tidegate_watchdog::Phase;
 
-use super::Exchange;
+use super::{Exchange, outlet};
 use crate::failure::Failure;
 use crate::metrics::Ending;
 use crate::relay::live::Live;
@@ -42,8 +42,13 @@ impl Streaming {
 
     /// The next bytes for the client; `None` at the end.
     pub(super) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        outlet::asked();
         let probe = self.exchange.probe.clone();
-        probe.poll(|| self.poll_inner(cx))
+        let bytes = probe.poll(|| self.poll_inner(cx));
+        if matches!(bytes, Poll::Ready(Some(_))) {
+            outlet::given();
+        }
+        bytes
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {

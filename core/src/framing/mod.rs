@@ -118,6 +118,10 @@ impl Framer {
     }
 }
 
+/// Room that one large read leaves to the next: many items, and joined text, are rare.
+const KEPT_ITEMS: usize = 256;
+const KEPT_JOINED: usize = 4096;
+
 /// What has been read and not completed, and the list of what has.
 ///
 /// While nothing is kept, a read is scanned where it is and given back as it came.
@@ -137,8 +141,7 @@ impl Buffer {
         limit: usize,
         scan: impl FnOnce(&[u8], &mut Vec<Item>, &mut Vec<u8>) -> usize,
     ) -> Result<Block<'_>, TooLong> {
-        self.items.clear();
-        self.joined.clear();
+        self.clear();
         let bytes = if self.kept.is_empty() {
             let taken = scan(&chunk, &mut self.items, &mut self.joined);
             self.kept.extend_from_slice(&chunk[taken..]);
@@ -155,11 +158,17 @@ impl Buffer {
     }
 
     fn finish(&mut self, scan: impl FnOnce(&[u8], &mut Vec<Item>, &mut Vec<u8>)) -> Block<'_> {
-        self.items.clear();
-        self.joined.clear();
+        self.clear();
         scan(&self.kept, &mut self.items, &mut self.joined);
         let bytes = self.split(self.kept.len());
         Block { bytes, items: &self.items, joined: &self.joined }
+    }
+
+    fn clear(&mut self) {
+        self.items.clear();
+        self.joined.clear();
+        self.items.shrink_to(KEPT_ITEMS);
+        self.joined.shrink_to(KEPT_JOINED);
     }
 
     fn split(&mut self, taken: usize) -> Bytes {

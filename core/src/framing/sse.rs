@@ -16,6 +16,9 @@ pub struct Sse {
     limit: usize,
 }
 
+/// Places of lines that an idle stream keeps room for.
+const KEPT_LINES: usize = 16;
+
 #[derive(Debug, Default)]
 struct State {
     /// Where the event that is being read starts.
@@ -106,6 +109,10 @@ impl State {
     /// Moves all places down to the first byte that is not taken; gives how many are.
     fn rebase(&mut self) -> usize {
         let taken = self.start;
+        if taken == 0 {
+            // An event of many lines must not be gone through again with every read.
+            return 0;
+        }
         self.start = 0;
         self.line -= taken;
         self.scanned = self.scanned.saturating_sub(taken);
@@ -210,6 +217,7 @@ impl State {
             }
         };
         self.data.clear();
+        self.data.shrink_to(KEPT_LINES);
         items.push(item);
     }
 }

@@ -182,3 +182,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_event_of_many_lines_is_gone_through_once() {
+    // Two hundred thousand lines in small reads: going through all of them at each read is seen at once.
+    let reads = vec![&b"data:a\ndata:\ndata:b\ndata:\ndata:\n"[..]; 40_000];
+    let mut framer = Framer::Sse(Sse::new(8 << 20));
+    for read in reads {
+        assert!(framer.push(Bytes::from_static(read)).expect("within the limit").is_empty());
+    }
+    let block = framer.push(Bytes::from_static(b"\n")).expect("within the limit");
+    assert_eq!(block.events().map(|event| event.data.len()).collect::<Vec<_>>(), [40_000 * 7 - 1]);
+}

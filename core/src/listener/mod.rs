@@ -2,6 +2,7 @@
 
 mod io;
 mod protocol;
+mod streams;
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use io::{ClientIo, Shutter};
+use streams::Streams;
 
 use protocol::{Protocol, Protocols};
 
@@ -52,7 +54,10 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
     let limits = gateway.routes.load().config.tidegate.limits;
     let seats =
         Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
-    let protocols = Arc::new(Protocols::new(usize::try_from(limits.header).unwrap_or(usize::MAX)));
+    let protocols = Arc::new(Protocols::new(
+        Streams::new(gateway.clone()),
+        usize::try_from(limits.header).unwrap_or(usize::MAX),
+    ));
     let graceful = GracefulShutdown::new();
     loop {
         // A full house must not keep it from being stopped.

@@ -4,9 +4,11 @@ use std::io::{Error, ErrorKind, Result};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+
+use super::streams::Streams;
 
 /// A client that has not sent its whole head by then is cut.
 const HEADER_TIME: Duration = Duration::from_secs(30);
@@ -26,7 +28,7 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// How connections are served.
 pub(super) struct Protocols {
     pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) http2: http2::Builder<Streams>,
 }
 
 /// What a client speaks.
@@ -37,11 +39,11 @@ pub(super) enum Protocol {
 }
 
 impl Protocols {
-    /// `header`: bytes of the longest head.
-    pub(super) fn new(header: usize) -> Self {
+    /// `streams` runs the streams of h2c connections; `header`: bytes of the longest head.
+    pub(super) fn new(streams: Streams, header: usize) -> Self {
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(header.max(MIN_HEADER));
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(streams);
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(H2_STREAMS)

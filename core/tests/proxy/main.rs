@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop where it stands")]
 
 mod clients;
+mod counts;
 mod harness;
+mod http2;
 mod limits;
 mod terminals;

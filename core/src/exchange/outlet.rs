@@ -1,0 +1,32 @@
+//! Tells the task that carries a stream whether its client takes what it is given.
+//!
+//! Over HTTP/2 a client can keep its window shut while its connection lives: hyper then no longer polls the stream's
+//! body, and none of the clocks behind it. What polls the task can still see since when the body was not asked.
+
+use std::cell::Cell;
+
+use tokio::time::Instant;
+
+tokio::task_local! {
+    static GIVEN: Cell<Option<Instant>>;
+}
+
+/// Runs `stream`, the whole task of one stream, so that [`given_since`] works in it.
+pub async fn watched<F: Future>(stream: F) -> F::Output {
+    GIVEN.scope(Cell::new(None), stream).await
+}
+
+/// Since when the client has had bytes and not come for more; `None` while it waits for the stream.
+pub fn given_since() -> Option<Instant> {
+    GIVEN.try_with(Cell::get).ok().flatten()
+}
+
+/// The client has come for more.
+pub(super) fn asked() {
+    let _ = GIVEN.try_with(|given| given.set(None));
+}
+
+/// It has been given bytes. Costs a read of the time for HTTP/2 clients alone.
+pub(super) fn given() {
+    let _ = GIVEN.try_with(|given| given.set(Some(Instant::now())));
+}

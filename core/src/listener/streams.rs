@@ -1,0 +1,54 @@
+//! The tasks of single HTTP/2 streams, bounded in what hyper leaves unbounded.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use tokio::time::sleep;
+
+use crate::exchange::outlet;
+use crate::gateway::Gateway;
+
+/// Spawns them.
+#[derive(Clone)]
+pub(super) struct Streams {
+    gateway: Arc<Gateway>,
+}
+
+impl Streams {
+    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway }
+    }
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let idle = self.gateway.routes.load().config.tidegate.clocks.client_idle;
+        tokio::spawn(outlet::watched(bounded(stream, idle, self.gateway.on_cut())));
+    }
+}
+
+/// Drops `stream`, which resets it, when its client has not come for more for `idle`. `cut` makes it look up once, to
+/// find that it is to end.
+async fn bounded(stream: impl Future<Output = ()>, idle: Duration, cut: impl Future<Output = ()>) {
+    let (mut stream, mut cut, mut timer) = (pin!(stream), pin!(cut), pin!(sleep(idle)));
+    let mut told = false;
+    poll_fn(|cx| {
+        told = told || cut.as_mut().poll(cx).is_ready();
+        if stream.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(since) = outlet::given_since() else { return Poll::Pending };
+        if timer.deadline() != since + idle {
+            timer.as_mut().reset(since + idle);
+        }
+        timer.as_mut().poll(cx)
+    })
+    .await;
+}

@@ -23,6 +23,8 @@ pub struct Failure {
     pub message: String,
     /// The provider's own word, such as `RESOURCE_EXHAUSTED`.
     pub code: Option<String>,
+    /// The clock that ran out, if one did.
+    pub clock: Option<Clock>,
 }
 
 /// Which clock ran out.
@@ -49,6 +51,7 @@ impl Failure {
             quota: false,
             message: message.into(),
             code: None,
+            clock: None,
         }
     }
 
@@ -118,7 +121,7 @@ impl Failure {
             Clock::ByteIdle => "the upstream sent no byte for",
             Clock::Total => "the request took longer than",
         };
-        Self::new(ErrorClass::Timeout, 504, format!("{what} {limit:?}"))
+        Self { clock: Some(clock), ..Self::new(ErrorClass::Timeout, 504, format!("{what} {limit:?}")) }
     }
 
     /// The watchdog ended the stream.

@@ -74,9 +74,10 @@ impl Op {
 /// How a call came back, before its answer is validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// `TG_OK` or `TG_PASS`, or a function without a status.
+    /// A function without a status, or a status by which the plugin did its work: that includes what it says of the
+    /// client's request or of the upstream's bytes.
     Ok,
-    /// A negative status other than `TG_E_PANIC`.
+    /// The plugin could not do its work.
     Error,
     /// `TG_E_PANIC`.
     Panic,
@@ -86,6 +87,11 @@ impl Outcome {
     fn of(answer: Status) -> Self {
         match answer {
             status::E_PANIC => Outcome::Panic,
+            status::E_INVALID
+            | status::E_UNSUPPORTED
+            | status::E_PROTOCOL
+            | status::E_TRUNCATED
+            | status::E_UPSTREAM => Outcome::Ok,
             negative if negative < 0 => Outcome::Error,
             _ => Outcome::Ok,
         }

@@ -30,15 +30,19 @@ const ERROR_TIME: Duration = Duration::from_secs(5);
 /// An answer that the client can be given.
 pub(super) enum Opened {
     /// A stream at its first content; or at its end, if it had none.
-    Stream {
-        live: Live,
-        /// Everything up to there.
-        first: Bytes,
-        /// It has ended, well.
-        ended: bool,
-    },
+    Stream(OpenStream),
     /// A whole body in the client's dialect.
     Whole(Bytes),
+}
+
+/// A stream that the client can be given.
+pub(super) struct OpenStream {
+    /// What is still to come. Boxed, because it moves from the attempt to the response's body.
+    pub(super) live: Box<Live>,
+    /// Everything up to the first content.
+    pub(super) first: Bytes,
+    /// It has ended, well.
+    pub(super) ended: bool,
 }
 
 impl Exchange {
@@ -150,12 +154,12 @@ impl Exchange {
         };
         let client = Client { dialect: self.request.dialect, include_usage: self.request.include_usage };
         let source = Source::new(body, framer, head, client, translator, event_limit);
-        self.first_content(Live::new(source, clocks), event_limit).await
+        self.first_content(Box::new(Live::new(source, clocks)), event_limit).await
     }
 
     /// Reads until there is content. What comes before it is held back, so that an error can still be an HTTP status
     /// and another attempt can still be made.
-    async fn first_content(&self, mut live: Live, limit: usize) -> Result<Opened, Failure> {
+    async fn first_content(&self, mut live: Box<Live>, limit: usize) -> Result<Opened, Failure> {
         let mut held = BytesMut::new();
         loop {
             let step = poll_fn(|cx| {
@@ -168,11 +172,11 @@ impl Exchange {
             match step.await {
                 Step::Data { bytes, content } => {
                     if content && held.is_empty() {
-                        return Ok(Opened::Stream { live, first: bytes, ended: false });
+                        return Ok(Opened::Stream(OpenStream { live, first: bytes, ended: false }));
                     }
                     held.extend_from_slice(&bytes);
                     if content {
-                        return Ok(Opened::Stream { live, first: held.freeze(), ended: false });
+                        return Ok(Opened::Stream(OpenStream { live, first: held.freeze(), ended: false }));
                     }
                     if held.len() > limit {
                         live.close(true);
@@ -182,7 +186,9 @@ impl Exchange {
                         )));
                     }
                 }
-                Step::Done => return Ok(Opened::Stream { live, first: held.freeze(), ended: true }),
+                Step::Done => {
+                    return Ok(Opened::Stream(OpenStream { live, first: held.freeze(), ended: true }));
+                }
                 Step::Failed(failure) => {
                     live.close(true);
                     return Err(failure);

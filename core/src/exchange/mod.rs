@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use http::Response;
 use tidegate_engine::{Command, Engine, Event, Reason, Terminal};
-use tidegate_watchdog::{Phase, Probe};
+use tidegate_watchdog::{Phase, Probe, Rule};
 use tokio::time::Instant;
 
 use crate::dialects::Request;
@@ -26,7 +26,7 @@ use crate::routing::{Deployment, Group, Routes, group::seed, health::InFlight};
 pub use reply::{Body, error};
 pub use stream::Streaming;
 
-use attempt::Opened;
+use attempt::{OpenStream, Opened};
 use policy::Record;
 
 /// What the listener knows of the client.
@@ -65,7 +65,7 @@ struct Running {
 
 /// What the drive came to.
 enum Outcome {
-    Stream(Opened),
+    Stream(OpenStream),
     Whole(bytes::Bytes),
     Failed(Failure),
 }
@@ -132,7 +132,7 @@ impl Exchange {
                 Command::Attempt { target } => {
                     self.begin(target);
                     match self.attempt(target).await {
-                        Ok(opened @ Opened::Stream { .. }) => {
+                        Ok(Opened::Stream(opened)) => {
                             self.observe_first_content();
                             self.engine.step(Event::Content);
                             return Outcome::Stream(opened);
@@ -236,6 +236,15 @@ impl Exchange {
             bytes_to_client: self.bytes_to_client,
             failure,
         });
+        match self.history.last().and_then(|record| record.failure.clock) {
+            Some(Clock::FirstContent | Clock::ContentIdle | Clock::ByteIdle) => {
+                self.gateway.watchdog.count(Rule::Idle);
+            }
+            Some(Clock::Total) | None => {}
+        }
+        if self.engine.attempts_left() == 0 && self.history.len() > 1 {
+            self.gateway.watchdog.count(Rule::Attempts);
+        }
         let in_a_row = self.history.iter().rev().take_while(|record| record.failure.status == 429).count();
         if in_a_row == 3 && self.bytes_to_client == 0 {
             metrics.looped(LoopKind::Request);

@@ -10,7 +10,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use hyper::body::{Frame, SizeHint};
 
-use super::attempt::Opened;
 use super::stream::Streaming;
 use super::{Exchange, Outcome};
 use crate::dialects::Dialect;
@@ -86,9 +85,8 @@ impl Exchange {
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
-            Outcome::Stream(Opened::Stream { live, first, ended }) => {
-                let mut response =
-                    Response::new(Body::Stream(Box::new(Streaming::new(self, live, first, ended))));
+            Outcome::Stream(opened) => {
+                let mut response = Response::new(Body::Stream(Box::new(Streaming::new(self, opened))));
                 let headers = response.headers_mut();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -96,7 +94,6 @@ impl Exchange {
                 headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
                 response
             }
-            Outcome::Stream(Opened::Whole(body)) => self.reply(Outcome::Whole(body)),
             Outcome::Failed(mut failure) => {
                 if matches!(failure.status, 429 | 503) {
                     let wait =

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tidegate_engine::{Command, Event, Terminal};
 use tidegate_watchdog::Phase;
 
+use super::attempt::OpenStream;
 use super::{Exchange, outlet};
 use crate::failure::Failure;
 use crate::metrics::Ending;
@@ -15,7 +16,7 @@ use crate::relay::source::Step;
 /// The body of a stream's response. Each of its frames is whole events.
 pub struct Streaming {
     exchange: Exchange,
-    live: Option<Live>,
+    live: Option<Box<Live>>,
     first: Option<Bytes>,
     state: State,
 }
@@ -30,7 +31,8 @@ enum State {
 }
 
 impl Streaming {
-    pub(super) fn new(mut exchange: Exchange, live: Live, first: Bytes, ended: bool) -> Self {
+    pub(super) fn new(mut exchange: Exchange, opened: OpenStream) -> Self {
+        let OpenStream { live, first, ended } = opened;
         exchange.release();
         exchange.probe.phase(Phase::Streaming);
         let mut stream = Self { exchange, live: Some(live), first: Some(first), state: State::Relaying };

@@ -79,6 +79,7 @@ impl Head {
             message: message
                 .unwrap_or_else(|| format!("the upstream answered with HTTP status {}", self.status)),
             code,
+            clock: None,
         }
     }
 }

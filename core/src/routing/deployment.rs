@@ -92,7 +92,7 @@ impl Deployment {
         let created = json!({
             "provider": manifest.prefix,
             "model": from.model,
-            "params": params(config, from, manifest, env),
+            "params": params(config, from, manifest, &secrets, env),
             "secrets": names,
         });
         let provider = plugin
@@ -250,6 +250,7 @@ fn params(
     config: &Config,
     from: &config::Deployment,
     manifest: &ProviderManifest,
+    secrets: &HashMap<String, Secret>,
     env: &dyn Env,
 ) -> Map<String, Value> {
     let mut params = from.params.clone();
@@ -261,7 +262,24 @@ fn params(
         let value = found.map(|text| Value::from(text.expose())).or_else(|| spec.default.clone());
         params.extend(value.map(|value| (name.clone(), value)));
     }
+    if !params.contains_key(PROJECT) && manifest.params.contains_key(PROJECT) {
+        params.extend(project(secrets).map(|project| (PROJECT.to_owned(), project.into())));
+    }
     params
+}
+
+/// Google's project, as the service account's key names it. A plugin cannot read it there.
+const PROJECT: &str = "vertex_project";
+
+fn project(secrets: &HashMap<String, Secret>) -> Option<String> {
+    let credentials = secrets.get("vertex_credentials")?.expose();
+    let file = if credentials.trim_start().starts_with('{') {
+        None
+    } else {
+        std::fs::read_to_string(credentials).ok()
+    };
+    let key: Value = serde_json::from_str(file.as_deref().unwrap_or(credentials)).ok()?;
+    key.get("project_id")?.as_str().map(str::to_owned)
 }
 
 fn headers(from: &config::Deployment) -> Result<HeaderMap, String> {

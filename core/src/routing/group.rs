@@ -56,6 +56,11 @@ impl Group {
         }
     }
 
+    /// Whether a deployment of its own, or of a fallback, can be called at all.
+    pub fn serves(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
     /// The budget of one request.
     pub fn limits(&self, total: Duration) -> Limits {
         Limits {

@@ -81,10 +81,12 @@ impl Routes {
         self.groups.get(self.config.resolved(model))
     }
 
-    /// The names that `/v1/models` lists.
+    /// The names that `/v1/models` lists: those that some deployment serves.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let aliases = self.config.aliases.keys().filter(|alias| !self.config.hidden_aliases.contains(*alias));
-        self.config.groups.iter().map(|group| &group.name).chain(aliases).map(String::as_str)
+        let served =
+            |name: &&String| self.groups.get(self.config.resolved(name)).is_some_and(|group| group.serves());
+        self.config.groups.iter().map(|group| &group.name).chain(aliases).filter(served).map(String::as_str)
     }
 }
 

@@ -347,7 +347,7 @@ tidegate:
     assert_eq!((ours.watchdog.r1_polls, ours.watchdog.r4_wall), (Some(10), Some(secs(3))));
     assert_eq!(ours.plugins.uses["gemini"].isolation, Some(tidegate::config::Isolation::Process));
     let warnings = messages(&config, Severity::Warning);
-    assert_eq!(warnings.len(), 2, "mid_stream and guard: {warnings:?}");
+    assert_eq!(warnings.len(), 3, "mid_stream and guard: {warnings:?}");
 }
 
 #[test]

@@ -54,6 +54,7 @@ const PROVIDER: &[&str] = &[
     "base_url",
     "api_version",
     "organization",
+    "drop_params",
     "project",
     "vertex_project",
     "vertex_location",
@@ -115,7 +116,6 @@ const REQUEST: &[&str] = &[
 const NOT_YET: &[(&str, &str)] = &[
     ("tags", "routing by tags is not supported yet; the deployment serves every request of its group"),
     ("tag_regex", "routing by tags is not supported yet; the deployment serves every request of its group"),
-    ("drop_params", "parameters are passed on as they come; the provider says if it refuses one"),
     ("additional_drop_params", "parameters are passed on as they come; the provider says if it refuses one"),
     ("allowed_openai_params", "parameters are passed on as they come; the list is not needed"),
     ("litellm_credential_name", "named credentials are not supported yet; write the credentials here"),

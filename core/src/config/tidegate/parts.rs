@@ -93,6 +93,12 @@ fn uses(sink: &mut Sink, node: &Node) -> BTreeMap<String, PluginUse> {
                 if key == "isolation" {
                     let words = [("inline", Isolation::Inline), ("process", Isolation::Process)];
                     plugin.isolation = choice(sink, key, &entry.node, &words);
+                    if plugin.isolation == Some(Isolation::Process) {
+                        sink.warn(
+                            &entry.node.place,
+                            "`process` is not supported yet; the plugin is called inline",
+                        );
+                    }
                     return;
                 }
                 let Some(text) = read::text(sink, key, &entry.node) else { return };

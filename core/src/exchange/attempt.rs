@@ -31,7 +31,7 @@ const ERROR_TIME: Duration = Duration::from_secs(5);
 pub(super) enum Opened {
     /// A stream at its first content; or at its end, if it had none.
     Stream {
-        live: Live,
+        live: Box<Live>,
         /// Everything up to there.
         first: Bytes,
         /// It has ended, well.
@@ -150,12 +150,12 @@ impl Exchange {
         };
         let client = Client { dialect: self.request.dialect, include_usage: self.request.include_usage };
         let source = Source::new(body, framer, head, client, translator, event_limit);
-        self.first_content(Live::new(source, clocks), event_limit).await
+        self.first_content(Box::new(Live::new(source, clocks)), event_limit).await
     }
 
     /// Reads until there is content. What comes before it is held back, so that an error can still be an HTTP status
     /// and another attempt can still be made.
-    async fn first_content(&self, mut live: Live, limit: usize) -> Result<Opened, Failure> {
+    async fn first_content(&self, mut live: Box<Live>, limit: usize) -> Result<Opened, Failure> {
         let mut held = BytesMut::new();
         loop {
             let step = poll_fn(|cx| {

@@ -15,7 +15,7 @@ use crate::relay::source::Step;
 /// The body of a stream's response. Each of its frames is whole events.
 pub struct Streaming {
     exchange: Exchange,
-    live: Option<Live>,
+    live: Option<Box<Live>>,
     first: Option<Bytes>,
     state: State,
 }
@@ -30,7 +30,7 @@ enum State {
 }
 
 impl Streaming {
-    pub(super) fn new(mut exchange: Exchange, live: Live, first: Bytes, ended: bool) -> Self {
+    pub(super) fn new(mut exchange: Exchange, live: Box<Live>, first: Bytes, ended: bool) -> Self {
         exchange.release();
         exchange.probe.phase(Phase::Streaming);
         let mut stream = Self { exchange, live: Some(live), first: Some(first), state: State::Relaying };

@@ -13,8 +13,9 @@ fn idle(limits: &str) -> Proxy {
 fn a_client_that_says_nothing_is_cut() {
     let proxy = idle("  clocks: {client_idle: 1s}");
     for said in ["", "PRI * HTTP"] {
-        let closed = proxy.send(said).read(&mut [0; 64]);
-        assert!(matches!(closed, Ok(0)), "{said:?}: {closed:?}");
+        // A server of HTTP/2 says its settings first.
+        let closed = proxy.send(said).read_to_end(&mut Vec::new());
+        assert!(closed.is_ok(), "{said:?}: {closed:?}");
     }
 }
 

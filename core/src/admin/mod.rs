@@ -29,6 +29,9 @@ const CONNECTIONS: usize = 64;
 /// A client of the admin port that has not sent its head by then is cut.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
+/// How long a connection lives. A client that does not read what it asked for must not keep its seat.
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
+
 /// Starts the thread. It ends with the process.
 ///
 /// # Errors
@@ -68,8 +71,11 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
             });
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
-            if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "an admin connection ended badly");
+            let connection = server.serve_connection(TokioIo::new(stream), service);
+            match tokio::time::timeout(CONNECTION_TIME, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended badly"),
+                Err(_) => tracing::debug!("an admin connection was cut"),
             }
         });
     }

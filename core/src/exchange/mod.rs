@@ -30,7 +30,7 @@ use attempt::{OpenStream, Opened};
 use policy::Record;
 
 /// What the listener knows of the client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     /// Its key, or its address where none is asked for: only to see a client that does not wait.
     pub identity: Vec<u8>,
@@ -264,7 +264,9 @@ impl Exchange {
     fn abort(&mut self, failure: Failure) -> Failure {
         self.engine.step(Event::Aborted);
         if let Some(running) = self.running.take() {
-            self.record(&running, failure.clone());
+            // Not the deployment's fault: its health does not hear of it.
+            let name = &self.deployment(running.target).name;
+            self.gateway.metrics.attempts.with_label_values(&[&**name, "aborted"]).inc();
         }
         failure
     }

@@ -48,8 +48,7 @@ pub struct ClientIo {
 /// What HTTP/2 clients say first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection whose protocol is not known yet. hyper-util waits for it without a clock; the one for request heads
-/// starts only then.
+/// A connection that has not said yet what it speaks. hyper waits for the rest of an HTTP/2 preface without a clock.
 struct Opening {
     /// What is missing of the preface.
     missing: &'static [u8],

@@ -124,7 +124,7 @@ fn connect(
             async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
         });
         let protocol = tokio::select! {
-            protocol = protocol::detect(io.stream()) => protocol,
+            protocol = protocol::detect(io.stream(), idle) => protocol,
             // It has asked for nothing yet.
             _ = stop.changed() => return,
         };

@@ -54,9 +54,9 @@ impl Protocols {
     }
 }
 
-/// Waits for the first bytes of `stream`. They are not consumed: a reader that puts them back in front would make
+/// Waits for the first bytes of `stream`, at most `idle`. They are not consumed: a reader that puts them back in front would make
 /// hyper's first buffer grow to 16 KiB, for as long as the connection lives.
-pub(super) async fn detect(stream: &TcpStream) -> Result<Protocol> {
+pub(super) async fn detect(stream: &TcpStream, idle: Duration) -> Result<Protocol> {
     let look = async {
         let mut seen = [0; PREFACE.len()];
         loop {
@@ -68,7 +68,7 @@ pub(super) async fn detect(stream: &TcpStream) -> Result<Protocol> {
             }
         }
     };
-    timeout(HEADER_TIME, look).await.unwrap_or_else(|_| Err(Error::from(ErrorKind::TimedOut)))
+    timeout(idle.min(HEADER_TIME), look).await.unwrap_or_else(|_| Err(Error::from(ErrorKind::TimedOut)))
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
             }
             client.shutdown().await
         };
-        let (told, written) = tokio::join!(detect(&server), writing);
+        let (told, written) = tokio::join!(detect(&server, HEADER_TIME), writing);
         written.and(told)
     }
 

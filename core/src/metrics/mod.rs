@@ -26,9 +26,10 @@ const STATUSES: [&str; 16] = [
 ];
 
 /// How an attempt can end; the failures are `Failure::kind`.
-const OUTCOMES: [&str; 16] = [
+const OUTCOMES: [&str; 17] = [
     "ok",
     "cancelled",
+    "aborted",
     "unknown",
     "rate_limit",
     "overloaded",

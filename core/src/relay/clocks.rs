@@ -82,10 +82,15 @@ impl Clocks {
         self.bring_forward(until);
     }
 
-    /// The failure of the whole request's clock. It alone must be asked about while there is always more to relay:
-    /// the timer is looked at when there is nothing.
-    pub fn overdue(&self, now: Instant) -> Option<Failure> {
-        (now >= self.deadline).then(|| Failure::clock(Clock::Total, self.total))
+    /// Whether the whole request's time is over. This alone must be asked while there is always more to relay: the
+    /// timer is looked at when there is nothing.
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.deadline
+    }
+
+    /// The failure that it then is.
+    pub fn total_over(&self) -> Failure {
+        Failure::clock(Clock::Total, self.total)
     }
 
     /// Ready when one has run out.
@@ -200,8 +205,8 @@ mod tests {
         done.grace(now, 9 * S);
         assert_eq!(expired(&mut done).await, "grace");
         assert_eq!(now.elapsed().as_secs(), 1);
-        assert!(done.overdue(now + 29 * S).is_none());
-        assert!(done.overdue(now + 30 * S).is_some());
+        assert!(!done.is_overdue(now + 29 * S));
+        assert!(done.is_overdue(now + 30 * S));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
 use super::source::{Source, Step};
-use crate::failure::Failure;
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
@@ -20,7 +19,7 @@ pub struct Live {
     source: Source,
     clocks: Clocks,
     /// The request's time was over when the last data came.
-    overdue: Option<Failure>,
+    overdue: bool,
 }
 
 /// What a poll of a stream came to.
@@ -35,13 +34,13 @@ pub struct Moved {
 impl Live {
     /// `clocks` run since the call.
     pub fn new(source: Source, clocks: Clocks) -> Self {
-        Self { source, clocks, overdue: None }
+        Self { source, clocks, overdue: false }
     }
 
     /// The next step, or the failure of a clock.
     pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Moved {
-        if let Some(failure) = self.overdue.take() {
-            return Moved { step: Poll::Ready(Step::Failed(failure)), received: 0 };
+        if self.overdue {
+            return Moved { step: Poll::Ready(Step::Failed(self.clocks.total_over())), received: 0 };
         }
         let step = self.source.poll_step(cx);
         let received = self.source.take_received();
@@ -53,7 +52,7 @@ impl Live {
                 self.clocks.content(now);
             }
             if matches!(step, Poll::Ready(Step::Data { .. })) && !self.source.finished() {
-                self.overdue = self.clocks.overdue(now);
+                self.overdue = self.clocks.is_overdue(now);
             }
             if self.source.finished() {
                 self.clocks.grace(now, FINISH_GRACE);

@@ -250,7 +250,7 @@ impl Reader {
             Seen::Done if self.answered => Err(Step::Done),
             Seen::Done => Err(Step::Failed(Failure::truncated("it ended before its answer began"))),
             Seen::Error => Err(self.upstream_error(event)),
-            Seen::Malformed => Err(Step::Failed(not_understood(event.data, last))),
+            Seen::Malformed => Err(Step::Failed(not_understood(event.data, Kind::Event, last))),
         }
     }
 
@@ -263,7 +263,7 @@ impl Reader {
         let document = bare_document(text);
         Step::Failed(match self.dialect.inspect_body(document) {
             Seen::Error => self.head.classify_event(b"", document),
-            _ => not_understood(document, last),
+            _ => not_understood(document, Kind::Stray, last),
         })
     }
 
@@ -285,7 +285,9 @@ impl Reader {
                 self.emit(out, batch)?;
                 return Err(Step::Failed(self.head.classify_event(event.name, data)));
             }
-            Err(PluginError::Protocol(_)) => return Err(Step::Failed(not_understood(data, last))),
+            Err(PluginError::Protocol(_)) => {
+                return Err(Step::Failed(not_understood(data, event.kind, last)));
+            }
             Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
         }
         let done = self.events.notes().iter().any(|(note, _)| *note == Note::Done);
@@ -384,15 +386,18 @@ fn bare_document(text: &[u8]) -> &[u8] {
 }
 
 /// A document that breaks off was cut; any other text was never the dialect's.
-fn not_understood(data: &[u8], last: bool) -> Failure {
+fn not_understood(data: &[u8], kind: Kind, last: bool) -> Failure {
     let cut = match serde_json::from_slice::<IgnoredAny>(data) {
         Err(error) => error.is_eof() || (last && error.classify() != serde_json::error::Category::Syntax),
         Ok(_) => false,
     };
     if cut || (last && std::str::from_utf8(data).is_err_and(|error| error.error_len().is_none())) {
-        Failure::truncated("it broke off inside an event")
-    } else {
-        let shown: String = String::from_utf8_lossy(&data[..data.len().min(80)]).escape_debug().collect();
-        Failure::malformed(format!("not an event of its dialect: \"{shown}\""))
+        return Failure::truncated("it broke off inside an event");
     }
+    if kind == Kind::Stray {
+        // The words of a middlebox. An event's data may be the answer itself, which belongs into no log.
+        let shown: String = String::from_utf8_lossy(&data[..data.len().min(80)]).escape_debug().collect();
+        return Failure::malformed(format!("text that is no event: \"{shown}\""));
+    }
+    Failure::malformed(format!("an event of {} bytes that is not in its dialect", data.len()))
 }

@@ -24,6 +24,13 @@ pub(super) fn signals(
     let (stopping, stopped) = watch::channel(false);
     let mut stop = stop.unwrap_or_else(|| watch::channel(false).1);
     let mut stoppable = true;
+    let reloading = gateway.clone();
+    // A task of its own: a configuration that cannot be read quickly must not keep SIGTERM waiting.
+    tokio::spawn(async move {
+        while hup.recv().await.is_some() {
+            reload(&reloading, &plugins, file.as_deref()).await;
+        }
+    });
     tokio::spawn(async move {
         let mut signalled = false;
         loop {
@@ -35,10 +42,6 @@ pub(super) fn signals(
                     if answer.is_err() {
                         continue;
                     }
-                }
-                _ = hup.recv() => {
-                    reload(&gateway, &plugins, file.as_deref()).await;
-                    continue;
                 }
             }
             if std::mem::replace(&mut signalled, true) {

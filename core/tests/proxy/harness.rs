@@ -21,6 +21,7 @@ pub(crate) const SSE: &str =
 /// A running server; dropping it drains and ends it.
 pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
+    pub(crate) admin: SocketAddr,
     pub(crate) gateway: Arc<Gateway>,
     stop: watch::Sender<bool>,
     serving: Option<JoinHandle<()>>,
@@ -38,10 +39,10 @@ impl Proxy {
         std::fs::write(&file, text).unwrap();
         let config = config::load(&file, &ProcessEnv).unwrap_or_else(|report| panic!("{report}"));
         let server = Server::start(config).unwrap_or_else(|error| panic!("{error:?}"));
-        let (addr, gateway) = (server.data, server.gateway().clone());
+        let (addr, admin, gateway) = (server.data, server.admin, server.gateway().clone());
         let (stop, stopped) = watch::channel(false);
         let serving = std::thread::spawn(move || server.run(None, Some(stopped)).expect("it serves"));
-        Self { addr, gateway, stop, serving: Some(serving) }
+        Self { addr, admin, gateway, stop, serving: Some(serving) }
     }
 
     /// One deployment of an OpenAI-compatible server at `upstream`.

@@ -5,12 +5,12 @@ use tidegate_watchdog::{Config, Mode};
 use crate::config::{Watchdog, WatchdogMode};
 
 pub(super) fn config(from: &Watchdog) -> Config {
-    let mut config = Config::default();
-    config.mode = match from.mode {
+    let mode = match from.mode {
         WatchdogMode::Enforce => Mode::Enforce,
         WatchdogMode::Observe => Mode::Observe,
         WatchdogMode::Off => Mode::Off,
     };
+    let mut config = Config { mode, ..Config::default() };
     let rules = &mut config.rules;
     let set = |slot: &mut std::time::Duration, value: Option<std::time::Duration>| {
         if let Some(value) = value {

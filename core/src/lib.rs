@@ -12,6 +12,8 @@ pub mod demo;
 pub mod dialects;
 pub mod exchange;
 pub mod failure;
+#[cfg(feature = "fault-hooks")]
+pub mod fault;
 pub mod framing;
 pub mod gateway;
 pub mod listener;

@@ -110,6 +110,13 @@ impl Dialect {
         }
     }
 
+    /// Whether an event's data is the normal end and nothing more.
+    pub fn is_done(self, data: &[u8]) -> bool {
+        match self {
+            Dialect::OpenAiChat => data == b"[DONE]",
+        }
+    }
+
     /// The body of an HTTP error.
     pub fn error_body(self, failure: &Failure) -> Vec<u8> {
         match self {

@@ -19,7 +19,7 @@ use crate::framing::{Framer, JsonArray, JsonLines, Sse};
 use crate::relay::classify::{Head, lend, unix_ms};
 use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
-use crate::relay::source::{Client, Source, Step};
+use crate::relay::source::{Client, Source, Step, bare_document};
 use crate::routing::Deployment;
 use crate::upstream::{self, Call};
 
@@ -28,6 +28,7 @@ const ERROR_BODY: usize = 64 * 1024;
 const ERROR_TIME: Duration = Duration::from_secs(5);
 
 /// An answer that the client can be given.
+#[expect(clippy::large_enum_variant, reason = "one a request, moved straight on into its stream")]
 pub(super) enum Opened {
     /// A stream at its first content; or at its end, if it had none.
     Stream(OpenStream),
@@ -219,11 +220,12 @@ impl Exchange {
             }
         };
         match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
-            (Seen::Chunk(chunk), translated) if chunk.is_answer() => {
-                Ok(Opened::Whole(translated.unwrap_or(body)))
+            (Seen::Chunk(chunk), translated) if chunk.finish => Ok(Opened::Whole(translated.unwrap_or(body))),
+            (Seen::Chunk(chunk), None) if chunk.content => {
+                Err(Failure::truncated("it does not say why it ends"))
             }
             (Seen::Error, None) => Err(head.classify_body(&body)),
-            (_, None) => Err(unreadable(&body)),
+            (_, None) => Err(self.unreadable(&head, &body)),
             (_, Some(_)) => {
                 Err(Failure::plugin(&"the provider plugin's answer is not in the client's dialect"))
             }
@@ -255,6 +257,15 @@ impl Exchange {
                 return Err(too_long(limit));
             }
             whole.extend_from_slice(&data);
+        }
+    }
+
+    /// Neither an answer nor an error as it stands; but Google puts errors into an array of one.
+    fn unreadable(&self, head: &Head, body: &[u8]) -> Failure {
+        let document = bare_document(body);
+        match self.request.dialect.inspect_body(document) {
+            Seen::Error => head.classify_body(document),
+            _ => unreadable(body),
         }
     }
 

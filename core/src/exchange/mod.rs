@@ -34,6 +34,9 @@ use policy::Record;
 pub struct Caller {
     /// Its key, or its address where none is asked for: only to see a client that does not wait.
     pub identity: Vec<u8>,
+    /// What the request asked to go wrong.
+    #[cfg(feature = "fault-hooks")]
+    pub fault: crate::fault::Fault,
 }
 
 /// A request on its way.
@@ -64,6 +67,7 @@ struct Running {
 }
 
 /// What the drive came to.
+#[expect(clippy::large_enum_variant, reason = "one a request, moved straight on into its reply")]
 enum Outcome {
     Stream(OpenStream),
     Whole(bytes::Bytes),

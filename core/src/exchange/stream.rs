@@ -70,6 +70,10 @@ impl Streaming {
         let Some(live) = &mut self.live else { return Poll::Ready(None) };
         match self.state {
             State::Relaying => {
+                #[cfg(feature = "fault-hooks")]
+                if self.exchange.caller.fault.takes(cx) {
+                    return Poll::Pending;
+                }
                 let moved = live.poll_step(cx);
                 if moved.received > 0 {
                     self.exchange.probe.moved();

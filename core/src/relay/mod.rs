@@ -3,4 +3,5 @@
 pub mod classify;
 pub mod clocks;
 pub mod live;
+mod passed;
 pub mod source;

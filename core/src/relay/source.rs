@@ -6,12 +6,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::Body as _;
 use serde::de::IgnoredAny;
 use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
 
 use super::classify::Head;
+use super::passed::Passed;
 use crate::dialects::{Dialect, Seen};
 use crate::failure::Failure;
 use crate::framing::{Block, Event, Framer, Kind};
@@ -205,7 +206,7 @@ impl Reader {
     fn read(&mut self, block: &Block<'_>, last: bool) -> Batch {
         let mut batch = Batch::default();
         let mut out = Vec::new();
-        let mut passed = 0;
+        let mut passed = Passed::of(&block.bytes);
         for event in block.events() {
             let result = match event.kind {
                 Kind::Stray if is_punctuation(event.data) => Ok(()),
@@ -216,8 +217,8 @@ impl Reader {
                 Kind::Stray => Err(self.stray(event.data, last)),
                 Kind::Event => self.pass(&event, last, &mut batch),
             };
-            if !matches!(result, Err(Step::Failed(_))) {
-                passed = event.raw.end;
+            if self.translator.is_none() && !matches!(result, Err(Step::Failed(_))) {
+                self.keep(event, &block.bytes, matches!(result, Err(Step::Done)), &mut passed);
             }
             if let Err(ending) = result {
                 batch.ending = Some(ending);
@@ -227,9 +228,11 @@ impl Reader {
         batch.bytes = if self.translator.is_some() {
             out.into()
         } else {
-            // Outside the items stand line ends alone.
-            let end = if batch.ending.is_none() { block.bytes.len() } else { passed };
-            closed(block.bytes.slice(..end))
+            if batch.ending.is_none() {
+                // Outside the items stand line ends alone.
+                passed.keep(block.bytes.len());
+            }
+            passed.closed()
         };
         if batch.content {
             self.empty = 0;
@@ -238,6 +241,28 @@ impl Reader {
             batch.ending.get_or_insert(Step::Failed(failure));
         }
         batch
+    }
+
+    /// Passes an item on as it came, unless the official SDKs would raise their own parser's error at it: empty data,
+    /// text between the events, bytes that are not text, anything around the terminal marker.
+    fn keep(&self, event: Event<'_>, bytes: &[u8], done: bool, passed: &mut Passed<'_>) {
+        // A line beside the data's own; the data itself has been looked at.
+        let more = event.raw.len() > event.data.len() + b"data: \r\n\r\n".len();
+        let is_text = || std::str::from_utf8(&bytes[event.raw.clone()]).is_ok();
+        match event.kind {
+            Kind::Stray => passed.replace(event.raw, b""),
+            Kind::Quiet if !is_text() => passed.replace(event.raw, b""),
+            Kind::Event if done && !self.dialect.is_done(event.data) => {
+                passed.replace(event.raw, self.dialect.done());
+            }
+            Kind::Event if event.data.trim_ascii().is_empty() => passed.replace(event.raw, b""),
+            Kind::Event if more && !is_text() => {
+                let mut framed = Vec::new();
+                self.dialect.frame(event.name, event.data, &mut framed);
+                passed.replace(event.raw, &framed);
+            }
+            Kind::Quiet | Kind::Event => passed.keep(event.raw.end),
+        }
     }
 
     fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<(), Step> {
@@ -353,32 +378,13 @@ impl Reader {
     }
 }
 
-/// Bytes that end with a blank line, added where the upstream left it out: what is sent next must not become part of
-/// the last event.
-fn closed(bytes: Bytes) -> Bytes {
-    if bytes.is_empty() || ends_with_blank_line(&bytes) {
-        return bytes;
-    }
-    let mut closed = BytesMut::with_capacity(bytes.len() + 2);
-    closed.extend_from_slice(&bytes);
-    closed.extend_from_slice(b"\n\n");
-    closed.freeze()
-}
-
-fn ends_with_blank_line(bytes: &[u8]) -> bool {
-    let before = bytes.strip_suffix(b"\r\n").or_else(|| bytes.strip_suffix(b"\n"));
-    before
-        .or_else(|| bytes.strip_suffix(b"\r"))
-        .is_some_and(|before| before.is_empty() || before.ends_with(b"\n") || before.ends_with(b"\r"))
-}
-
 /// The tail of a JSON array whose elements came as events.
 fn is_punctuation(text: &[u8]) -> bool {
     text.iter().all(|byte| matches!(byte, b'[' | b']' | b',') || byte.is_ascii_whitespace())
 }
 
 /// The document in `,{...}` or `[{...}]`, the forms that the tail of a JSON array has.
-fn bare_document(text: &[u8]) -> &[u8] {
+pub fn bare_document(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii();
     let text = text.strip_prefix(b",").unwrap_or(text).trim_ascii_start();
     let Some(inner) = text.strip_prefix(b"[") else { return text };

@@ -86,6 +86,8 @@ async fn begin(
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
     let identity = auth::check(&routes.config.general, request.headers())?;
+    #[cfg(feature = "fault-hooks")]
+    let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
     let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
     let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await?;
@@ -95,7 +97,12 @@ async fn begin(
         Failure::refusal(404, format!("there is no model \"{}\"; there are: {names}", request.model))
     })?;
     let identity = identity.unwrap_or_else(|| peer.addr.ip().to_string().into_bytes());
+    let caller = Caller {
+        identity,
+        #[cfg(feature = "fault-hooks")]
+        fault,
+    };
     let labels = Labels { group: group.name.clone(), ..Labels::default() };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
-    Ok(Exchange::new(gateway.clone(), routes, group, request, Caller { identity }, probe))
+    Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe))
 }

@@ -11,8 +11,8 @@
 //! - A retry prefers deployments that this request has not tried.
 //! - A request visits each group once, so a fallback cycle ends where it would return.
 //!
-//! Not here yet: context-window and content-policy fallback lists (a branch in [`fallbacks`]), routing strategies
-//! (`Policy::pick`), request-level options, and continuation of committed streams (a branch in [`decide`]).
+//! Not here yet: context-window and content-policy fallback lists (a branch in `fallbacks`), routing strategies
+//! (`Policy::pick`), request-level options, and continuation of committed streams (a branch in `decide`).
 #![forbid(unsafe_code)]
 
 mod backoff;

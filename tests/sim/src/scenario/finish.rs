@@ -19,7 +19,9 @@ pub(super) fn then_rst(context: &Context<'_>) -> Script {
 fn then(context: &Context<'_>, ending: Ending) -> Script {
     if context.mode == Mode::Whole {
         let body = say::whole(context, &FAULT_PIECES.concat(), &[], Usage::PLAIN);
-        return Script::json(200, body).framing(Framing::Length(None)).ending(ending);
+        // A client cannot see that such a connection is dead, so it is told not to use it again.
+        let script = Script::json(200, body).framing(Framing::Length(None)).ending(ending);
+        return if ending == Ending::Open { script.header("connection", "close") } else { script };
     }
     let mut say = Say::before_fault(context);
     say.finish("stop", Usage::PLAIN);

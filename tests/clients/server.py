@@ -1,0 +1,70 @@
+"""The real `tidegate sim` and `tidegate serve`, as child processes on free ports."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+
+
+class Server:
+    """A simulator, and a proxy in front of it with one group for each provider."""
+
+    def __init__(self, binary: str) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="tidegate-clients-")
+        self.children: list[subprocess.Popen[bytes]] = []
+        sim = self._start("sim", [binary, "sim", "--listen", "127.0.0.1:0"], "simulated providers")
+        self.sim = f"http://{sim['addr']}"
+        config = pathlib.Path(self.folder.name) / "config.yaml"
+        config.write_text(
+            f"""model_list:
+  - {{model_name: openai, litellm_params: {{model: openai/sim, api_base: "{self.sim}/v1", api_key: sim-key}}}}
+  - {{model_name: gemini, litellm_params: {{model: gemini/gemini-2.5-pro, api_base: "{self.sim}/v1beta", api_key: sim-key}}}}
+router_settings: {{num_retries: 0, cooldown_time: 0}}
+general_settings: {{master_key: sk-test}}
+tidegate: {{listen: "127.0.0.1:0", admin: "127.0.0.1:0"}}
+"""
+        )
+        proxy = self._start("serve", [binary, "serve", "-c", str(config)], "serving")
+        self.url = f"http://{proxy['data']}/v1"
+        self.admin = f"http://{proxy['admin']}"
+
+    def _start(self, name: str, command: list[str], ready: str) -> dict[str, str]:
+        log = pathlib.Path(self.folder.name) / f"{name}.log"
+        with log.open("wb") as stderr:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr, env={"HOME": self.folder.name})
+        self.children.append(child)
+        for _ in range(1200):
+            for line in log.read_text().splitlines():
+                if line.startswith("{") and (said := json.loads(line)).get("message") == ready:
+                    return said
+            if child.poll() is not None:
+                break
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"`{' '.join(command)}` did not start")
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"{self.admin}/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    def stop(self) -> None:
+        for child in self.children:
+            child.terminate()
+        for child in self.children:
+            try:
+                child.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self.children.clear()
+
+
+def binary() -> str:
+    path = os.environ.get("TIDEGATE_BIN")
+    if not path or not pathlib.Path(path).is_file():
+        raise SystemExit("set TIDEGATE_BIN to the built `tidegate`, as tests/run does")
+    return path

@@ -1,0 +1,126 @@
+//! Configurations whose providers are simulated.
+
+use std::fmt::Write;
+
+use tidegate_sim::{Dialect, Sim};
+
+/// The three kinds of upstream that every test of a stream is run against: group name and dialect.
+pub const PROVIDERS: [(&str, Dialect); 3] =
+    [("openai", Dialect::OpenAiChat), ("gemini", Dialect::Gemini), ("vertex", Dialect::Gemini)];
+
+/// A configuration being written.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    models: String,
+    router: String,
+    general: String,
+    clocks: String,
+    tidegate: String,
+}
+
+impl Setup {
+    /// One deployment of each kind on `sim`, no retries, no cooldowns, and default clocks.
+    pub fn of(sim: &Sim) -> Self {
+        let setup = Self::default().router("num_retries: 0").router("cooldown_time: 0");
+        PROVIDERS.iter().fold(setup, |setup, (name, _)| setup.model(name, name, sim, ""))
+    }
+
+    /// Adds a deployment of a kind of [`PROVIDERS`] to the group `name`. `more`: further `litellm_params`.
+    #[must_use]
+    pub fn model(mut self, name: &str, kind: &str, sim: &Sim, more: &str) -> Self {
+        let addr = sim.addr();
+        let params = match kind {
+            "openai" => format!("model: openai/sim, api_base: \"http://{addr}/v1\", api_key: sim-key"),
+            "gemini" => {
+                format!("model: gemini/gemini-2.5-pro, api_base: \"http://{addr}/v1beta\", api_key: sim-key")
+            }
+            _ => format!(
+                "model: vertex_ai/gemini-2.5-pro, vertex_project: p, vertex_location: us-central1, \
+                 vertex_credentials: '{}', api_base: \
+                 \"http://{addr}/v1/projects/p/locations/us-central1/publishers/google/models/gemini-2.5-pro\"",
+                sim.service_account_json().replace('\n', " ")
+            ),
+        };
+        let more = if more.is_empty() { String::new() } else { format!(", {more}") };
+        line(&mut self.models, &format!("  - {{model_name: {name}, litellm_params: {{{params}{more}}}}}"));
+        self
+    }
+
+    /// Adds a deployment from its `litellm_params` in flow style.
+    #[must_use]
+    pub fn params(mut self, name: &str, params: &str) -> Self {
+        line(&mut self.models, &format!("  - {{model_name: {name}, litellm_params: {{{params}}}}}"));
+        self
+    }
+
+    /// Adds a line to `router_settings`; a later line of one key takes the earlier's place.
+    #[must_use]
+    pub fn router(mut self, entry: &str) -> Self {
+        replace(&mut self.router, entry);
+        self
+    }
+
+    /// Adds a line to `general_settings`.
+    #[must_use]
+    pub fn general(mut self, entry: &str) -> Self {
+        replace(&mut self.general, entry);
+        self
+    }
+
+    /// Adds a line to `tidegate.clocks`.
+    #[must_use]
+    pub fn clock(mut self, entry: &str) -> Self {
+        replace(&mut self.clocks, entry);
+        self
+    }
+
+    /// Adds a line to `tidegate`.
+    #[must_use]
+    pub fn tidegate(mut self, entry: &str) -> Self {
+        replace(&mut self.tidegate, entry);
+        self
+    }
+
+    /// Clocks short enough for a test that waits for them, and long enough for a busy machine.
+    #[must_use]
+    pub fn short_clocks(self) -> Self {
+        self.clock("first_content: 3s").clock("content_idle: 2s").clock("byte_idle: 2s").clock("total: 30s")
+    }
+
+    /// The YAML, with free ports.
+    pub fn yaml(&self) -> String {
+        let mut yaml = format!("model_list:\n{}", self.models);
+        let mut section = |name: &str, lines: &str| {
+            if !lines.is_empty() {
+                // Writing to a string cannot fail.
+                let _ = write!(yaml, "{name}:\n{lines}");
+            }
+        };
+        section("router_settings", &self.router);
+        section("general_settings", &self.general);
+        let mut tidegate = self.tidegate.clone();
+        for entry in ["listen: 127.0.0.1:0", "admin: 127.0.0.1:0"] {
+            if !tidegate.contains(&format!("  {}", &entry[..entry.find(' ').unwrap_or(0)])) {
+                replace(&mut tidegate, entry);
+            }
+        }
+        if !self.clocks.is_empty() {
+            let clocks = self.clocks.replace("\n  ", ", ");
+            line(&mut tidegate, &format!("  clocks: {{{}}}", clocks.trim()));
+        }
+        section("tidegate", &tidegate);
+        yaml
+    }
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+fn replace(text: &mut String, entry: &str) {
+    let key = format!("  {}:", entry.split(':').next().unwrap_or_default());
+    let kept: String = text.split_inclusive('\n').filter(|line| !line.starts_with(&key)).collect();
+    *text = kept;
+    line(text, &format!("  {entry}"));
+}

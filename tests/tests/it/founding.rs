@@ -1,0 +1,72 @@
+//! The bug report's table (BerriAI/litellm#26015), row by row: the right terminal, the processor free again, a healthy
+//! stream beside it undisturbed, and `/metrics` answering all the while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
+
+use tidegate_sim::{Dialect, Mode, Scenario, Settings, Sim, healthy_text};
+use tidegate_tests::{Metrics, Proxy, Setup, Terminal, Told, cpu, judge};
+
+use crate::world::{fetch, percentile};
+
+/// A stream of a chunk each 50 ms whose client waits this long was not served beside the others.
+const SILENCE: Duration = Duration::from_secs(1);
+
+async fn every_row(provider: &'static str, dialect: Dialect) {
+    let sim = Sim::start(Settings { require_auth: true, ..Settings::default() }).await.unwrap();
+    let proxy = Arc::new(Proxy::start(&Setup::of(&sim).short_clocks().yaml()).await);
+    let (watching, scrapes) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let scraper = {
+        let (proxy, watching, scrapes) = (proxy.clone(), watching.clone(), scrapes.clone());
+        tokio::spawn(async move {
+            while watching.load(SeqCst) {
+                let scraped = Metrics::try_scrape(proxy.admin, Duration::from_secs(2)).await;
+                assert!(scraped.is_some(), "/metrics did not answer within 2 s");
+                scrapes.fetch_add(1, SeqCst);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+    };
+    for row in Scenario::founding() {
+        let case = format!("{provider}, {}", row.name);
+        let neighbour = {
+            let proxy = proxy.clone();
+            tokio::spawn(async move { fetch(&proxy, provider, "healthy", true).await })
+        };
+        let told = Told::of(&fetch(&proxy, provider, row.name, true).await, true);
+        let told = told.unwrap_or_else(|why| panic!("{case}: {why}"));
+        judge(&row.expect(dialect, Mode::Stream), &told).unwrap_or_else(|why| panic!("{case}: {why}"));
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let share = cpu::share(proxy.pid(), Duration::from_millis(400)).await;
+        assert!(share < 0.05, "{case}: a second later the process uses {:.1} % of a core", share * 100.0);
+
+        let beside = neighbour.await.unwrap();
+        let read = Told::of(&beside, true).unwrap();
+        assert_eq!((read.text, read.terminal), (healthy_text(), Terminal::Done), "{case}");
+        let gap = percentile(&beside.gaps(), 1.0);
+        assert!(gap < SILENCE, "{case}: the stream beside it was silent for {gap:?}");
+        assert!(beside.times.len() > 10, "{case}: the chunks came in {} reads", beside.times.len());
+    }
+    watching.store(false, SeqCst);
+    scraper.await.unwrap();
+    assert!(scrapes.load(SeqCst) > 50);
+    // Nothing holds on to an upstream that was left open.
+    let open = sim.counts("429-frame-open");
+    assert!(sim.wait_until(SILENCE * 5, |sim| sim.counts("429-frame-open").active() == 0).await, "{open:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai() {
+    every_row("openai", Dialect::OpenAiChat).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gemini() {
+    every_row("gemini", Dialect::Gemini).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vertex() {
+    every_row("vertex", Dialect::Gemini).await;
+}

@@ -1,0 +1,13 @@
+//! End-to-end tests: each module is a subject, all in one program so that it is linked once.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
+
+mod bytes;
+mod clients;
+mod founding;
+mod operations;
+mod plugins;
+mod rules;
+mod scenarios;
+mod watchdog;
+mod world;

@@ -48,7 +48,9 @@ fn every_call_and_line_is_seen_with_its_plugin() {
     let mut out = Events::default();
     let mut stream = provider.open(&head).unwrap();
     stream.event(b"", b"pass", false, &mut out).unwrap();
+    // What it says of the upstream's bytes is its work; that it cannot do it is not.
     stream.event(b"", b"odd", true, &mut out).unwrap_err();
+    stream.event(b"", b"limit", false, &mut out).unwrap_err();
     stream.close(Close::Failed);
     let mut stream = provider.open(&head).unwrap();
     stream.event(b"", b"panic", false, &mut out).unwrap_err();
@@ -69,6 +71,7 @@ fn every_call_and_line_is_seen_with_its_plugin() {
         [
             ok("create"),
             ok("stream_open"),
+            ok("stream_event"),
             ok("stream_event"),
             ("stream_event", Outcome::Error),
             ok("stream_close"),

@@ -108,6 +108,7 @@ static tg_status stream_event(void *stream, const tg_event_in_v1 *in, const tg_s
   if (IS(in->data, "pass")) return TG_PASS;
   if (IS(in->data, "panic")) return TG_E_PANIC;
   if (IS(in->data, "upstream")) return TG_E_UPSTREAM;
+  if (IS(in->data, "limit")) return TG_E_LIMIT;
   if (IS(in->data, "odd")) return 7;
   if (IS(in->data, "nothing")) return TG_OK;
   if (IS(in->data, "pass-and-write")) return out->event(out->ctx, S(""), S("x")), TG_PASS;

@@ -39,7 +39,7 @@ tidegate: {{listen: "127.0.0.1:0", admin: "127.0.0.1:0"}}
         self.children.append(child)
         for _ in range(1200):
             for line in log.read_text().splitlines():
-                if line.startswith("{") and (said := json.loads(line)).get("message") == ready:
+                if line.startswith("{") and (said := json.loads(line)).get("message", "").startswith(ready):
                     return said
             if child.poll() is not None:
                 break

@@ -3,6 +3,7 @@
 //! One dialect is spoken today, OpenAI chat; it is also the canonical one that plugins translate to. The others are
 //! variants of [`Dialect`] and modules beside [`openai_chat`].
 
+mod json;
 pub mod openai_chat;
 
 use bytes::Bytes;

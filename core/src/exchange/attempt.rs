@@ -53,7 +53,8 @@ impl Exchange {
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
         let (call, response) = self.prepare(&deployment, &mut clocks).await?;
-        let sent = within(&mut clocks, self.gateway.upstream.send(call, times.connect)).await?;
+        let sending = pin!(self.gateway.upstream.send(call, times.connect));
+        let sent = within(&mut clocks, sending).await?;
         let answer = sent.map_err(|error| Failure::send(&error))?;
         self.probe.phase(Phase::Waiting);
 
@@ -111,7 +112,7 @@ impl Exchange {
             fields.insert(name, value.clone());
         }
         let auth = deployment.auth(auth)?;
-        within(clocks, auth.authorize(&mut fields)).await?.map_err(|error| {
+        within(clocks, pin!(auth.authorize(&mut fields))).await?.map_err(|error| {
             Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.name))
         })?;
         let call = Call {
@@ -315,11 +316,10 @@ fn resolve(framing: Framing, headers: &HeaderMap) -> Result<Framing, Failure> {
     }
 }
 
-/// Runs `work` until a clock runs out.
-async fn within<F: Future>(clocks: &mut Clocks, work: F) -> Result<F::Output, Failure> {
-    let mut work = pin!(work);
+/// Runs `work` until a clock runs out. It is pinned where it is made: a future that takes another by value holds it twice.
+async fn within<F: Future + Unpin>(clocks: &mut Clocks, mut work: F) -> Result<F::Output, Failure> {
     poll_fn(|cx| {
-        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+        if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
             return Poll::Ready(Ok(output));
         }
         clocks.poll(cx).map(|expired| {

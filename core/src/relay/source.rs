@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame};
 use serde::de::IgnoredAny;
 use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
 
@@ -16,7 +16,7 @@ use super::passed::Passed;
 use crate::dialects::{Dialect, Seen};
 use crate::failure::Failure;
 use crate::framing::{Block, Event, Framer, Kind};
-use crate::upstream;
+use crate::upstream::{self, BodyError};
 
 /// Reads taken in one poll before other tasks get their turn.
 const READS_PER_POLL: usize = 32;
@@ -36,6 +36,9 @@ pub enum Step {
     /// It is not, and never will be.
     Failed(Failure),
 }
+
+/// Bytes after which a piece is handed on though more could be read.
+const GATHER: usize = 16 * 1024;
 
 /// What a plugin may write for one event.
 const MAX_EVENTS: usize = 4096;
@@ -109,48 +112,64 @@ impl Source {
     }
 
     /// The next step. After [`Step::Done`] or [`Step::Failed`] it must not be polled again.
+    ///
+    /// Reads that are there at once are given out as one: an upstream often sends many events in one segment, each in a
+    /// chunk of its own, and every piece that is handed on costs a chunk towards the client.
     pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let mut gathered = Gathered::default();
+        let mut waiting = false;
         for _ in 0..READS_PER_POLL {
-            if let Some(ending) = self.ending.take() {
-                return Poll::Ready(ending);
+            if self.ending.is_some() || gathered.len() >= GATHER {
+                break;
             }
-            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(frame) => frame,
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                waiting = true;
+                break;
             };
-            let batch = match frame {
-                Some(Ok(frame)) => {
-                    let Ok(chunk) = frame.into_data() else { continue };
-                    self.received += chunk.len() as u64;
-                    self.reader.empty = self.reader.empty.saturating_add(chunk.len());
-                    match self.framer.push(chunk) {
-                        Ok(block) => self.reader.read(&block, false),
-                        Err(_) => Batch::failed(Failure::malformed("an event is longer than the limit")),
-                    }
+            let batch = self.read(frame);
+            gathered.add(batch.bytes, batch.content);
+            self.ending = batch.ending;
+        }
+        if let Some(step) = gathered.step().or_else(|| self.ending.take()) {
+            return Poll::Ready(step);
+        }
+        if !waiting {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn read(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>) -> Batch {
+        match frame {
+            Some(Ok(frame)) => {
+                let Ok(chunk) = frame.into_data() else { return Batch::default() };
+                self.received += chunk.len() as u64;
+                self.reader.empty = self.reader.empty.saturating_add(chunk.len());
+                match self.framer.push(chunk) {
+                    Ok(block) => self.reader.read(&block, false),
+                    Err(_) => Batch::failed(Failure::malformed("an event is longer than the limit")),
                 }
-                Some(Err(error)) => {
-                    let mut batch = self.reader.read(&self.framer.finish(), true);
-                    batch.ending.get_or_insert_with(|| Step::Failed(Failure::body(&error)));
-                    batch
-                }
-                None => {
-                    self.over = true;
-                    let batch = self.reader.read(&self.framer.finish(), true);
-                    self.reader.conclude(batch)
-                }
-            };
-            if let Some(step) = self.take(batch) {
-                return Poll::Ready(step);
+            }
+            Some(Err(error)) => {
+                let mut batch = self.reader.read(&self.framer.finish(), true);
+                batch.ending.get_or_insert_with(|| Step::Failed(Failure::body(&error)));
+                batch
+            }
+            None => {
+                self.over = true;
+                let batch = self.reader.read(&self.framer.finish(), true);
+                self.reader.conclude(batch)
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// The upstream does not end though its answer is complete: ends it here.
     pub fn conclude(&mut self) -> Step {
         let batch = self.reader.conclude(Batch::default());
-        self.take(batch).or_else(|| self.ending.take()).unwrap_or(Step::Done)
+        let mut gathered = Gathered::default();
+        gathered.add(batch.bytes, batch.content);
+        self.ending = batch.ending;
+        gathered.step().or_else(|| self.ending.take()).unwrap_or(Step::Done)
     }
 
     /// Reads on until the upstream's own end, so that its connection can be used again.
@@ -184,14 +203,36 @@ impl Source {
             stream.close(if failed { Close::Failed } else { Close::End });
         }
     }
+}
 
-    /// Keeps the ending behind the bytes that stand before it.
-    fn take(&mut self, batch: Batch) -> Option<Step> {
-        if batch.bytes.is_empty() {
-            return batch.ending;
+/// What several reads gave. One alone is not copied.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    more: Vec<u8>,
+    content: bool,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.first.len().max(self.more.len())
+    }
+
+    fn add(&mut self, bytes: Bytes, content: bool) {
+        self.content |= content;
+        if self.first.is_empty() {
+            self.first = bytes;
+        } else if !bytes.is_empty() {
+            if self.more.is_empty() {
+                self.more.extend_from_slice(&self.first);
+            }
+            self.more.extend_from_slice(&bytes);
         }
-        self.ending = batch.ending;
-        Some(Step::Data { bytes: batch.bytes, content: batch.content })
+    }
+
+    fn step(self) -> Option<Step> {
+        let bytes = if self.more.is_empty() { self.first } else { self.more.into() };
+        (!bytes.is_empty()).then_some(Step::Data { bytes, content: self.content })
     }
 }
 

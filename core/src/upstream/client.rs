@@ -64,7 +64,8 @@ impl Upstream {
             }
         }
         let clock = Clock::start(connect);
-        let fresh = clock.limit(origin, self.connect(origin, clock)).await?;
+        // Boxed, because connecting is rare and large: every call would carry the room for it, and move it about.
+        let fresh = clock.limit(origin, Box::pin(self.connect(origin, clock))).await?;
         self.exchange(fresh, &call).await.map_err(|failed| failed.error)
     }
 
@@ -92,7 +93,7 @@ impl Upstream {
     async fn exchange(&self, conn: Pooled, call: &Call) -> Result<Response, Failed> {
         match conn {
             Pooled::H1(conn) => self.exchange_h1(conn, call).await,
-            Pooled::H2(conn, place) => self.exchange_h2(conn, place, call).await,
+            Pooled::H2(conn, place) => Box::pin(self.exchange_h2(conn, place, call)).await,
         }
     }
 

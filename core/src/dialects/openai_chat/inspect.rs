@@ -4,11 +4,7 @@
 //! JSON must not pass. Error forms other than OpenAI's own are those seen from servers that speak the dialect: vLLM's
 //! `{"object":"error"}`, OpenRouter's `finish_reason: "error"`, Groq's `event: error`.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
+use crate::dialects::json::{Invalid, Scan};
 use crate::dialects::{Chunk, Seen};
 
 pub(in crate::dialects) fn event(name: &[u8], data: &[u8]) -> Seen {
@@ -26,308 +22,77 @@ pub(in crate::dialects) fn event(name: &[u8], data: &[u8]) -> Seen {
 }
 
 pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
-    // serde_json does not check the text of members that are skipped.
     let Ok(text) = std::str::from_utf8(data) else { return Seen::Malformed };
-    let Ok(document) = serde_json::from_str::<Document>(text) else { return Seen::Malformed };
-    if document.error || document.choices.error {
-        return Seen::Error;
+    match document(Scan::new(text)) {
+        Err(Invalid) => Seen::Malformed,
+        Ok(found) if found.error => Seen::Error,
+        Ok(found) => Seen::Chunk(Chunk {
+            content: found.content,
+            finish: found.finish,
+            usage_only: found.usage && !found.choices,
+        }),
     }
-    Seen::Chunk(Chunk {
-        content: document.choices.content,
-        finish: document.choices.finish,
-        usage_only: document.usage && !document.choices.any,
+}
+
+/// What stood in a chunk, or in a whole completion.
+#[derive(Default)]
+struct Found {
+    error: bool,
+    usage: bool,
+    /// There is a choice.
+    choices: bool,
+    content: bool,
+    finish: bool,
+}
+
+fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
+    let mut found = Found::default();
+    scan.object(|scan, name| {
+        if name.is("choices") {
+            return scan.array(|scan| choice(scan, &mut found));
+        }
+        let value = scan.value()?;
+        if name.is("error") {
+            found.error |= !value.is_null();
+        } else if name.is("object") || name.is("type") {
+            found.error |= value.is("error");
+        } else if name.is("usage") {
+            found.usage |= value.is_full();
+        }
+        Ok(())
+    })?;
+    scan.end().map(|()| found)
+}
+
+fn choice(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
+    found.choices = true;
+    scan.object(|scan, name| {
+        if name.is("delta") || name.is("message") {
+            return delta(scan, found);
+        }
+        let value = scan.value()?;
+        if name.is("finish_reason") {
+            found.finish |= !value.is_null();
+            found.error |= value.is("error");
+        } else if name.is("error") {
+            found.error |= !value.is_null();
+        } else if name.is("text") {
+            found.content |= value.is_full();
+        }
+        Ok(())
     })
 }
 
-/// A chunk, or a whole completion.
-#[derive(Default)]
-struct Document {
-    error: bool,
-    usage: bool,
-    choices: Choices,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Choices {
-    any: bool,
-    content: bool,
-    finish: bool,
-    error: bool,
-}
-
-/// Deserializes an object by handing each member to a function.
-struct Members<T, F>(T, F);
-
-impl<'de, T, F> DeserializeSeed<'de> for Members<T, F>
-where
-    F: for<'k> FnMut(&mut T, Key<'k>) -> Take,
-    T: Sink,
-{
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_map(self)
+/// Anything but the role is content: text, a tool call, reasoning, audio, and what comes next year.
+fn delta(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
+    if scan.null() {
+        return Ok(());
     }
-}
-
-impl<'de, T, F> Visitor<'de> for Members<T, F>
-where
-    F: for<'k> FnMut(&mut T, Key<'k>) -> Take,
-    T: Sink,
-{
-    type Value = T;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<T, A::Error> {
-        while let Some(key) = map.next_key::<KeyBuf>()? {
-            match (self.1)(&mut self.0, key.as_key()) {
-                Take::Skip => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Take::Weight(field) => {
-                    let weight = map.next_value::<Weight>()?;
-                    self.0.weight(field, weight);
-                }
-                Take::Choices => {
-                    let choices = map.next_value::<Choices>()?;
-                    self.0.choices(choices);
-                }
-                Take::Delta => {
-                    let content = map.next_value::<Delta>()?.0;
-                    self.0.weight(Field::Content, if content { Weight::Full } else { Weight::Empty });
-                }
-            }
-        }
-        Ok(self.0)
-    }
-}
-
-/// What to do with a member's value.
-enum Take {
-    Skip,
-    Weight(Field),
-    Choices,
-    Delta,
-}
-
-#[derive(Clone, Copy)]
-enum Field {
-    Error,
-    Kind,
-    Usage,
-    Content,
-    Finish,
-}
-
-trait Sink {
-    fn weight(&mut self, field: Field, weight: Weight);
-    fn choices(&mut self, _choices: Choices) {}
-}
-
-impl Sink for Document {
-    fn weight(&mut self, field: Field, weight: Weight) {
-        match field {
-            Field::Error => self.error |= weight != Weight::Null,
-            Field::Kind => self.error |= weight == Weight::ErrorWord,
-            Field::Usage => self.usage |= weight == Weight::Full,
-            Field::Content | Field::Finish => {}
-        }
-    }
-
-    fn choices(&mut self, choices: Choices) {
-        self.choices = choices;
-    }
-}
-
-impl Sink for Choices {
-    fn weight(&mut self, field: Field, weight: Weight) {
-        match field {
-            Field::Error => self.error |= weight != Weight::Null,
-            Field::Finish => {
-                self.finish |= weight != Weight::Null;
-                self.error |= weight == Weight::ErrorWord;
-            }
-            Field::Content => self.content |= weight == Weight::Full,
-            Field::Kind | Field::Usage => {}
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members(Document::default(), |_: &mut Document, key: Key<'_>| match key {
-            "error" => Take::Weight(Field::Error),
-            "object" | "type" => Take::Weight(Field::Kind),
-            "usage" => Take::Weight(Field::Usage),
-            "choices" => Take::Choices,
-            _ => Take::Skip,
-        })
-        .deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Choices {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Choices;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an array of choices")
-            }
-            fn visit_unit<E>(self) -> Result<Choices, E> {
-                Ok(Choices::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
-                let mut all = Choices::default();
-                while let Some(Choice(one)) = seq.next_element()? {
-                    all.any = true;
-                    all.content |= one.content;
-                    all.finish |= one.finish;
-                    all.error |= one.error;
-                }
-                Ok(all)
-            }
-        }
-        deserializer.deserialize_any(Each)
-    }
-}
-
-struct Choice(Choices);
-
-impl<'de> Deserialize<'de> for Choice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members(Choices::default(), |_: &mut Choices, key: Key<'_>| match key {
-            "delta" | "message" => Take::Delta,
-            "text" => Take::Weight(Field::Content),
-            "finish_reason" => Take::Weight(Field::Finish),
-            "error" => Take::Weight(Field::Error),
-            _ => Take::Skip,
-        })
-        .deserialize(deserializer)
-        .map(Choice)
-    }
-}
-
-/// Whether a delta holds anything but its role.
-struct Delta(bool);
-
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Delta;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a delta")
-            }
-            fn visit_unit<E>(self) -> Result<Delta, E> {
-                Ok(Delta(false))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
-                let mut full = false;
-                while let Some(key) = map.next_key::<KeyBuf>()? {
-                    let weight = map.next_value::<Weight>()?;
-                    full |= key.as_key() != "role" && matches!(weight, Weight::Full | Weight::ErrorWord);
-                }
-                Ok(Delta(full))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-type Key<'k> = &'k str;
-
-/// A member's name. Names longer than any that matters are cut: they equal none of them.
-struct KeyBuf([u8; 16], usize);
-
-impl KeyBuf {
-    fn as_key(&self) -> Key<'_> {
-        std::str::from_utf8(&self.0[..self.1]).unwrap_or("")
-    }
-}
-
-impl<'de> Deserialize<'de> for KeyBuf {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = KeyBuf;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a member's name")
-            }
-            fn visit_str<E>(self, name: &str) -> Result<KeyBuf, E> {
-                let mut key = KeyBuf([0; 16], 0);
-                if let Some(slot) = key.0.get_mut(..name.len()) {
-                    slot.copy_from_slice(name.as_bytes());
-                    key.1 = name.len();
-                }
-                Ok(key)
-            }
-        }
-        deserializer.deserialize_str(Name)
-    }
-}
-
-/// How much a value holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Weight {
-    Null,
-    /// An empty string, array or object.
-    Empty,
-    /// The string "error".
-    ErrorWord,
-    Full,
-}
-
-impl<'de> Deserialize<'de> for Weight {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Weight;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("any value")
-            }
-            fn visit_unit<E>(self) -> Result<Weight, E> {
-                Ok(Weight::Null)
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Weight, E> {
-                Ok(Weight::Full)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Weight, E> {
-                Ok(Weight::Full)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Weight, E> {
-                Ok(Weight::Full)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Weight, E> {
-                Ok(Weight::Full)
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Weight, E> {
-                Ok(match text {
-                    "" => Weight::Empty,
-                    "error" => Weight::ErrorWord,
-                    _ => Weight::Full,
-                })
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Weight, A::Error> {
-                let mut weight = Weight::Empty;
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    weight = Weight::Full;
-                }
-                Ok(weight)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Weight, A::Error> {
-                let mut weight = Weight::Empty;
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-                    weight = Weight::Full;
-                }
-                Ok(weight)
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
+    scan.object(|scan, name| {
+        let full = scan.value()?.is_full();
+        found.content |= full && !name.is("role");
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -35,8 +35,10 @@ pub(super) enum Value<'a> {
     Nested {
         empty: bool,
     },
-    /// A number, true or false.
-    Other,
+    /// True or false.
+    Truth(bool),
+    /// A number.
+    Number,
 }
 
 impl Raw<'_> {
@@ -50,7 +52,23 @@ impl Raw<'_> {
     }
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// The text of a string without escapes.
+    pub(super) fn plain(self) -> Option<&'a str> {
+        match self {
+            Value::String(Raw { bytes, escaped: false }) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// Which of true and false it is.
+    pub(super) fn truth(self) -> Option<bool> {
+        match self {
+            Value::Truth(truth) => Some(truth),
+            _ => None,
+        }
+    }
+
     /// Whether it is null.
     pub(super) fn is_null(self) -> bool {
         matches!(self, Value::Null)
@@ -62,7 +80,7 @@ impl Value<'_> {
             Value::Null => false,
             Value::String(raw) => !raw.bytes.is_empty(),
             Value::Nested { empty } => !empty,
-            Value::Other => true,
+            Value::Truth(_) | Value::Number => true,
         }
     }
 
@@ -153,10 +171,18 @@ impl<'a> Scan<'a> {
                 Ok(Value::Nested { empty })
             }
             Some(b'n') => self.word(b"null").map(|()| Value::Null),
-            Some(b't') => self.word(b"true").map(|()| Value::Other),
-            Some(b'f') => self.word(b"false").map(|()| Value::Other),
-            _ => self.number().map(|()| Value::Other),
+            Some(b't') => self.word(b"true").map(|()| Value::Truth(true)),
+            Some(b'f') => self.word(b"false").map(|()| Value::Truth(false)),
+            _ => self.number().map(|()| Value::Number),
         }
+    }
+
+    /// Takes any value, and says where it stands.
+    pub(super) fn placed(&mut self) -> Result<(std::ops::Range<usize>, Value<'a>)> {
+        self.space();
+        let start = self.at;
+        let value = self.value()?;
+        Ok((start..self.at, value))
     }
 
     fn peek(&self) -> Option<u8> {

@@ -64,7 +64,6 @@ impl Provider for Gemini {
         let body = request::translate(&body, &model, options)?;
         let method = if input.stream { Method::Stream } else { Method::Whole };
         out.target("POST", &self.endpoint.url(&model, method))?;
-        out.header("content-type", "application/json")?;
         for (name, value) in &input.headers.0 {
             out.header(name, value)?;
         }

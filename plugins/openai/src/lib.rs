@@ -38,7 +38,6 @@ impl Provider for OpenAi {
             return Err(Fault::Unsupported("this provider takes OpenAI chat completions only".to_owned()));
         }
         out.target("POST", &self.endpoint.url)?;
-        out.header("content-type", "application/json")?;
         out.header("accept", if input.stream { "text/event-stream" } else { "application/json" })?;
         for (name, value) in self.endpoint.headers.iter().map(|(n, v)| (*n, v.as_str())) {
             out.header(name, value)?;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialects::json::{Invalid, Scan};
 use crate::dialects::{Dialect, Request};
 
 #[derive(Deserialize)]
@@ -25,7 +26,66 @@ struct StreamOptions {
 }
 
 pub(in crate::dialects) fn decode(body: Bytes) -> Result<Request, String> {
-    let head: Head<'_> = serde_json::from_slice(&body).map_err(|error| explain(&error))?;
+    let found = match usual(&body) {
+        Some(found) => found,
+        None => explained(&body)?,
+    };
+    let Found { model, model_at, stream, include_usage } = found;
+    Ok(Request { dialect: Dialect::OpenAiChat, model, model_at, stream, include_usage, body })
+}
+
+struct Found {
+    model: String,
+    model_at: std::ops::Range<usize>,
+    stream: bool,
+    include_usage: bool,
+}
+
+/// Reads a request as clients send them. `None`: it is unusual or wrong, and [`explained`] says which.
+fn usual(body: &[u8]) -> Option<Found> {
+    let mut scan = Scan::new(std::str::from_utf8(body).ok()?);
+    let (mut model, mut messages, mut stream, mut include_usage) = (None, 0, None, None);
+    scan.object(|scan, name| {
+        if name.is("model") {
+            let (at, value) = scan.placed()?;
+            let once = model.is_none();
+            model = value.plain().map(|text| (text.to_owned(), at));
+            return if once && model.is_some() { Ok(()) } else { Err(Invalid) };
+        }
+        if name.is("messages") {
+            messages += 1;
+            return if scan.null() { Err(Invalid) } else { scan.array(|scan| scan.value().map(drop)) };
+        }
+        if name.is("stream") {
+            let once = stream.is_none();
+            stream = scan.value()?.truth();
+            return if once && stream.is_some() { Ok(()) } else { Err(Invalid) };
+        }
+        if name.is("stream_options") {
+            return scan.object(|scan, name| {
+                let value = scan.value()?;
+                if name.is("include_usage") {
+                    include_usage = Some(value.truth().ok_or(Invalid)?);
+                }
+                Ok(())
+            });
+        }
+        scan.value().map(drop)
+    })
+    .ok()?;
+    scan.end().ok()?;
+    let (model, model_at) = model.filter(|_| messages == 1)?;
+    Some(Found {
+        model,
+        model_at,
+        stream: stream.unwrap_or(false),
+        include_usage: include_usage.unwrap_or(false),
+    })
+}
+
+/// Reads any request, or says what is wrong with it.
+fn explained(body: &[u8]) -> Result<Found, String> {
+    let head: Head<'_> = serde_json::from_slice(body).map_err(|error| explain(&error))?;
     let raw = head.model.ok_or("the request has no \"model\"")?;
     let model: String = serde_json::from_str(raw.get()).map_err(|_| "\"model\" must be a string")?;
     if !head.messages.is_some_and(|messages| messages.get().starts_with('[')) {
@@ -33,14 +93,8 @@ pub(in crate::dialects) fn decode(body: Bytes) -> Result<Request, String> {
     }
     let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
     let model_at = start..start + raw.get().len();
-    Ok(Request {
-        dialect: Dialect::OpenAiChat,
-        model,
-        model_at,
-        stream: head.stream.unwrap_or(false),
-        include_usage: head.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
-        body,
-    })
+    let include_usage = head.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
+    Ok(Found { model, model_at, stream: head.stream.unwrap_or(false), include_usage })
 }
 
 fn explain(error: &serde_json::Error) -> String {
@@ -69,6 +123,29 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_way_and_the_other_agree() {
+        for text in [
+            r#"{"model":"a","messages":[]}"#,
+            r#" {"messages" : [ {"content":"x"} ] , "model" : "a/b-c" , "stream" : true } "#,
+            r#"{"model":"a","messages":[1],"stream":false,"stream_options":{"include_usage":true,"x":null}}"#,
+            r#"{"model":"é","messages":[],"temperature":0.5,"tools":[{"a":{"model":"no"}}]}"#,
+        ] {
+            let (one, two) =
+                (usual(text.as_bytes()).expect("usual"), explained(text.as_bytes()).expect("valid"));
+            assert_eq!(one.model, two.model, "{text}");
+            assert_eq!(one.model_at, two.model_at, "{text}");
+            assert_eq!((one.stream, one.include_usage), (two.stream, two.include_usage), "{text}");
+        }
+        for unusual in [
+            r#"{"model":"\u0061","messages":[]}"#,
+            r#"{"model":"a","messages":[],"stream":null}"#,
+            r#"{"model":"a","messages":[],"stream_options":null}"#,
+        ] {
+            assert!(usual(unusual.as_bytes()).is_none() && read(unusual).is_ok(), "{unusual}");
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (text, words) in [
             ("", "not valid JSON"),
@@ -78,6 +155,9 @@ mod tests {
             ("{\"model\":7,\"messages\":[]}", "must be a string"),
             ("{\"model\":\"a\",\"model\":\"b\",\"messages\":[]}", "duplicate field `model`"),
             ("{\"model\":\"a\"}", "\"messages\""),
+            ("{\"model\":\"a\",\"messages\":[],\"messages\":[]}", "duplicate field `messages`"),
+            ("{\"model\":\"a\",\"messages\":null}", "\"messages\""),
+            ("{\"model\":\"a\",\"messages\":[]} x", "not valid JSON"),
             ("{\"model\":\"a\",\"messages\":{}}", "\"messages\""),
             ("{\"model\":\"a\",\"messages\":[],\"stream\":\"yes\"}", "not a chat completion"),
         ] {

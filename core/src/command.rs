@@ -59,7 +59,7 @@ fn code(result: Result<(), Error>) -> ExitCode {
             ExitCode::from(BAD_CONFIG)
         }
         Err(Error::System(text)) => {
-            complain(&format!("tidegate: {text}\n"));
+            complain(&format!("tidegate: {text}"));
             ExitCode::FAILURE
         }
     }
@@ -72,5 +72,5 @@ fn show(report: &dyn std::fmt::Display) {
 
 #[expect(clippy::print_stderr, reason = "the last words before the exit code")]
 fn complain(text: &str) {
-    eprint!("{text}");
+    eprintln!("{}", text.trim_end());
 }

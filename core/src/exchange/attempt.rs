@@ -28,7 +28,6 @@ const ERROR_BODY: usize = 64 * 1024;
 const ERROR_TIME: Duration = Duration::from_secs(5);
 
 /// An answer that the client can be given.
-#[expect(clippy::large_enum_variant, reason = "one a request, moved straight on into its stream")]
 pub(super) enum Opened {
     /// A stream at its first content; or at its end, if it had none.
     Stream(OpenStream),

@@ -67,7 +67,6 @@ struct Running {
 }
 
 /// What the drive came to.
-#[expect(clippy::large_enum_variant, reason = "one a request, moved straight on into its reply")]
 enum Outcome {
     Stream(OpenStream),
     Whole(bytes::Bytes),

@@ -1,6 +1,7 @@
 //! Where a deployment's requests go.
 
 use tidegate_plugin_sdk::Config;
+use tidegate_plugin_sdk::url::escape;
 
 use crate::model::Model;
 
@@ -65,7 +66,8 @@ impl Endpoint {
     }
 
     pub(crate) fn url(&self, model: &Model, method: Method) -> String {
-        let name = escape(&model.name);
+        // A client may name the model.
+        let name = escape(&model.name, b"@");
         let path = match self {
             Endpoint::Api { base: Some(base) } => format!("{base}/models/{name}"),
             Endpoint::Api { base: None } => {
@@ -104,19 +106,6 @@ fn check_word(name: &str, word: &str) -> Result<String, String> {
             "\"{name}\" is {word:?}: only letters, digits, \"-\", \"_\", \".\" and \":\" may stand in it"
         ))
     }
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters and `@`: a client may name the model.
-fn escape(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tidegate_plugin_sdk::Config;
+use tidegate_plugin_sdk::url::escape;
 
 /// A deployment's address, made once.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,22 +59,9 @@ fn join_query(own: &str, extra: Option<&Value>) -> Result<String, String> {
         if !query.is_empty() {
             query.push('&');
         }
-        query.push_str(&format!("{}={}", escape(name), escape(&value)));
+        query.push_str(&format!("{}={}", escape(name, b""), escape(&value, b"")));
     }
     Ok(query)
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod output;
 mod policy;
 mod provider;
 pub mod retry_after;
+pub mod url;
 
 pub use fault::Fault;
 pub use history::{Attempt, History, Target};

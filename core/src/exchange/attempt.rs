@@ -172,13 +172,17 @@ impl Exchange {
             });
             match step.await {
                 Step::Data { bytes, content } => {
-                    if content && held.is_empty() {
-                        return Ok(Opened::Stream(OpenStream { live, first: bytes, ended: false }));
+                    if content {
+                        let ended = live.take_done();
+                        let first = if held.is_empty() {
+                            bytes
+                        } else {
+                            held.extend_from_slice(&bytes);
+                            held.freeze()
+                        };
+                        return Ok(Opened::Stream(OpenStream { live, first, ended }));
                     }
                     held.extend_from_slice(&bytes);
-                    if content {
-                        return Ok(Opened::Stream(OpenStream { live, first: held.freeze(), ended: false }));
-                    }
                     if held.len() > limit {
                         live.close(true);
                         return Err(Failure::malformed(format!(

@@ -79,7 +79,12 @@ impl Streaming {
                     self.exchange.probe.moved();
                 }
                 match ready!(moved.step) {
-                    Step::Data { bytes, .. } => Poll::Ready(Some(self.pass(bytes))),
+                    Step::Data { bytes, .. } => {
+                        if live.take_done() {
+                            self.complete();
+                        }
+                        Poll::Ready(Some(self.pass(bytes)))
+                    }
                     Step::Done => {
                         self.complete();
                         self.poll_inner(cx)

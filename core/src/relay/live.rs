@@ -68,6 +68,11 @@ impl Live {
         Moved { step, received }
     }
 
+    /// See [`Source::take_done`].
+    pub fn take_done(&mut self) -> bool {
+        self.source.take_done()
+    }
+
     /// The answer is complete: waits a moment for the upstream's own end, so that its connection can be used again.
     pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.source.poll_drained(cx).is_ready() {

@@ -192,6 +192,16 @@ impl Source {
         std::mem::take(&mut self.received)
     }
 
+    /// Whether the normal end stood in what was given out last. The stream is complete from then on, not only at the next
+    /// poll: nothing that happens in between may add another terminal.
+    pub fn take_done(&mut self) -> bool {
+        let done = matches!(self.ending, Some(Step::Done));
+        if done {
+            self.ending = None;
+        }
+        done
+    }
+
     /// Every choice's end was seen: nothing is missing but the upstream's own end.
     pub fn finished(&self) -> bool {
         self.reader.finish

@@ -52,8 +52,8 @@ async fn one_that_keeps_waking_itself_is_aborted_alone() {
     assert!(sim.wait_until(LONG, |sim| sim.counts("steady").active() == 16).await);
 
     let mut conn = Conn::open(proxy.data).await.unwrap();
-    conn.send(&chat_with(SPIN, "openai", "healthy", true)).await.unwrap();
-    assert!(conn.read_until(LONG, |answer| answer.text().contains("tide")).await);
+    conn.send(&chat_with(SPIN, "openai", "stall-mid", true)).await.unwrap();
+    assert!(conn.read_until(LONG, |answer| answer.text().contains("Flut")).await);
     let spinning = Instant::now();
     let aborted = conn.answer(LONG).await;
     let took = spinning.elapsed();
@@ -80,7 +80,7 @@ async fn one_that_keeps_waking_itself_is_aborted_alone() {
         1.0
     );
     assert_eq!(metrics.sum("tidegate_watchdog_verdicts_total", &[("action", "aborted")]), 1.0);
-    assert!(sim.wait_until(LONG, |sim| sim.counts("healthy").active() == 0).await, "its upstream was kept");
+    assert!(sim.wait_until(LONG, |sim| sim.counts("stall-mid").active() == 0).await, "its upstream was kept");
     assert!(
         ask(proxy.admin, &tidegate_tests::client::get("/api/incidents", ""), LONG)
             .await
@@ -89,13 +89,27 @@ async fn one_that_keeps_waking_itself_is_aborted_alone() {
     );
 }
 
+/// A stream whose normal end has gone out is over, even if the verdict comes before it is polled again: there was once a
+/// second terminal behind the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_adds_no_second_terminal() {
+    let sim = sim().await;
+    let proxy = Proxy::start(&Setup::of(&sim).yaml()).await;
+    for group in ["openai", "gemini"] {
+        let mut conn = Conn::open(proxy.data).await.unwrap();
+        conn.send(&chat_with(SPIN, group, "one-write", true)).await.unwrap();
+        let told = Told::of(&conn.answer(LONG).await, true).unwrap();
+        assert!(matches!(told.terminal, Terminal::Done | Terminal::Error(500)), "{group}: {}", told.message);
+    }
+}
+
 /// Without the rule the same stream does not end: what the test above sees is the watchdog's doing.
 async fn spins_on(mode: &str) -> Metrics {
     let sim = sim().await;
     let setup = Setup::of(&sim).tidegate(&format!("watchdog: {{mode: {mode}}}"));
     let proxy = Proxy::start_with(&setup.yaml(), &[("TIDEGATE_WORKERS", "2")]).await;
     let mut conn = Conn::open(proxy.data).await.unwrap();
-    conn.send(&chat_with(SPIN, "openai", "fast", true)).await.unwrap();
+    conn.send(&chat_with(SPIN, "openai", "stall-mid", true)).await.unwrap();
     assert!(!conn.read_until(Duration::from_secs(4), |_| false).await, "{mode}: the stream ended by itself");
     assert!(!conn.so_far().text().contains("error"));
     let share = tidegate_tests::cpu::share(proxy.pid(), Duration::from_millis(500)).await;

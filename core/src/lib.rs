@@ -16,6 +16,7 @@ pub mod failure;
 pub mod fault;
 pub mod framing;
 pub mod gateway;
+pub mod incidents;
 pub mod listener;
 pub mod logging;
 pub mod metrics;

@@ -171,11 +171,13 @@ impl Default for Strikes {
 pub struct Warnings {
     /// A minute, for each rule.
     pub per_minute: usize,
+    /// Incidents that the owner reports, a minute and kind.
+    pub reports_per_minute: usize,
 }
 
 impl Default for Warnings {
     fn default() -> Self {
-        Self { per_minute: 5 }
+        Self { per_minute: 5, reports_per_minute: 10 }
     }
 }
 

@@ -1,11 +1,10 @@
-//! What a verdict or a warning says about its stream, and the ring that keeps the latest verdicts.
+//! What an incident says: the rule, the action, the stream with its counters.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
+use crate::report::{Event, IncidentId, Kind, Report};
 
 /// Why a stream was judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -192,33 +191,106 @@ pub struct PollTimes {
     pub cpu: Duration,
 }
 
-/// One verdict or warning.
+/// What a stream was judged for, and what was done.
 #[derive(Debug, Clone)]
-pub struct Incident {
-    /// When.
-    pub at: SystemTime,
+pub struct Verdict {
     /// Why.
     pub rule: Rule,
     /// What was done.
     pub action: Action,
     /// About which stream. `None` when a worker is stuck with something that has no record.
     pub stream: Option<StreamInfo>,
-    /// The plugin that was being called.
-    pub plugin: Option<Arc<str>>,
     /// The stuck poll, for R4.
     pub poll: Option<PollTimes>,
 }
 
+/// One look of the sampler at a stream that is near a threshold. Totals since the stream was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// How long before the incident.
+    pub before: Duration,
+    /// Finished polls.
+    pub polls: u64,
+    /// Consecutive finished polls that moved nothing.
+    pub no_progress: u32,
+    /// Time inside finished polls.
+    pub busy: Duration,
+    /// CPU of the worker's thread while it was seen with this stream, since the last progress.
+    pub cpu: Duration,
+    /// Bytes for the client.
+    pub bytes: u64,
+    /// Pieces of them.
+    pub chunks: u32,
+}
+
+/// One verdict, warning or report.
+#[derive(Debug, Clone)]
+pub struct Incident {
+    /// Its name. Warnings are not kept and have number 0.
+    pub id: IncidentId,
+    /// When.
+    pub at: SystemTime,
+    /// What it is about.
+    pub kind: Kind,
+    /// What happened, for people.
+    pub sentence: String,
+    /// The model group.
+    pub group: Option<Arc<str>>,
+    /// The deployment.
+    pub deployment: Option<Arc<str>>,
+    /// The plugin that was being called.
+    pub plugin: Option<Arc<str>>,
+    /// The verdict, for [`Kind::StreamVerdict`].
+    pub verdict: Option<Verdict>,
+    /// Numbers that belong to it.
+    pub counters: Vec<(&'static str, u64)>,
+    /// What led to it, the earliest first.
+    pub events: Vec<Event>,
+    /// What the sampler saw in the last seconds, the earliest first.
+    pub samples: Vec<Sample>,
+}
+
+impl Incident {
+    pub(crate) fn reported(report: Report) -> Self {
+        let Report { kind, sentence, group, deployment, plugin, counters, events } = report;
+        Self {
+            id: IncidentId { start: 0, number: 0 },
+            at: SystemTime::now(),
+            kind,
+            sentence,
+            group,
+            deployment,
+            plugin,
+            verdict: None,
+            counters,
+            events,
+            samples: Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Incident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.rule.as_str(), self.action.as_str(), self.rule.describe())?;
-        if let Some(poll) = &self.poll {
+        let Some(verdict) = &self.verdict else {
+            write!(f, "{}: {}", self.kind.as_str(), self.sentence)?;
+            let labels =
+                [("group", &self.group), ("deployment", &self.deployment), ("plugin", &self.plugin)];
+            for (name, value) in labels {
+                if let Some(value) = value {
+                    write!(f, " {name}={value}")?;
+                }
+            }
+            return self.counters.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"));
+        };
+        let (rule, action) = (verdict.rule, verdict.action);
+        write!(f, "{} {}: {}", rule.as_str(), action.as_str(), rule.describe())?;
+        if let Some(poll) = &verdict.poll {
             write!(f, " (worker {}, {:?} wall, {:?} cpu)", poll.worker, poll.wall, poll.cpu)?;
         }
         if let Some(plugin) = &self.plugin {
             write!(f, ", in plugin {plugin}")?;
         }
-        match &self.stream {
+        match &verdict.stream {
             None => f.write_str(", no stream known"),
             Some(s) => {
                 write!(f, ", stream {} group={} request={}", s.id, s.labels.group, s.labels.request)?;
@@ -237,30 +309,5 @@ impl fmt::Display for Incident {
                 )
             }
         }
-    }
-}
-
-/// The latest verdicts.
-#[derive(Debug)]
-pub(crate) struct Ring {
-    kept: Mutex<VecDeque<Arc<Incident>>>,
-    size: usize,
-}
-
-impl Ring {
-    pub(crate) fn new(size: usize) -> Self {
-        Self { kept: Mutex::new(VecDeque::new()), size }
-    }
-
-    pub(crate) fn push(&self, incident: Arc<Incident>) {
-        let mut kept = self.kept.lock();
-        kept.push_back(incident);
-        while kept.len() > self.size {
-            kept.pop_front();
-        }
-    }
-
-    pub(crate) fn list(&self) -> Vec<Arc<Incident>> {
-        self.kept.lock().iter().cloned().collect()
     }
 }

@@ -1,16 +1,16 @@
 //! From a judgement to what is done about it: count, warn, tell the stream to end, shut its client's socket.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use crate::brake::Minute;
 use crate::config::Mode;
-use crate::incident::{Action, Incident, PollTimes, Rule};
+use crate::Kill;
+use crate::incident::{Action, Incident, PollTimes, Rule, Verdict};
 use crate::record::{Live, StreamRef};
+use crate::report::{IncidentId, Kind};
 use crate::shared::Shared;
-use crate::{Hooks, Kill};
 
 /// What was found.
 #[derive(Debug, Clone, Copy)]
@@ -23,19 +23,18 @@ pub(crate) struct Case {
 
 pub(crate) struct Ladder {
     shared: Arc<Shared>,
-    hooks: Box<dyn Hooks>,
     aborts: Minute,
     warnings: [Minute; Rule::ALL.len()],
 }
 
 impl Ladder {
-    pub(crate) fn new(shared: Arc<Shared>, hooks: Box<dyn Hooks>) -> Self {
-        Self { shared, hooks, aborts: Minute::default(), warnings: Default::default() }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, aborts: Minute::default(), warnings: Default::default() }
     }
 
     pub(crate) fn poke(&self) {
         self.shared.counters.pokes.fetch_add(1, Relaxed);
-        self.call(|hooks| hooks.poke());
+        self.shared.call(|hooks| hooks.poke());
     }
 
     pub(crate) fn warn(&mut self, case: Case, now: Duration) {
@@ -43,7 +42,7 @@ impl Ladder {
         self.shared.counters.count(case.rule, Action::Warned);
         let limit = self.shared.config.rules.warnings.per_minute;
         if self.warnings[case.rule as usize - 1].take(now, limit) {
-            self.call(|hooks| hooks.warn(&incident));
+            self.shared.call(|hooks| hooks.warn(&incident));
         } else {
             self.shared.counters.warnings_suppressed.fetch_add(1, Relaxed);
         }
@@ -57,7 +56,7 @@ impl Ladder {
         let mut kill = None;
         let incident = self.incident(case, |ladder, live| ladder.act(case, live, now, &mut kill))?;
         drop(kill);
-        let action = incident.action;
+        let action = incident.verdict.as_ref().map_or(Action::Counted, |verdict| verdict.action);
         if action == Action::Braked && again {
             return Some(action);
         }
@@ -65,9 +64,7 @@ impl Ladder {
         if let (Rule::StuckPoll, Some(plugin)) = (case.rule, case.plugin) {
             shared.plugins.count_stuck(plugin);
         }
-        let incident = Arc::new(incident);
-        shared.incidents.push(Arc::clone(&incident));
-        self.call(|hooks| hooks.verdict(&incident));
+        shared.keep(incident);
         Some(action)
     }
 
@@ -94,7 +91,7 @@ impl Ladder {
         match kill {
             None => Action::Aborted,
             Some(kill) => {
-                self.call(|_| kill.shut());
+                self.shared.call(|_| kill.shut());
                 Action::Shut
             }
         }
@@ -116,13 +113,18 @@ impl Ladder {
                 (Some(info), act(self, Some(live)))
             })?,
         };
-        Some(Incident { at: SystemTime::now(), rule: case.rule, action, stream, plugin, poll: case.poll })
-    }
-
-    /// The watch must outlive a fault in its owner's hooks.
-    fn call(&self, f: impl FnOnce(&dyn Hooks)) {
-        if catch_unwind(AssertUnwindSafe(|| f(&*self.hooks))).is_err() {
-            self.shared.counters.hook_panics.fetch_add(1, Relaxed);
-        }
+        Some(Incident {
+            id: IncidentId { start: 0, number: 0 },
+            at: SystemTime::now(),
+            kind: Kind::StreamVerdict,
+            sentence: case.rule.describe().to_owned(),
+            group: stream.as_ref().map(|stream| Arc::clone(&stream.labels.group)),
+            deployment: stream.as_ref().and_then(|stream| stream.deployment.clone()),
+            plugin,
+            verdict: Some(Verdict { rule: case.rule, action, stream, poll: case.poll }),
+            counters: Vec::new(),
+            events: Vec::new(),
+            samples: Vec::new(),
+        })
     }
 }

@@ -23,6 +23,8 @@ mod incident;
 mod ladder;
 mod probe;
 mod record;
+mod report;
+mod ring;
 mod rules;
 mod sampler;
 mod shared;
@@ -38,19 +40,22 @@ use shared::Shared;
 use ticks::Ticks;
 
 pub use config::{Brake, Config, Cpu, Mode, NoProgress, Poke, Rules, Strikes, StuckPoll, Warnings};
-pub use incident::{Action, Incident, Labels, Phase, PollTimes, Rule, StreamInfo};
+pub use incident::{
+    Action, Incident, Labels, Phase, PollTimes, Rule, Sample, StreamInfo, Verdict,
+};
 pub use probe::Probe;
+pub use report::{Event, IncidentId, Kind, Report};
 pub use stats::{PollDurations, Stats};
 pub use worker::{PluginGuard, plugin_enter};
 
-/// What the watchdog asks of its owner. Called on the watchdog's own thread, so none may block for long; a panic in one
-/// is caught and counted.
+/// What the watchdog asks of its owner. Called on the watchdog's own thread, or on that of who makes a report, so none may
+/// block; a panic in one is caught and counted.
 pub trait Hooks: Send + Sync + 'static {
     /// Wake one idle worker, for example by spawning an empty task on the runtime. At most once per
     /// [`Poke::every`] while some worker is in one poll for too long.
     fn poke(&self);
-    /// A stream was judged. Also called in [`Mode::Observe`], and for what the brake held back.
-    fn verdict(&self, incident: &Incident);
+    /// A stream was judged, or something was reported. Also called in [`Mode::Observe`], and for what the brake held back.
+    fn incident(&self, incident: &Arc<Incident>);
     /// A stream passed a lower threshold. At most [`Warnings::per_minute`] for each rule.
     fn warn(&self, incident: &Incident);
 }
@@ -69,6 +74,7 @@ pub struct Watchdog(Option<Arc<Handle>>);
 struct Handle {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    _hooks: Arc<dyn Hooks>,
 }
 
 impl Watchdog {
@@ -83,11 +89,12 @@ impl Watchdog {
         if config.mode == Mode::Off {
             return Ok(Self(None));
         }
-        let shared = Shared::new(config, Ticks::new());
-        let ladder = Ladder::new(Arc::clone(&shared), Box::new(hooks));
+        let hooks: Arc<dyn Hooks> = Arc::new(hooks);
+        let shared = Shared::new(config, Ticks::new(), Arc::downgrade(&hooks));
+        let ladder = Ladder::new(Arc::clone(&shared));
         let sampler = Sampler::new(Arc::clone(&shared), ladder, Box::new(cpu::thread));
         let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(move || sampler.run())?;
-        Ok(Self(Some(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) }))))
+        Ok(Self(Some(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)), _hooks: hooks }))))
     }
 
     /// Watches a stream until the probe's last clone is dropped. Never fails: with all slots taken the stream is not
@@ -131,6 +138,15 @@ impl Watchdog {
         }
     }
 
+    /// Keeps an incident that is no verdict on a stream. At most [`Warnings::reports_per_minute`] of one [`Kind`]; more are
+    /// counted alone. May be called from any thread: it takes short locks and writes no file. Does nothing in
+    /// [`Mode::Off`].
+    pub fn report(&self, report: Report) {
+        if let Some(handle) = &self.0 {
+            handle.shared.report(report);
+        }
+    }
+
     /// All live streams. Empty in [`Mode::Off`].
     pub fn streams(&self) -> Vec<StreamInfo> {
         self.0.as_ref().map_or_else(Vec::new, |handle| handle.shared.streams())
@@ -141,7 +157,7 @@ impl Watchdog {
         self.0.as_ref().map_or_else(Stats::default, |handle| handle.shared.stats())
     }
 
-    /// The latest verdicts, oldest first.
+    /// The latest incidents, oldest first.
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         self.0.as_ref().map_or_else(Vec::new, |handle| handle.shared.incidents.list())
     }

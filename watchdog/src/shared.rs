@@ -1,19 +1,25 @@
 //! What the handle, the probes and the sampler share.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::Hooks;
 use crate::config::Config;
-use crate::incident::{Ring, StreamInfo};
+use crate::incident::{Incident, StreamInfo};
 use crate::record::{Live, Slab, StreamRef};
+use crate::report::Report;
+use crate::ring::Ring;
 use crate::stats::{Counters, Plugins, Stats};
 use crate::ticks::Ticks;
 use crate::worker::{Totals, WorkerSlot, Workers};
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// The handle's: a probe that outlives the handle must not keep the owner's things.
+    pub(crate) hooks: Weak<dyn Hooks>,
     pub(crate) ticks: Ticks,
     pub(crate) slab: Slab,
     pub(crate) workers: Workers,
@@ -24,8 +30,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, ticks: Ticks) -> Arc<Self> {
+    pub(crate) fn new(config: Config, ticks: Ticks, hooks: Weak<dyn Hooks>) -> Arc<Self> {
         Arc::new(Self {
+            hooks,
             slab: Slab::new(config.slots),
             incidents: Ring::new(config.incidents),
             config,
@@ -35,6 +42,29 @@ impl Shared {
             plugins: Plugins::default(),
             stopping: AtomicBool::new(false),
         })
+    }
+
+    /// The watch must outlive a fault in its owner's hooks.
+    pub(crate) fn call(&self, f: impl FnOnce(&dyn Hooks)) {
+        let Some(hooks) = self.hooks.upgrade() else { return };
+        if catch_unwind(AssertUnwindSafe(|| f(&*hooks))).is_err() {
+            self.counters.hook_panics.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn report(&self, report: Report) {
+        let now = Duration::from_nanos(self.ticks.nanos(self.ticks.now()));
+        if self.incidents.admits(report.kind, now, self.config.rules.warnings.reports_per_minute) {
+            self.keep(Incident::reported(report));
+        } else {
+            self.counters.reports_suppressed.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Puts an incident into the ring and tells the owner.
+    pub(crate) fn keep(&self, incident: Incident) {
+        let incident = self.incidents.push(incident);
+        self.call(|hooks| hooks.incident(&incident));
     }
 
     pub(crate) fn describe(&self, stream: StreamRef, live: &Live<'_>) -> StreamInfo {

@@ -30,6 +30,8 @@ pub struct Stats {
     pub braked: u64,
     /// Warnings that were only counted, because there had been enough of them.
     pub warnings_suppressed: u64,
+    /// Reports that were only counted, because there had been enough of their kind.
+    pub reports_suppressed: u64,
     /// Calls of [`Hooks`](crate::Hooks) that panicked.
     pub hook_panics: u64,
     /// Streams that are watched now.
@@ -84,6 +86,7 @@ pub(crate) struct Counters {
     pub(crate) lag_max: AtomicU64,
     pub(crate) pokes: AtomicU64,
     pub(crate) warnings_suppressed: AtomicU64,
+    pub(crate) reports_suppressed: AtomicU64,
     pub(crate) hook_panics: AtomicU64,
     pub(crate) unwatched: AtomicU64,
     pub(crate) stuck_workers: AtomicU64,
@@ -110,6 +113,7 @@ impl Counters {
         stats.tick_lag_max = Duration::from_nanos(self.lag_max.load(Relaxed));
         stats.pokes = self.pokes.load(Relaxed);
         stats.warnings_suppressed = self.warnings_suppressed.load(Relaxed);
+        stats.reports_suppressed = self.reports_suppressed.load(Relaxed);
         stats.hook_panics = self.hook_panics.load(Relaxed);
         stats.unwatched_streams = self.unwatched.load(Relaxed);
         stats.stuck_workers = self.stuck_workers.load(Relaxed) as usize;

@@ -25,7 +25,7 @@ impl Hooks for Poker {
             runtime.spawn(async {});
         }
     }
-    fn verdict(&self, _: &Incident) {}
+    fn incident(&self, _: &Arc<Incident>) {}
     fn warn(&self, _: &Incident) {}
 }
 
@@ -137,7 +137,8 @@ fn a_stuck_poll_leaves_others_served(workers: usize) {
         })
         .unwrap();
     assert_eq!(incidents.len(), 1);
-    assert_eq!((incidents[0].rule, incidents[0].plugin.as_deref()), (Rule::StuckPoll, Some("endless")));
+    let rule = incidents[0].verdict.as_ref().map(|verdict| verdict.rule);
+    assert_eq!((rule, incidents[0].plugin.as_deref()), (Some(Rule::StuckPoll), Some("endless")));
     assert!(open.iter_mut().all(echoed));
     assert!(server.watchdog.stats().pokes > 0);
 }

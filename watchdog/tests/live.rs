@@ -27,8 +27,8 @@ impl Hooks for Reporter {
     fn poke(&self) {
         self.0.pokes.fetch_add(1, Relaxed);
     }
-    fn verdict(&self, incident: &Incident) {
-        self.0.verdicts.lock().push(incident.clone());
+    fn incident(&self, incident: &Arc<Incident>) {
+        self.0.verdicts.lock().push(Incident::clone(incident));
     }
     fn warn(&self, _: &Incident) {}
 }
@@ -96,9 +96,10 @@ fn a_poll_that_does_not_return_costs_its_own_stream_alone() {
     assert_eq!((probe.verdict(), neighbour.verdict()), (Some(Rule::StuckPoll), None));
     assert!(spin_until(|| report.verdicts.lock().len() == 1));
     let incident = report.verdicts.lock()[0].clone();
-    assert_eq!((incident.rule, incident.action), (Rule::StuckPoll, Action::Shut));
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.rule, verdict.action), (Rule::StuckPoll, Action::Shut));
     assert_eq!(incident.plugin.as_deref(), Some("endless"));
-    assert_eq!(incident.stream.map(|stream| stream.labels.request.to_string()).as_deref(), Some("stuck"));
+    assert_eq!(verdict.stream.map(|stream| stream.labels.request.to_string()).as_deref(), Some("stuck"));
     assert!(report.pokes.load(Relaxed) > 0);
     assert_eq!(watchdog.incidents().len(), 1);
     assert_eq!(watchdog.stats().plugin_stuck, [("endless".into(), 1)]);

@@ -93,10 +93,17 @@ fn answer(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
         }
         "/api/streams" => json(&api::streams(&gateway.watchdog)),
         "/api/incidents" => json(&api::incidents(&gateway.watchdog)),
+        path if path.starts_with("/api/incidents/") => {
+            let id = path.rsplit('/').next().unwrap_or_default();
+            match api::one(&gateway.watchdog, id) {
+                Some(incident) => json(&incident),
+                None => text(StatusCode::NOT_FOUND, "there is no such incident; /api/incidents lists them\n"),
+            }
+        }
         path if health::is_path(path) => health::answer(gateway, path),
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /metrics, /health/readiness, /api/streams, /api/incidents\n",
+            "there are /metrics, /health/readiness, /api/streams, /api/incidents, /api/incidents/ID\n",
         ),
     }
 }

@@ -35,8 +35,8 @@ impl Hooks for Poke {
         }
     }
 
-    fn verdict(&self, incident: &Incident) {
-        tracing::error!("watchdog: {incident}");
+    fn incident(&self, incident: &Arc<Incident>) {
+        tracing::error!(incident = %incident.id, "watchdog: {incident}");
     }
 
     fn warn(&self, incident: &Incident) {

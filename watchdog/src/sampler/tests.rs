@@ -11,6 +11,7 @@ use crate::config::{Config, Mode};
 use crate::incident::{Incident, Labels};
 use crate::probe::Probe;
 use crate::record::Cold;
+use crate::report::{Kind, Report};
 use crate::ticks::Ticks;
 use crate::{Hooks, Kill, plugin_enter};
 
@@ -30,8 +31,8 @@ impl Hooks for LogHooks {
     fn poke(&self) {
         self.0.pokes.fetch_add(1, Relaxed);
     }
-    fn verdict(&self, incident: &Incident) {
-        self.0.verdicts.lock().push(incident.clone());
+    fn incident(&self, incident: &Arc<Incident>) {
+        self.0.verdicts.lock().push(Incident::clone(incident));
     }
     fn warn(&self, incident: &Incident) {
         self.0.warnings.lock().push(incident.clone());
@@ -54,6 +55,7 @@ struct Bench {
     time: Arc<Mock>,
     cpu: Arc<AtomicU64>,
     log: Arc<Log>,
+    _hooks: Arc<dyn Hooks>,
 }
 
 impl Bench {
@@ -62,17 +64,22 @@ impl Bench {
     }
 
     fn with(config: Config) -> Self {
+        Self::hooked(config, |log| Arc::new(LogHooks(log)))
+    }
+
+    fn hooked(config: Config, hooks: impl FnOnce(Arc<Log>) -> Arc<dyn Hooks>) -> Self {
         let (clock, time) = Clock::mock();
         time.increment(1_000_000_u64);
-        let shared = Shared::new(config, Ticks::with(clock));
-        shared.workers.register();
         let log = Arc::new(Log::default());
-        let ladder = Ladder::new(Arc::clone(&shared), Box::new(LogHooks(Arc::clone(&log))));
+        let hooks = hooks(Arc::clone(&log));
+        let shared = Shared::new(config, Ticks::with(clock), Arc::downgrade(&hooks));
+        shared.workers.register();
+        let ladder = Ladder::new(Arc::clone(&shared));
         let cpu = Arc::new(AtomicU64::new(0));
         let reader = Arc::clone(&cpu);
         let sampler =
             Sampler::new(Arc::clone(&shared), ladder, Box::new(move |_, _| Some(reader.load(Relaxed))));
-        Self { shared, sampler, time, cpu, log }
+        Self { shared, sampler, time, cpu, log, _hooks: hooks }
     }
 
     fn open(&self, request: &str, kill: Option<Weak<dyn Kill>>) -> Probe {
@@ -117,7 +124,8 @@ impl Bench {
     }
 
     fn verdicts(&self) -> Vec<(Rule, Action)> {
-        self.log.verdicts.lock().iter().map(|incident| (incident.rule, incident.action)).collect()
+        let log = self.log.verdicts.lock();
+        log.iter().filter_map(|incident| incident.verdict.as_ref()).map(|v| (v.rule, v.action)).collect()
     }
 }
 
@@ -139,8 +147,9 @@ fn a_spin_over_the_threshold_is_aborted_and_its_socket_shut() {
     assert_eq!(neighbour.verdict(), None);
     let incident = bench.log.verdicts.lock()[0].clone();
     assert_eq!(incident.plugin.as_deref(), Some("gemini"));
-    assert_eq!(incident.stream.as_ref().map(|s| &*s.labels.request), Some("a"));
-    assert!(incident.poll.is_some_and(|poll| poll.cpu >= 1_000 * MS));
+    let verdict = incident.verdict.as_ref().unwrap();
+    assert_eq!(verdict.stream.as_ref().map(|s| &*s.labels.request), Some("a"));
+    assert!(verdict.poll.is_some_and(|poll| poll.cpu >= 1_000 * MS));
     assert!(incident.to_string().contains("in plugin gemini"), "{incident}");
     assert_eq!(bench.shared.incidents.list().len(), 1);
     let stats = bench.shared.stats();
@@ -480,15 +489,14 @@ fn a_hook_that_panics_does_not_end_the_watch() {
         fn poke(&self) {
             panic!("poke");
         }
-        fn verdict(&self, _: &Incident) {
-            panic!("verdict");
+        fn incident(&self, _: &Arc<Incident>) {
+            panic!("incident");
         }
         fn warn(&self, _: &Incident) {
             panic!("warn");
         }
     }
-    let mut bench = Bench::new(Mode::Enforce);
-    bench.sampler.ladder = Ladder::new(Arc::clone(&bench.shared), Box::new(Bad));
+    let mut bench = Bench::hooked(Config { slots: 512, ..Config::default() }, |_| Arc::new(Bad));
     let probe = bench.open("a", None);
     bench.stuck_poll(&probe, 1_100 * MS, true);
     assert_eq!(probe.verdict(), Some(Rule::StuckPoll));
@@ -504,4 +512,25 @@ fn a_poll_that_panics_still_ends() {
     bench.ticks(2_000 * MS, TICK);
     assert_eq!(bench.verdicts(), []);
     assert_eq!(bench.shared.stats().polls, 1);
+}
+
+#[test]
+fn what_is_no_verdict_is_reported_to_the_ring_and_the_owner_within_limits() {
+    let bench = Bench::new(Mode::Enforce);
+    let report = || {
+        Report::new(Kind::Owner("loop"), "again and again")
+            .group("gpt")
+            .counter("turns", 3)
+            .event(20 * MS, "turn")
+    };
+    let limit = Config::default().rules.warnings.reports_per_minute;
+    (0..=limit).for_each(|_| bench.shared.report(report()));
+    assert_eq!((bench.shared.incidents.list().len(), bench.log.verdicts.lock().len()), (limit, limit));
+    assert_eq!(bench.shared.stats().reports_suppressed, 1);
+    let incident = bench.shared.incidents.list()[0].clone();
+    assert_eq!(incident.to_string(), "loop: again and again group=gpt turns=3");
+    assert_eq!((incident.events.len(), incident.kind), (1, Kind::Owner("loop")));
+    bench.pass(60_001 * MS, Duration::ZERO);
+    bench.shared.report(report());
+    assert_eq!(bench.shared.incidents.list().len(), limit + 1);
 }

@@ -1,0 +1,3 @@
+//! Incidents outside of the watchdog: as JSON.
+
+pub mod json;

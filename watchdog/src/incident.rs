@@ -273,8 +273,7 @@ impl fmt::Display for Incident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(verdict) = &self.verdict else {
             write!(f, "{}: {}", self.kind.as_str(), self.sentence)?;
-            let labels =
-                [("group", &self.group), ("deployment", &self.deployment), ("plugin", &self.plugin)];
+            let labels = [("group", &self.group), ("deployment", &self.deployment), ("plugin", &self.plugin)];
             for (name, value) in labels {
                 if let Some(value) = value {
                     write!(f, " {name}={value}")?;

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use crate::Kill;
 use crate::brake::Minute;
 use crate::config::Mode;
-use crate::Kill;
 use crate::incident::{Action, Incident, PollTimes, Rule, Verdict};
 use crate::record::{Live, StreamRef};
 use crate::report::{IncidentId, Kind};

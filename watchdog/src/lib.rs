@@ -40,9 +40,7 @@ use shared::Shared;
 use ticks::Ticks;
 
 pub use config::{Brake, Config, Cpu, Mode, NoProgress, Poke, Rules, Strikes, StuckPoll, Warnings};
-pub use incident::{
-    Action, Incident, Labels, Phase, PollTimes, Rule, Sample, StreamInfo, Verdict,
-};
+pub use incident::{Action, Incident, Labels, Phase, PollTimes, Rule, Sample, StreamInfo, Verdict};
 pub use probe::Probe;
 pub use report::{Event, IncidentId, Kind, Report};
 pub use stats::{PollDurations, Stats};

@@ -10,7 +10,8 @@ pub fn incident(incident: &Incident) -> Value {
     let at = incident.at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let verdict = incident.verdict.as_ref();
     let events = incident.events.iter();
-    let events = events.map(|event| json!({"seconds_before": event.before.as_secs_f64(), "what": event.what}));
+    let events =
+        events.map(|event| json!({"seconds_before": event.before.as_secs_f64(), "what": event.what}));
     let samples = incident.samples.iter().map(|sample| {
         json!({
             "seconds_before": sample.before.as_secs_f64(),

@@ -23,7 +23,7 @@ struct Quiet;
 
 impl Hooks for Quiet {
     fn poke(&self) {}
-    fn verdict(&self, _: &Incident) {}
+    fn incident(&self, _: &std::sync::Arc<Incident>) {}
     fn warn(&self, _: &Incident) {}
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -10,6 +10,7 @@ const PAGES: [&str; 8] = [
     "docs/benchmarks.md",
     "docs/litellm-compat.md",
     "docs/metrics.md",
+    "docs/rate-limits.md",
     "docs/write-a-provider.md",
 ];
 

@@ -6,6 +6,8 @@ use crate::config::Config;
 
 /// A longer Retry-After is not believed: one broken header must not take a deployment away for a day.
 const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
+/// A quota that is used up does not come back within minutes; calls until then only spend the next one's.
+const QUOTA_MS: u64 = 600_000;
 /// litellm's `SINGLE_DEPLOYMENT_TRAFFIC_FAILURE_THRESHOLD`.
 const ALL_FAILED_REQUESTS: u32 = 1_000;
 /// litellm's `DEFAULT_FAILURE_THRESHOLD_MINIMUM_REQUESTS`.
@@ -15,11 +17,13 @@ const MOSTLY_FAILED_REQUESTS: u32 = 5;
 pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) -> u64 {
     let Some(target) = history.target_of(failed) else { return 0 };
     let written = config.cooldown_time(target.id);
-    if config.router.disable_cooldowns || written.is_zero() || !is_deployments_fault(failed) {
+    if config.router.disable_cooldowns || written.is_zero() || !(failed.quota || is_deployments_fault(failed))
+    {
         return 0;
     }
     let alone = history.targets.iter().filter(|t| t.group == target.group).count() <= 1;
     let due = match config.router.allowed_fails {
+        _ if failed.quota => true,
         // litellm counts over the cooldown's time; the history has the last minute.
         Some(allowed) => target.fails_minute > allowed,
         None => by_share(status(failed), target.fails_minute, target.oks_minute, alone),
@@ -29,7 +33,8 @@ pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) ->
     }
     // Less than a millisecond is still not "none".
     let written_ms = u64::try_from(written.as_millis()).unwrap_or(u64::MAX).max(1);
-    written_ms.max(failed.retry_after_ms.unwrap_or(0).min(LONGEST_RETRY_AFTER_MS))
+    let least_ms = if failed.quota { QUOTA_MS } else { 0 };
+    written_ms.max(least_ms).max(failed.retry_after_ms.unwrap_or(0).min(LONGEST_RETRY_AFTER_MS))
 }
 
 /// Failures to connect and errors of the request say nothing about the deployment (litellm's list of statuses).

@@ -7,7 +7,8 @@
 //! - A cooldown is the later of `cooldown_time` and the upstream's Retry-After, not one instead of the other.
 //! - A deployment is not called again before its Retry-After is over, in no group size; one that asks for more than
 //!   60 s is not waited for at all (litellm waits 0.5 s instead).
-//! - An exhausted quota and a refused key are not retried on the same deployment.
+//! - An exhausted quota and a refused key are not retried on the same deployment; a quota puts it aside for at least
+//!   ten minutes.
 //! - A retry prefers deployments that this request has not tried.
 //! - A request visits each group once, so a fallback cycle ends where it would return.
 //!

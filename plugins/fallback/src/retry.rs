@@ -18,7 +18,10 @@ pub(crate) fn next(scene: &Scene<'_>) -> Option<Action> {
     let retries_done = stage.len().checked_sub(1)?;
     let first = scene.history.target_of(stage.first()?)?;
 
-    let within_order = may_retry(last) && retries_done < scene.config.num_retries(first.id) as usize;
+    // Without a token the core would refuse a retry; a step to a higher order is a fallback, which takes none.
+    let within_order = may_retry(last)
+        && scene.history.retry_tokens > 0
+        && retries_done < scene.config.num_retries(first.id) as usize;
     let beyond_order = !matches!(last.error, ErrorKind::ContextLength | ErrorKind::ContentFilter);
     let candidates = scene.free(failed.group).filter(|(index, target)| {
         let in_reach = match target.order.cmp(&failed.order) {

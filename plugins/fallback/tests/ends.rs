@@ -29,6 +29,7 @@ impl Request {
             .collect();
         let history = History {
             deadline_ms: limits.deadline_ms,
+            retry_tokens: u32::MAX,
             seed,
             group: GROUPS[0],
             targets,

@@ -1,7 +1,7 @@
 //! What a failure means: Google says it in the body, the wait included.
 
 use serde_json::Value;
-use tidegate_plugin_sdk::classify::{Said, is_context_window, set_status};
+use tidegate_plugin_sdk::classify::{Said, is_context_window, is_daily_in_details, set_status};
 use tidegate_plugin_sdk::{Class, ErrorKind, FailureIn, retry_after};
 
 use crate::error;
@@ -17,9 +17,14 @@ pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
     set_status(class, said.status.or(word.and_then(status_of)).or(from_head).unwrap_or(500));
 
     let details = inner.get("details").unwrap_or(&empty);
-    class.retry_after_ms = retry_after::from_google_details(details)
-        .or_else(|| retry_after::from_headers(&failure.headers, failure.unix_ms));
-    if class.error == ErrorKind::RateLimit && is_per_day(details) {
+    class.retry_after_ms = retry_after::said(
+        &failure.headers,
+        found.as_ref(),
+        said.message.as_deref(),
+        class.http_status,
+        failure.unix_ms,
+    );
+    if class.error == ErrorKind::RateLimit && is_daily_in_details(details) {
         class.quota = true;
         class.retryable = false;
     }
@@ -56,15 +61,6 @@ fn of_type<'a>(details: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Va
     details.as_array().into_iter().flatten().filter(move |detail| {
         detail.get("@type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with(name))
     })
-}
-
-/// A quota of the day does not come back in minutes, whatever `retryDelay` says.
-fn is_per_day(details: &Value) -> bool {
-    of_type(details, "google.rpc.QuotaFailure")
-        .filter_map(|detail| detail.get("violations")?.as_array())
-        .flatten()
-        .filter_map(|violation| violation.get("quotaId")?.as_str())
-        .any(|id| id.contains("PerDay"))
 }
 
 fn reasons(details: &Value) -> impl Iterator<Item = &str> {

@@ -169,6 +169,26 @@ fn failures_are_classified() {
 
     let google = r#"[{"error":{"code":429,"message":"m","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"7.5s"}]}}]"#;
     assert_eq!(classed(429, vec![], google).retry_after_ms, Some(7500));
+    assert_eq!(classed(429, vec![("retry-after", "9")], google).retry_after_ms, Some(9000));
+    // The same in mid-stream, where the head was a 200's.
+    assert_eq!(classed(200, vec![], google).retry_after_ms, Some(7500));
+    let daily = google.replace(
+        "RetryInfo\",\"retryDelay\":\"7.5s\"",
+        "QuotaFailure\",\"violations\":[{\"quotaId\":\"RequestsPerDay\"}]",
+    );
+    let daily = classed(429, vec![], &daily);
+    assert!(daily.quota && !daily.retryable);
+    let words = r#"{"error":{"message":"Rate limit reached. Please try again in 1m2.5s.","type":"tokens","code":"rate_limit_exceeded"}}"#;
+    assert_eq!(classed(429, vec![], words).retry_after_ms, Some(62_500));
+    let reset = vec![("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")];
+    assert_eq!(classed(429, reset.clone(), "{}").retry_after_ms, Some(360_000));
+    assert_eq!(classed(500, reset, "{}").retry_after_ms, None);
+    assert_eq!(
+        classed(503, vec![], r#"{"error":{"message":"m","retry_after":3}}"#).retry_after_ms,
+        Some(3000)
+    );
+    let unpaid = classed(402, vec![], r#"{"error":{"message":"Insufficient Balance"}}"#);
+    assert!(unpaid.quota && !unpaid.retryable);
 
     let page = classed(502, vec![("retry-after", "-1")], "<html>bad gateway</html>");
     assert_eq!((page.error, page.message, page.retry_after_ms), (ErrorKind::Server, None, None));

@@ -44,6 +44,26 @@ fn by_share_of_failures_when_allowed_fails_is_not_written() {
 }
 
 #[test]
+fn a_quota_that_is_used_up_cools_long_and_even_a_lone_deployment() {
+    for (status, wait_ms, cooled_ms) in [
+        (429, None, 600_000),
+        (402, None, 600_000),
+        (403, None, 600_000),
+        (429, Some(7_000), 600_000),
+        (429, Some(900_000), 900_000),
+    ] {
+        let quota = Attempt { quota: true, retry_after_ms: wait_ms, ..failed(0, status) };
+        assert_eq!(cooldown_ms("{}", quota, 1, 9, 1), cooled_ms, "{status} {wait_ms:?}");
+        assert_eq!(cooldown_ms(r#"{"router": {"allowed_fails": 99}}"#, quota, 1, 9, 2), cooled_ms);
+        assert_eq!(
+            cooldown_ms(r#"{"router": {"cooldown_time": 0}}"#, quota, 1, 9, 2),
+            0,
+            "what is written is meant"
+        );
+    }
+}
+
+#[test]
 fn failing_to_connect_cools_nobody() {
     let reset = Attempt { error: ErrorKind::Transport, ..failed(0, 503) };
     assert_eq!(cooldown_ms(r#"{"router": {"allowed_fails": 0}}"#, reset, 50, 0, 2), 0);

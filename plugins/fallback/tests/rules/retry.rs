@@ -42,6 +42,21 @@ fn which_failures_are_retried() {
 }
 
 #[test]
+fn without_a_token_only_fallbacks_are_left() {
+    let mut targets = [target("a1", "a"), target("a2", "a"), target("b1", "b")];
+    let fallback = r#"{"router": {"disable_cooldowns": true, "fallbacks": [{"a": ["b"]}]}}"#;
+    let asked = |config: &str, targets: &[Target<'static>], retry_tokens| {
+        let history = tidegate_plugin_sdk::History { retry_tokens, ..history(targets, &[failed(0, 500)]) };
+        choice(decide(config, &history))
+    };
+    assert_eq!(asked(RETRY, &targets[..2], 1), OTHER);
+    assert_eq!(asked(RETRY, &targets[..2], 0), RAISED);
+    assert_eq!(asked(fallback, &targets, 0), (Choice::Fallback, 2), "a fallback takes no token");
+    targets[1].order = 1;
+    assert_eq!(asked(RETRY, &targets[..2], 0), OTHER, "nor does a step to the next order");
+}
+
+#[test]
 fn how_often() {
     let alone = [target("a1", "a")];
     let own = r#"{"router": {"num_retries": 2}, "deployments": {"a1": {"num_retries": 3}}}"#;

@@ -30,6 +30,7 @@ pub(crate) fn history(targets: &[Target<'static>], attempts: &[Attempt]) -> Hist
         deadline_ms: 600_000,
         seed: 7,
         attempts_left: 10,
+        retry_tokens: 10,
         group: "a",
         attempts: attempts.to_vec(),
         targets: targets.to_vec(),

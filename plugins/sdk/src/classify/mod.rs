@@ -1,10 +1,12 @@
 //! What an error means: by HTTP status, by the words in it, and whether an event is an error at all.
 
 mod form;
+mod quota;
 mod words;
 
 pub use form::{Said, is_error};
-pub use words::{is_content_policy, is_context_window, is_quota};
+pub use quota::{is_daily, is_daily_in_details, is_quota};
+pub use words::{is_content_policy, is_context_window};
 
 use crate::{Class, ErrorKind};
 
@@ -51,8 +53,12 @@ pub fn generic(said: Said, http_status: u32, class: &mut Class) {
     let code = said.code.as_deref().unwrap_or("");
     let kind = said.kind.as_deref().unwrap_or("");
     let client_error = (400..500).contains(&class.http_status);
-    if is_quota(code) || is_quota(kind) {
-        class.error = ErrorKind::RateLimit;
+    let daily = class.http_status == 429 && is_daily(message);
+    if class.http_status == 402 || is_quota(code) || is_quota(kind) || daily {
+        // Payment required keeps its class: no waiting helps.
+        if class.http_status != 402 {
+            class.error = ErrorKind::RateLimit;
+        }
         class.quota = true;
         class.retryable = false;
     } else if code == "context_length_exceeded" || (client_error && is_context_window(message)) {
@@ -102,6 +108,23 @@ mod tests {
                 E::RateLimit,
                 false,
                 true,
+            ),
+            (402, json!({"error": {"message": "Insufficient Balance"}}), 402, E::Permission, false, true),
+            (
+                429,
+                json!({"error": {"message": "Rate limit reached on requests per day (RPD)", "code": "rate_limit_exceeded"}}),
+                429,
+                E::RateLimit,
+                false,
+                true,
+            ),
+            (
+                429,
+                json!({"error": {"message": "You exceeded your current quota", "code": 429}}),
+                429,
+                E::RateLimit,
+                true,
+                false,
             ),
             (400, json!({"error": {"message": long, "code": null}}), 400, E::ContextLength, false, false),
             (

@@ -34,20 +34,12 @@ pub fn is_content_policy(text: &str) -> bool {
     text == "content_filter" || PHRASES.iter().any(|phrase| text.contains(phrase))
 }
 
-/// A quota that does not come back in minutes.
-pub fn is_quota(code: &str) -> bool {
-    matches!(
-        code,
-        "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "credit_balance_too_low"
-    )
-}
-
 /// The status that an error's type or code stands for.
 pub(super) fn status_of(word: &str) -> Option<u32> {
     Some(match word {
         "invalid_request_error" | "BadRequestError" | "context_length_exceeded" | "content_filter" => 400,
         "authentication_error" | "invalid_api_key" | "AuthenticationError" => 401,
-        "billing_error" => 402,
+        "billing_error" | "insufficient_balance" | "insufficient_credits" => 402,
         "permission_error" | "PermissionDeniedError" => 403,
         "not_found_error" | "model_not_found" | "NotFoundError" => 404,
         "timeout_error" => 504,

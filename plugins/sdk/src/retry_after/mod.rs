@@ -2,14 +2,64 @@
 //!
 //! A value that cannot be read counts as not said. Nothing is negative, and nothing is longer than [`CAP_MS`].
 
+mod limits;
+mod time;
+mod words;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use crate::Headers;
 
+pub use limits::from_rate_limits;
+pub use time::{go_duration, rfc3339};
+pub use words::from_message;
+
 /// One day: whoever asks for more is asking for "not today".
 pub const CAP_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// What one failure says in all: the later of what its headers and its body ask for. Where neither names a wait and
+/// the failure is a 429, when the limits that are used up are full again.
+pub fn said(
+    headers: &Headers<'_>,
+    body: Option<&Value>,
+    message: Option<&str>,
+    status: u32,
+    unix_ms: u64,
+) -> Option<u64> {
+    let in_body = body.and_then(from_body).max(message.and_then(from_message));
+    from_headers(headers, unix_ms).max(in_body).or_else(|| {
+        let bare = || body.and_then(|body| limits::from_body(body, unix_ms));
+        (status == 429).then(|| from_rate_limits(headers, unix_ms).or_else(bare)).flatten()
+    })
+}
+
+/// From an error's body, an array of one included: Google's `RetryInfo`, and the members `retry_after_ms`,
+/// `retry_after_seconds` and `retry_after` (seconds), as numbers or texts, beside the error or inside it.
+pub fn from_body(body: &Value) -> Option<u64> {
+    let body = first(body);
+    let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
+    let details = error.get("details").and_then(from_google_details);
+    [error, body].into_iter().map(members).fold(details, Option::max)
+}
+
+/// The error in an array of one, as Google answers stream calls.
+fn first(body: &Value) -> &Value {
+    body.as_array().and_then(|list| list.first()).unwrap_or(body)
+}
+
+fn members(object: &Value) -> Option<u64> {
+    let read = |name: &str, unit| {
+        let text = match object.get(name)? {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text.clone(),
+            _ => return None,
+        };
+        decimal(&text, unit)
+    };
+    read("retry_after_ms", 1).max(read("retry_after_seconds", 1000)).max(read("retry_after", 1000))
+}
 
 /// From `retry-after-ms` (Azure, OpenAI), else from `retry-after`: seconds, also with a fraction, or an HTTP date,
 /// which is taken relative to `unix_ms`. A date that has passed gives 0.
@@ -121,12 +171,60 @@ mod tests {
         assert_eq!(from_google_details(&json!({"retryDelay": "1s"})), None);
     }
 
+    #[test]
+    fn reads_what_a_body_says() {
+        let google = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "21s"});
+        let rows = [
+            (json!({"error": {"message": "m", "details": [google]}}), Some(21_000)),
+            (json!([{"error": {"message": "m", "details": [google]}}]), Some(21_000)),
+            (json!({"error": {"details": [google], "retry_after": 30}}), Some(30_000)),
+            (json!({"error": {"retry_after": 2.5}}), Some(2500)),
+            (json!({"error": {"retry_after": "3"}}), Some(3000)),
+            (json!({"error": {"retry_after_ms": 120}}), Some(120)),
+            (json!({"error": "slow down", "retry_after": 7}), Some(7000)),
+            (json!({"detail": "slow down", "retry_after_seconds": 7}), Some(7000)),
+            (json!({"error": {"retry_after": 0}}), Some(0)),
+            (json!({"error": {"retry_after": -1}}), None),
+            (json!({"error": {"retry_after": true}}), None),
+            (json!({"error": {"retry_after": 1e300}}), None),
+            (json!({"error": {"retry_after": 99_999_999_999_u64}}), Some(CAP_MS)),
+            (json!([]), None),
+            (json!("retry_after"), None),
+        ];
+        for (body, want) in rows {
+            assert_eq!(from_body(&body), want, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_later_of_all_deadlines_counts() {
+        let body = json!({"error": {"retry_after": 9}});
+        let wait = |header: &str, message: Option<&str>| {
+            said(&Headers(vec![("retry-after", header)]), Some(&body), message, 429, 0)
+        };
+        assert_eq!(wait("4", None), Some(9000));
+        assert_eq!(wait("40", None), Some(40_000));
+        assert_eq!(wait("4", Some("Please try again in 1m.")), Some(60_000));
+        let reset = vec![("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "6m0s")];
+        let bare = Headers(reset.clone());
+        assert_eq!(said(&bare, None, None, 429, 0), Some(360_000));
+        assert_eq!(said(&bare, None, None, 500, 0), None, "a server error is not the limit's");
+        let with_header = Headers([reset, vec![("retry-after", "2")]].concat());
+        assert_eq!(said(&with_header, None, None, 429, 0), Some(2000), "what is asked for goes before");
+    }
+
     proptest! {
         #[test]
         fn never_panics_and_never_passes_the_cap(text in ".{0,40}", now: u64) {
             let headers = Headers(vec![("retry-after", &text)]);
             prop_assert!(from_headers(&headers, now).is_none_or(|ms| ms <= CAP_MS));
             prop_assert!(protobuf_duration(&text).is_none_or(|ms| ms <= CAP_MS));
+            prop_assert!(go_duration(&text).is_none_or(|ms| ms <= CAP_MS));
+            let sentence = format!("try again in {text}");
+            prop_assert!(from_message(&sentence).is_none_or(|ms| ms <= CAP_MS));
+            prop_assert!(rfc3339(&text).is_none_or(|ms| ms < 1 << 60));
+            let reset = Headers(vec![("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &text)]);
+            prop_assert!(from_rate_limits(&reset, now).is_none_or(|ms| ms <= CAP_MS));
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::Failure;
 /// The one thing to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
-    /// Call the upstream. Ends in [`crate::Event::Content`], [`crate::Event::Ended`] or [`crate::Event::Failed`].
+    /// Call the upstream; after content, to go on with it. Ends in [`crate::Event::Content`], [`crate::Event::Ended`] or
+    /// [`crate::Event::Failed`].
     Attempt {
         /// Which deployment.
         target: u16,
@@ -17,7 +18,7 @@ pub enum Command {
         /// Milliseconds, at least 1.
         ms: u64,
     },
-    /// The request is committed from here: send the content and go on relaying.
+    /// The request is committed from here, if it was not: send the content and go on relaying.
     Relay,
     /// Tell the client this and stop. Given exactly once.
     Finish(Terminal),

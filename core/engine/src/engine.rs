@@ -13,11 +13,14 @@ enum Phase {
     Calling,
     /// An upstream call runs and the client has seen content.
     Relaying,
+    /// An upstream call runs that is to go on with the content that the client has seen.
+    Continuing,
     /// The call failed before any content; the policy is asked.
     Deciding,
     /// The back-off before the call of `next` runs.
     Sleeping { next: u16 },
-    /// The call failed after content; the policy is asked, so that it can order a cooldown.
+    /// The call failed after content; the policy is asked, so that it can order a cooldown, and name the target of a
+    /// continuation if there may be one.
     Closing,
     /// The terminal was given.
     Finished,
@@ -32,6 +35,7 @@ pub struct Engine {
     committed: bool,
     attempts: u32,
     fallbacks: u32,
+    continuations: u32,
     /// Of the last call; 0 before the first.
     target: u16,
     /// What the client is told if nothing better happens: attempt and failure.
@@ -49,6 +53,7 @@ impl Engine {
             committed: false,
             attempts: 0,
             fallbacks: 0,
+            continuations: 0,
             target: 0,
             report: None,
         }
@@ -61,19 +66,24 @@ impl Engine {
             (Phase::Finished, _) => Command::Ignore,
             (_, Event::ClientGone) => self.finish(Terminal::Gone),
             // The upstream's failure came first and is already what the client must be told.
-            (Phase::Closing, Event::Deadline | Event::Aborted | Event::Decided { .. }) => self.raise(),
+            (Phase::Closing, Event::Deadline | Event::Aborted) => self.raise(),
+            // A continuation that comes too late has failed like any other.
+            (_, Event::Deadline) if self.continued() => self.raise(),
             (_, Event::Deadline) => self.finish(Terminal::Error(Reason::Deadline)),
             (_, Event::Aborted) => self.finish(Terminal::Error(Reason::Aborted)),
 
             (Phase::New, Event::Start { target }) => match target.filter(|t| self.group(*t).is_some()) {
-                Some(target) => self.call(target),
+                Some(target) => self.call(target, Phase::Calling),
                 None => self.finish(Terminal::Error(Reason::NoTarget)),
             },
             (Phase::Calling, Event::Content) => {
                 self.committed = true;
                 self.enter(Phase::Relaying, Command::Relay)
             }
-            (Phase::Calling | Phase::Relaying, Event::Ended) => self.finish(Terminal::Complete),
+            (Phase::Continuing, Event::Content) => self.enter(Phase::Relaying, Command::Relay),
+            (Phase::Calling | Phase::Relaying | Phase::Continuing, Event::Ended) => {
+                self.finish(Terminal::Complete)
+            }
             (Phase::Calling, Event::Failed(failure)) => {
                 // litellm reports the requested group's last failure, not the fallbacks': it is the one that the
                 // client can act upon.
@@ -82,17 +92,22 @@ impl Engine {
                 }
                 self.enter(Phase::Deciding, Command::AskPolicy)
             }
-            (Phase::Relaying, Event::Failed(failure)) => {
-                self.report = Some((self.attempts - 1, failure));
+            (Phase::Relaying | Phase::Continuing, Event::Failed(failure)) => {
+                // What broke the client's answer off is what the client is told: a continuation was a favour, and its
+                // failure says nothing of the request.
+                if !self.continued() {
+                    self.report = Some((self.attempts - 1, failure));
+                }
                 self.enter(Phase::Closing, Command::AskPolicy)
             }
             (Phase::Deciding, Event::Decided { answer, now_ms }) => self.decide(answer, now_ms),
-            (Phase::Sleeping { next }, Event::Slept) => self.call(next),
+            (Phase::Closing, Event::Decided { answer, now_ms }) => self.close(answer, now_ms),
+            (Phase::Sleeping { next }, Event::Slept) => self.call(next, Phase::Calling),
             _ => Command::Ignore,
         }
     }
 
-    /// Content has gone to the client: no other attempt can be made, and the terminal belongs into the stream.
+    /// Content has gone to the client: it stays, no attempt can begin anew, and the terminal belongs into the stream.
     pub fn committed(&self) -> bool {
         self.committed
     }
@@ -112,6 +127,17 @@ impl Engine {
         self.fallbacks
     }
 
+    /// A continuation was made.
+    pub fn continued(&self) -> bool {
+        self.continuations > 0
+    }
+
+    /// Takes back that this request may be continued: its content does not allow it. Like everything that the driver
+    /// can tell beside events, it only narrows.
+    pub fn forbid_continuation(&mut self) {
+        self.limits.continuations = 0;
+    }
+
     /// The terminal was given.
     pub fn finished(&self) -> bool {
         self.phase == Phase::Finished
@@ -121,7 +147,7 @@ impl Engine {
     pub fn measure(&self) -> Measure {
         let phase = match self.phase {
             Phase::New => 5,
-            Phase::Calling => 4,
+            Phase::Calling | Phase::Continuing => 4,
             Phase::Relaying => 3,
             Phase::Deciding => 2,
             Phase::Sleeping { .. } | Phase::Closing => 1,
@@ -141,7 +167,7 @@ impl Engine {
             return self.raise();
         }
         match delay_ms {
-            0 => self.call(next),
+            0 => self.call(next, Phase::Calling),
             ms => self.enter(Phase::Sleeping { next }, Command::Sleep { ms }),
         }
     }
@@ -153,10 +179,29 @@ impl Engine {
         let possible = match Action::from(answer.action) {
             Action::Retry => same_group,
             Action::Fallback => !same_group && self.fallbacks < self.limits.fallbacks,
-            // Continuation is a matter of the `Closing` phase of a group that opted in, and spends from the same
-            // budget; nothing can opt in yet, so it is RAISE there and here.
+            // There is nothing to go on with: see `close`.
             Action::Raise | Action::Continue => false,
         };
+        (possible && self.attempts_left() > 0).then_some(target)
+    }
+
+    fn close(&mut self, answer: Option<Answer>, now_ms: u64) -> Command {
+        let next = answer.filter(|_| now_ms < self.limits.deadline_ms).and_then(|a| self.continuable(a));
+        let Some(next) = next else { return self.raise() };
+        self.continuations += 1;
+        self.call(next, Phase::Continuing)
+    }
+
+    /// The target of an answer that names a possible continuation: at once, never on the target that broke off, and
+    /// from the same budget as every other call.
+    fn continuable(&self, answer: Answer) -> Option<u16> {
+        let target = u16::try_from(answer.target).ok()?;
+        let same_group = self.group(target)? == self.group(self.target)?;
+        let possible = Action::from(answer.action) == Action::Continue
+            && target != self.target
+            && answer.delay_ms == 0
+            && self.continuations < self.limits.continuations
+            && (same_group || self.fallbacks < self.limits.fallbacks);
         (possible && self.attempts_left() > 0).then_some(target)
     }
 
@@ -165,13 +210,13 @@ impl Engine {
     }
 
     /// The only place that spends.
-    fn call(&mut self, target: u16) -> Command {
+    fn call(&mut self, target: u16, phase: Phase) -> Command {
         if self.attempts > 0 && self.group(target) != self.group(self.target) {
             self.fallbacks += 1;
         }
         self.attempts += 1;
         self.target = target;
-        self.enter(Phase::Calling, Command::Attempt { target })
+        self.enter(phase, Command::Attempt { target })
     }
 
     fn raise(&mut self) -> Command {

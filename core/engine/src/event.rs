@@ -55,7 +55,7 @@ pub enum Action {
     Retry = 1,
     /// An attempt in another group.
     Fallback = 2,
-    /// Go on with a committed stream on another target.
+    /// Go on with a committed stream on another target, at once.
     Continue = 3,
 }
 

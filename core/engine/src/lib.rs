@@ -8,7 +8,7 @@
 //! ```
 //! use tidegate_engine::*;
 //!
-//! let limits = Limits { attempts: 3, fallbacks: 5, max_delay_ms: 60_000, deadline_ms: 600_000 };
+//! let limits = Limits { attempts: 3, fallbacks: 5, continuations: 0, max_delay_ms: 60_000, deadline_ms: 600_000 };
 //! let mut engine = Engine::new(limits, [0].into());
 //! let failure =
 //!     Failure { class: ErrorClass::RateLimit, status: 429, retry_after_ms: None, retryable: true, quota: false };

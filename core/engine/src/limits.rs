@@ -11,6 +11,9 @@ pub struct Limits {
     pub attempts: u32,
     /// How many of them may leave the group of the call before.
     pub fallbacks: u32,
+    /// How many of them may go on with a stream that broke off after content: 0 or 1. Taken as at most 1: a client
+    /// whose answer broke off twice is told so.
+    pub continuations: u32,
     /// The longest back-off before one call, in milliseconds. A longer one is cut to this.
     pub max_delay_ms: u64,
     /// When the request must be over, in milliseconds since it came.
@@ -19,6 +22,10 @@ pub struct Limits {
 
 impl Limits {
     pub(crate) fn clamped(self) -> Self {
-        Self { attempts: self.attempts.clamp(1, MAX_ATTEMPTS), ..self }
+        Self {
+            attempts: self.attempts.clamp(1, MAX_ATTEMPTS),
+            continuations: self.continuations.min(1),
+            ..self
+        }
     }
 }

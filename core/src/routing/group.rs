@@ -66,6 +66,7 @@ impl Group {
         Limits {
             attempts: self.attempts,
             fallbacks: self.fallbacks,
+            continuations: 0,
             max_delay_ms: MAX_DELAY_MS,
             deadline_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX),
         }

@@ -169,7 +169,7 @@ proptest! {
         deadline_ms in 1..600_000u64,
         seed in any::<u64>(),
     ) {
-        let limits = Limits { attempts, fallbacks: 5, max_delay_ms: 60_750, deadline_ms };
+        let limits = Limits { attempts, fallbacks: 5, continuations: 0, max_delay_ms: 60_750, deadline_ms };
         let mut request = Request::new(&config, groups, limits, seed);
         let terminal = request.play(&failures)?;
 
@@ -204,7 +204,8 @@ proptest! {
 #[test]
 fn the_founding_case_ends_with_its_own_error() {
     let config = r#"{"router": {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 0, "fallbacks": []}}"#;
-    let limits = Limits { attempts: 1, fallbacks: 0, max_delay_ms: 60_000, deadline_ms: 600_000 };
+    let limits =
+        Limits { attempts: 1, fallbacks: 0, continuations: 0, max_delay_ms: 60_000, deadline_ms: 600_000 };
     let failure = Attempt {
         error: ErrorKind::RateLimit,
         http_status: 429,

@@ -34,11 +34,16 @@ fn every_request_ends_in_every_arrangement_and_budget() {
     let (mut states, mut steps) = (0, 0);
     for groups in ARRANGEMENTS {
         for attempts in [1, 2, 3, 6] {
-            for fallbacks in [0, 1, 5] {
-                let world = World::new(groups, attempts, fallbacks, &few_failures());
+            for (fallbacks, continuations) in [(0, 0), (1, 0), (5, 0), (0, 1), (1, 1), (5, 2)] {
+                let world =
+                    World::new(groups, attempts, fallbacks, &few_failures()).continuing(continuations);
                 let coverage = prove(&world);
                 // The search is only worth something if it got to the end of the budget.
                 assert_eq!(coverage.most_calls, if groups.is_empty() { 0 } else { attempts });
+                let reachable = groups.len() > 1 && (fallbacks > 0 || groups[1..].contains(&groups[0]));
+                if reachable && attempts > 1 && groups.len() == 2 {
+                    assert_eq!(coverage.most_continuations, continuations.min(1), "{groups:?}");
+                }
                 states += coverage.states;
                 steps += coverage.steps;
             }
@@ -62,7 +67,7 @@ fn every_failure_reaches_the_client_unchanged() {
 }
 
 /// Each fault, with the properties that catch it even when nothing else is checked.
-const CAUGHT_BY: [(Fault, &[Property]); 10] = [
+const CAUGHT_BY: [(Fault, &[Property]); 17] = [
     (
         Fault::ReenterOnMidStream429,
         &[Property::MeasureFalls, Property::WithinBudget, Property::CommittedStays, Property::Accounts],
@@ -76,10 +81,17 @@ const CAUGHT_BY: [(Fault, &[Property]); 10] = [
     (Fault::UncappedSleep, &[Property::WithinTime]),
     (Fault::WaitsForPolicy, &[Property::NeverStuck]),
     (Fault::CutsTarget, &[Property::RightTarget]),
+    (Fault::FreeContinuation, &[Property::MeasureFalls, Property::Accounts]),
+    (Fault::ContinuationRefills, &[Property::MeasureFalls, Property::Accounts]),
+    (Fault::ContinuesOnSameTarget, &[Property::RightTarget]),
+    (Fault::ContinuesTwice, &[Property::WithinBudget]),
+    (Fault::ContinuationUncommits, &[Property::CommittedStays, Property::Accounts]),
+    (Fault::ContinuationWaits, &[Property::WithinTime]),
+    (Fault::ReportsContinuation, &[Property::OwnTerminal]),
 ];
 
 fn mutant_world() -> World {
-    World::new(&[0, 1], 3, 5, &few_failures())
+    World::new(&[0, 1], 3, 5, &few_failures()).continuing(1)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_engine::{Action, Command, Engine, Event, Failure, Limits, Measure, Reason, Terminal};
+use tidegate_engine::{Action, Answer, Command, Engine, Event, Failure, Limits, Measure, Reason, Terminal};
 
 use crate::machine::Machine;
 use crate::world::World;
@@ -30,6 +30,20 @@ pub(crate) enum Fault {
     WaitsForPolicy,
     /// A target is cut to 16 bits unchecked.
     CutsTarget,
+    /// A continuation spends nothing.
+    FreeContinuation,
+    /// A continuation fills the budget up again.
+    ContinuationRefills,
+    /// The target that broke off is asked to go on.
+    ContinuesOnSameTarget,
+    /// A continuation that breaks off is continued.
+    ContinuesTwice,
+    /// With the continuation the request begins anew: its next error would be an HTTP status, behind content.
+    ContinuationUncommits,
+    /// A continuation waits as long as the policy wants, past the deadline too.
+    ContinuationWaits,
+    /// The client is told what became of the continuation instead of what broke its answer off.
+    ReportsContinuation,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +69,18 @@ impl Mutant {
         let limits = Limits { attempts: left + 1, ..self.limits };
         self.engine = Engine::new(limits, Arc::clone(&self.groups));
         self.engine.step(Event::Start { target: Some(target) })
+    }
+
+    /// Calls `target` to continue, with `left` attempts left after it, whatever was spent before.
+    fn continue_with(&mut self, left: u32, target: u16, failure: Failure) -> Command {
+        let limits = Limits { attempts: left + 2, fallbacks: 9, continuations: 1, ..self.limits };
+        self.engine = Engine::new(limits, Arc::clone(&self.groups));
+        let other = u16::from(target == 0);
+        let answer = Answer { action: Action::Continue as u32, target: target.into(), delay_ms: 0 };
+        for event in [Event::Start { target: Some(other) }, Event::Content, Event::Failed(failure)] {
+            self.engine.step(event);
+        }
+        self.engine.step(Event::Decided { answer: Some(answer), now_ms: 0 })
     }
 
     fn faulty(&mut self, event: Event) -> Command {
@@ -102,6 +128,44 @@ impl Mutant {
                 if a.target == 1 << 16 && a.action == 1 && before.attempts_left() > 0 =>
             {
                 self.call_with(before.attempts_left() - 1, 0)
+            }
+            (_, Event::Decided { answer: Some(a), .. }, _)
+                if before.committed() && Action::from(a.action) == Action::Continue =>
+            {
+                self.faulty_continuation(&before, a, command)
+            }
+            (Fault::ReportsContinuation, _, Command::Finish(Terminal::Error(Reason::Upstream { .. })))
+                if before.continued() =>
+            {
+                self.last.map_or(command, |(attempt, failure)| upstream_error(attempt, failure))
+            }
+            _ => command,
+        }
+    }
+
+    fn faulty_continuation(&mut self, before: &Engine, answer: Answer, command: Command) -> Command {
+        let Some((_, failure)) = self.last else { return command };
+        let Ok(target) = u16::try_from(answer.target) else { return command };
+        let left = before.attempts_left();
+        let refused =
+            matches!(command, Command::Finish(_)) && usize::from(target) < self.groups.len() && left > 0;
+        let same = target == self.target;
+        match (self.fault, command) {
+            (Fault::FreeContinuation, Command::Attempt { target }) => {
+                self.continue_with(left, target, failure)
+            }
+            (Fault::ContinuationRefills, Command::Attempt { target }) => {
+                self.continue_with(self.limits.attempts, target, failure)
+            }
+            (Fault::ContinuationUncommits, Command::Attempt { target }) => self.call_with(left - 1, target),
+            (Fault::ContinuesOnSameTarget, _) if refused && same && !before.continued() => {
+                self.continue_with(left - 1, target, failure)
+            }
+            (Fault::ContinuesTwice, _) if refused && !same && before.continued() => {
+                self.continue_with(left - 1, target, failure)
+            }
+            (Fault::ContinuationWaits, _) if refused && !same && !before.continued() => {
+                self.continue_with(left - 1, target, failure)
             }
             _ => command,
         }

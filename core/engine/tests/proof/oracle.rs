@@ -12,19 +12,20 @@ pub(crate) enum Property {
     MeasureFalls,
     /// An ignored event leaves the machine as it was.
     IgnoreChangesNothing,
-    /// Calls, and calls that leave their group, stay within the budget.
+    /// Calls, calls that leave their group, and continuations stay within the budget.
     WithinBudget,
     /// `attempts`, `attempts_left` and `committed` say what was commanded.
     Accounts,
-    /// A retry stays in its group, a fallback leaves it, both exist, and nothing is called unasked.
+    /// A retry stays in its group, a fallback leaves it, a continuation leaves its target, all exist, and nothing is
+    /// called unasked.
     RightTarget,
-    /// No call and no wait after content went to the client.
+    /// After content went to the client there is no wait, and no call but a continuation.
     CommittedStays,
     /// Nothing is commanded after the terminal.
     OneTerminal,
     /// The terminal is the one that belongs to what happened: a 429 stays a 429.
     OwnTerminal,
-    /// A wait is within its cap and ends before the deadline.
+    /// A wait is within its cap and ends before the deadline; a continuation does not wait.
     WithinTime,
     /// Whatever the machine waits for, its coming is accepted, and so is every way of calling it off.
     NeverStuck,
@@ -54,8 +55,11 @@ pub(crate) struct Oracle {
     /// Cut at one past the budget, so that a runaway has finitely many states.
     pub(crate) calls: u32,
     fallbacks: u32,
+    pub(crate) continuations: u32,
     target: u16,
     pub(crate) committed: bool,
+    /// A call runs that has given no content yet.
+    pub(crate) empty: bool,
     failed_committed: bool,
     pub(crate) finished: bool,
     report: Option<(u32, Failure)>,
@@ -85,18 +89,20 @@ impl Oracle {
         let heard = self.hear(event);
         match command {
             Command::Attempt { target } => {
-                require(!self.committed, Property::CommittedStays);
+                require(!self.committed || is_continuation(event), Property::CommittedStays);
+                require(!self.committed || at_once(world, event), Property::WithinTime);
                 require(self.may_call(world, event, target), Property::RightTarget);
                 self.call(world, target);
                 require(self.calls <= world.limits.attempts, Property::WithinBudget);
                 require(self.fallbacks <= world.limits.fallbacks, Property::WithinBudget);
+                require(self.continuations <= world.limits.continuations.min(1), Property::WithinBudget);
             }
             Command::Sleep { ms } => {
                 require(!self.committed, Property::CommittedStays);
                 require(within_time(world, event, ms), Property::WithinTime);
                 self.sleeping = answered_target(event);
             }
-            Command::Relay => self.committed = true,
+            Command::Relay => (self.committed, self.empty) = (true, false),
             Command::AskPolicy => self.asked = true,
             Command::Finish(terminal) => {
                 require(terminal == heard.unwrap_or(terminal), Property::OwnTerminal);
@@ -115,19 +121,20 @@ impl Oracle {
     /// The terminal that this event may lead to.
     fn hear(&mut self, event: Event) -> Option<Terminal> {
         let own = self.report.map(|(attempt, failure)| Reason::Upstream { attempt, failure });
-        let unless_failed = |reason| if self.failed_committed { own } else { Some(reason) };
+        let unless = |failed, reason| if failed { own } else { Some(reason) };
         let error = match event {
             Event::Ended => return Some(Terminal::Complete),
             Event::ClientGone => return Some(Terminal::Gone),
-            Event::Deadline => unless_failed(Reason::Deadline),
-            Event::Aborted => unless_failed(Reason::Aborted),
+            Event::Deadline => unless(self.failed_committed || self.continuations > 0, Reason::Deadline),
+            Event::Aborted => unless(self.failed_committed, Reason::Aborted),
             Event::Start { .. } => Some(Reason::NoTarget),
             Event::Decided { .. } => own,
             Event::Failed(failure) => {
-                if self.committed || self.fallbacks == 0 {
+                // What broke the answer off counts, not what became of its continuation.
+                if self.continuations == 0 && (self.committed || self.fallbacks == 0) {
                     self.report = Some((self.calls - 1, failure));
                 }
-                self.failed_committed = self.committed;
+                (self.failed_committed, self.empty) = (self.committed, false);
                 None
             }
             Event::Content | Event::Slept => None,
@@ -145,7 +152,8 @@ impl Oracle {
                 let right = match Action::from(answer.action) {
                     Action::Retry => same,
                     Action::Fallback => !same,
-                    Action::Raise | Action::Continue => false,
+                    Action::Continue => self.failed_committed && target != self.target,
+                    Action::Raise => false,
                 };
                 self.asked && right && answer.target == u32::from(target)
             }
@@ -159,8 +167,9 @@ impl Oracle {
             self.fallbacks = (self.fallbacks + 1).min(world.limits.fallbacks + 1);
         }
         self.calls = (self.calls + 1).min(world.limits.attempts + 1);
+        self.continuations = (self.continuations + u32::from(self.committed)).min(2);
         self.target = target;
-        self.asked = false;
+        (self.asked, self.failed_committed, self.empty) = (false, false, true);
         self.sleeping = None;
     }
 }
@@ -170,6 +179,15 @@ fn answered_target(event: Event) -> Option<u16> {
         Event::Decided { answer: Some(answer), .. } => answer.target.try_into().ok(),
         _ => None,
     }
+}
+
+fn is_continuation(event: Event) -> bool {
+    matches!(event, Event::Decided { answer: Some(answer), .. } if Action::from(answer.action) == Action::Continue)
+}
+
+fn at_once(world: &World, event: Event) -> bool {
+    let Event::Decided { answer: Some(answer), now_ms } = event else { return false };
+    answer.delay_ms == 0 && now_ms < world.limits.deadline_ms
 }
 
 fn within_time(world: &World, event: Event, ms: u64) -> bool {

@@ -28,7 +28,7 @@ fn answer() -> impl Strategy<Value = Answer> {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         2 => proptest::option::weighted(0.9, 0..8u16).prop_map(|target| Event::Start { target }),
-        1 => Just(Event::Content),
+        2 => Just(Event::Content),
         1 => Just(Event::Ended),
         30 => failure().prop_map(Event::Failed),
         30 => (proptest::option::weighted(0.98, answer()), 0..1_000u64)
@@ -39,10 +39,11 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (1..=MAX_ATTEMPTS, 0..40u32, 0..300u64, 0..2_000u64).prop_map(
-        |(attempts, fallbacks, max_delay_ms, deadline_ms)| Limits {
+    (1..=MAX_ATTEMPTS, 0..40u32, 0..3u32, 0..300u64, 0..2_000u64).prop_map(
+        |(attempts, fallbacks, continuations, max_delay_ms, deadline_ms)| Limits {
             attempts,
             fallbacks,
+            continuations,
             max_delay_ms,
             deadline_ms,
         },
@@ -73,9 +74,31 @@ proptest! {
         prop_assert!(steps <= 3 * limits.attempts + 2);
     }
 
+    /// To forbid a continuation is never to have allowed it: the searched machines without one are all there is.
+    #[test]
+    fn a_forbidden_continuation_was_never_allowed(
+        limits in limits(),
+        groups in prop::collection::vec(0..4u16, 1..8),
+        events in prop::collection::vec(event(), 0..40),
+    ) {
+        let groups: Arc<[u16]> = Arc::from(groups);
+        let mut forbidden = Engine::new(limits, Arc::clone(&groups));
+        let mut never = Engine::new(Limits { continuations: 0, ..limits }, groups);
+        for event in events {
+            forbidden.step(event);
+            if forbidden.continued() {
+                break;
+            }
+            never.step(event);
+        }
+        prop_assume!(!forbidden.continued());
+        forbidden.forbid_continuation();
+        prop_assert_eq!(forbidden, never);
+    }
+
     #[test]
     fn a_budget_out_of_range_is_taken_as_the_nearest(attempts in any::<u32>()) {
-        let limits = Limits { attempts, fallbacks: 0, max_delay_ms: 0, deadline_ms: 1 };
+        let limits = Limits { attempts, fallbacks: 0, continuations: 0, max_delay_ms: 0, deadline_ms: 1 };
         let engine = Engine::new(limits, Arc::from([0]));
         prop_assert_eq!(engine.attempts_left(), attempts.clamp(1, MAX_ATTEMPTS));
     }

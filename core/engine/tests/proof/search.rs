@@ -14,6 +14,7 @@ pub(crate) struct Coverage {
     pub(crate) states: usize,
     pub(crate) steps: usize,
     pub(crate) most_calls: u32,
+    pub(crate) most_continuations: u32,
     pub(crate) terminals: HashSet<Terminal>,
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn explore<M: Machine>(
                 coverage.terminals.insert(terminal);
             }
             coverage.most_calls = coverage.most_calls.max(seen.calls);
+            coverage.most_continuations = coverage.most_continuations.max(seen.continuations);
             visited.insert((next, seen), Some((at, event)));
         }
         if !oracle.finished {
@@ -105,7 +107,7 @@ fn is_stuck(taken: &HashSet<Event>, oracle: Oracle, world: &World) -> bool {
     let all = |kind: fn(&Event) -> bool| world.events.iter().filter(|e| kind(e)).all(|e| taken.contains(e));
     let called_off = [Event::Deadline, Event::ClientGone, Event::Aborted].iter().all(|e| taken.contains(e));
     let upstream = all(|e| matches!(e, Event::Ended | Event::Failed(_)))
-        && (oracle.committed || taken.contains(&Event::Content));
+        && (!oracle.empty || taken.contains(&Event::Content));
     let policy = all(|e| matches!(e, Event::Decided { .. }));
     let timer = taken.contains(&Event::Slept);
     let start = all(|e| matches!(e, Event::Start { .. }));

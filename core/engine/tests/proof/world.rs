@@ -17,7 +17,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(groups: &[u16], attempts: u32, fallbacks: u32, failures: &[Failure]) -> Self {
-        let limits = Limits { attempts, fallbacks, max_delay_ms: MAX_DELAY_MS, deadline_ms: DEADLINE_MS };
+        let limits = Limits {
+            attempts,
+            fallbacks,
+            continuations: 0,
+            max_delay_ms: MAX_DELAY_MS,
+            deadline_ms: DEADLINE_MS,
+        };
         let targets = groups.len() as u16;
         let mut events = vec![
             Event::Start { target: None },
@@ -34,6 +40,12 @@ impl World {
         events.extend(failures.iter().copied().map(Event::Failed));
         events.extend(answers(targets));
         Self { limits, groups: groups.into(), events }
+    }
+
+    /// The same in a group that lets streams be continued, so often if it had its way.
+    pub(crate) fn continuing(mut self, continuations: u32) -> Self {
+        self.limits.continuations = continuations;
+        self
     }
 }
 

@@ -1,64 +1,143 @@
 //! How many calls to providers one request can come to: its budget, from retries and fallbacks.
 
+use std::collections::BTreeSet;
+
 use tidegate_engine::MAX_ATTEMPTS;
 
-use super::model::{Config, Group};
+use super::model::{Config, Deployment, Group};
+use crate::dialects::options::{Fallbacks, List, Options};
+
+/// The groups that a request can come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach<'a> {
+    /// The requested group, then each that it can fall back to, once, by its own name.
+    pub groups: Vec<&'a str>,
+    /// How many of them, from the first, follow any failure. The others follow a prompt that is too long or refused:
+    /// a request never begins there.
+    pub general: usize,
+}
 
 impl Config {
     /// Calls to providers that one request to `group` may make in all: 1 + retries for the group and for each group it
-    /// can fall back to, at most the engine's `MAX_ATTEMPTS`.
-    pub fn attempts(&self, group: &str) -> u32 {
-        let groups = self.reach(group).into_iter().filter_map(|name| self.group(name));
-        groups.map(|group| self.attempts_within(group)).fold(0, u32::saturating_add).clamp(1, MAX_ATTEMPTS)
+    /// can fall back to, at most the engine's `MAX_ATTEMPTS`. A request's own options count.
+    pub fn attempts(&self, group: &str, options: Option<&Options>) -> u32 {
+        let reach = self.reach(group, options);
+        let groups = reach.groups.into_iter().filter_map(|name| self.group(name));
+        let attempts = groups.map(|group| self.attempts_within(group, options));
+        attempts.fold(0, u32::saturating_add).clamp(1, MAX_ATTEMPTS)
     }
 
-    /// The group, then breadth-first every group with a deployment that it can fall back to within `max_fallbacks` steps,
-    /// each once, by its own name.
-    pub fn reach<'a>(&'a self, group: &'a str) -> Vec<&'a str> {
-        let mut reach = vec![self.resolved(group)];
-        let mut level = 0..1;
-        for _ in 0..self.router.fallback_depth() {
-            for at in level.clone() {
-                for target in self.fallbacks_of(reach[at]) {
+    /// The group, then breadth-first every group with a deployment that it can fall back to within `max_fallbacks`
+    /// steps: those that follow any failure before the others.
+    pub fn reach<'a>(&'a self, group: &'a str, options: Option<&'a Options>) -> Reach<'a> {
+        let mut groups = vec![self.resolved(group)];
+        self.spread(&mut groups, options, |name| self.general_fallbacks(name, options));
+        let general = groups.len();
+        self.spread(&mut groups, options, |name| {
+            let mut targets = self.general_fallbacks(name, options);
+            targets.extend(self.special_fallbacks(name, options));
+            targets
+        });
+        Reach { groups, general }
+    }
+
+    fn spread<'a>(
+        &'a self,
+        groups: &mut Vec<&'a str>,
+        options: Option<&Options>,
+        fallbacks: impl Fn(&str) -> Vec<&'a str>,
+    ) {
+        let depth = options.and_then(|options| options.max_fallbacks).unwrap_or(self.router.fallback_depth());
+        let mut level = vec![groups[0]];
+        let mut seen: BTreeSet<&str> = level.iter().copied().collect();
+        // Ends sooner than `depth` says: a level holds groups that no level before it held.
+        for _ in 0..depth {
+            let mut next = Vec::new();
+            for name in level {
+                for target in fallbacks(name) {
                     let target = self.resolved(target);
-                    if !reach.contains(&target) && self.group(target).is_some() {
-                        reach.push(target);
+                    if self.group(target).is_some() && seen.insert(target) {
+                        next.push(target);
                     }
                 }
             }
-            level = level.end..reach.len();
-            if level.is_empty() {
+            if next.is_empty() {
                 break;
             }
+            groups.extend(next.iter().filter(|name| !groups.contains(name)).copied().collect::<Vec<_>>());
+            level = next;
         }
-        reach
     }
 
-    /// The groups tried after this one. litellm's order: the exact group, else without its provider prefix, else
-    /// `default_fallbacks` (which it appends as a last `"*"`), else the last `"*"`.
+    /// The groups tried after any failure of this one.
+    fn general_fallbacks<'a>(&'a self, group: &str, options: Option<&'a Options>) -> Vec<&'a str> {
+        let names = |targets: &'a [String]| targets.iter().map(String::as_str).collect();
+        match options {
+            Some(options) if options.disable_fallbacks => Vec::new(),
+            Some(Options { fallbacks: Some(Fallbacks::Targets(targets)), .. }) => {
+                targets.iter().map(|target| target.model.as_str()).collect()
+            }
+            Some(Options { fallbacks: Some(Fallbacks::Lists(lists)), .. }) => names(listed(lists, &[], group)),
+            _ => names(self.fallbacks_of(group)),
+        }
+    }
+
+    /// The groups tried after a prompt that is too long for this one, or that it refuses. No `*` here, in litellm either.
+    fn special_fallbacks<'a>(&'a self, group: &str, options: Option<&'a Options>) -> Vec<&'a str> {
+        if options.is_some_and(|options| options.disable_fallbacks) {
+            return Vec::new();
+        }
+        let own = |lists: Option<&'a Vec<List>>, configured: &'a [List]| {
+            let lists = lists.map_or(configured, Vec::as_slice);
+            let list = lists.iter().find(|(name, _)| name == group);
+            list.map_or(&[][..], |(_, targets)| targets).iter().map(String::as_str)
+        };
+        let context = options.and_then(|options| options.context_window_fallbacks.as_ref());
+        let content = options.and_then(|options| options.content_policy_fallbacks.as_ref());
+        own(context, &self.router.context_window_fallbacks)
+            .chain(own(content, &self.router.content_policy_fallbacks))
+            .collect()
+    }
+
+    /// The groups tried after this one by the configuration.
     pub fn fallbacks_of(&self, group: &str) -> &[String] {
-        let list = |wanted: &str| self.router.fallbacks.iter().find(|(name, _)| name == wanted);
-        let stripped = group.split_once('/').map(|(_, rest)| rest);
-        if let Some((_, targets)) = list(group).or_else(|| stripped.and_then(list)) {
-            return targets;
-        }
-        if !self.router.default_fallbacks.is_empty() {
-            return &self.router.default_fallbacks;
-        }
-        let last = self.router.fallbacks.iter().rfind(|(name, _)| name == "*");
-        last.map_or(&[], |(_, targets)| targets)
+        listed(&self.router.fallbacks, &self.router.default_fallbacks, group)
     }
 
-    /// One call and its retries, by the deployment that allows most of them.
-    fn attempts_within(&self, group: &Group) -> u32 {
-        let router = self.router.retries();
-        let retries =
-            self.deployments_of(group).map(|deployment| deployment.num_retries.unwrap_or(router)).max();
-        retries.unwrap_or(router).saturating_add(1)
+    /// One call and its retries, for each `order` that the group's deployments have.
+    fn attempts_within(&self, group: &Group, options: Option<&Options>) -> u32 {
+        let orders: BTreeSet<_> = self.deployments_of(group).map(Deployment::rank).collect();
+        let of = |order| {
+            let deployments = self.deployments_of(group).filter(move |deployment| deployment.rank() == order);
+            deployments.map(|deployment| self.retries_of(deployment, options)).max().unwrap_or(0)
+        };
+        orders.into_iter().map(|order| of(order).saturating_add(1)).fold(0, u32::saturating_add).max(1)
+    }
+
+    /// The most retries after a call of this deployment.
+    pub fn retries_of(&self, deployment: &Deployment, options: Option<&Options>) -> u32 {
+        let request = options.and_then(|options| options.num_retries);
+        let plain = deployment.num_retries.or(request).unwrap_or(self.router.retries());
+        let policy = self.router.retry_policy(&deployment.group).and_then(|policy| policy.values().max());
+        plain.max(policy.copied().unwrap_or(0))
     }
 
     /// The group behind an alias, or the name itself.
     pub fn resolved<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
     }
+}
+
+/// litellm's order: the exact group, else without its provider prefix, else `default_fallbacks` (which it appends as a
+/// last `"*"`), else the last `"*"`.
+fn listed<'a>(lists: &'a [List], default: &'a [String], group: &str) -> &'a [String] {
+    let list = |wanted: &str| lists.iter().find(|(name, _)| name == wanted);
+    let stripped = group.split_once('/').map(|(_, rest)| rest);
+    if let Some((_, targets)) = list(group).or_else(|| stripped.and_then(list)) {
+        return targets;
+    }
+    if !default.is_empty() {
+        return default;
+    }
+    lists.iter().rfind(|(name, _)| name == "*").map_or(&[], |(_, targets)| targets)
 }

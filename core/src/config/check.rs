@@ -73,8 +73,8 @@ fn worst_case(config: &Config, group: &Group) -> WorstCase {
     WorstCase {
         group: group.name.clone(),
         deployments: group.deployments.len(),
-        attempts: config.attempts(&group.name),
-        fallbacks: config.reach(&group.name).into_iter().skip(1).map(str::to_owned).collect(),
+        attempts: config.attempts(&group.name, None),
+        fallbacks: config.reach(&group.name, None).groups.into_iter().skip(1).map(str::to_owned).collect(),
         request: longest(false),
         stream: longest(true),
     }

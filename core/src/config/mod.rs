@@ -29,7 +29,8 @@ pub use crate::secret::Secret;
 pub use clocks::{Clocks, WrittenClocks};
 pub use diagnose::{Notice, Report, Severity};
 pub use env::{Env, ProcessEnv};
-pub use model::{Config, Deployment, General, Group, Router};
+pub use budget::Reach;
+pub use model::{ByError, Config, Deployment, General, Group, Router};
 pub use source::{Place, Source};
 pub use tidegate::{
     GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,

@@ -83,6 +83,16 @@ pub struct Deployment {
     pub place: Place,
 }
 
+impl Deployment {
+    /// `order` as the router compares it: what is not written goes first.
+    pub fn rank(&self) -> u32 {
+        self.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0)
+    }
+}
+
+/// A number for each of litellm's exception classes that is named, such as `RateLimitError`.
+pub type ByError = BTreeMap<&'static str, u32>;
+
 /// `router_settings`. `None` and empty mean "not written"; the methods give the value in force.
 #[derive(Clone, Debug, Default)]
 pub struct Router {
@@ -106,10 +116,16 @@ pub struct Router {
     pub default_fallbacks: Vec<String>,
     /// How deep a chain of fallbacks may go.
     pub max_fallbacks: Option<u32>,
-    /// Kept for a later version; not acted on.
+    /// Tried after a prompt that is too long for the group, in the place of `fallbacks` for all such prompts.
     pub context_window_fallbacks: Vec<(String, Vec<String>)>,
-    /// Kept for a later version; not acted on.
+    /// Tried after a prompt that the provider refused, in the place of `fallbacks` for all such prompts.
     pub content_policy_fallbacks: Vec<(String, Vec<String>)>,
+    /// Retries by the kind of error.
+    pub retry_policy: Option<ByError>,
+    /// The same for single groups; goes before the other, whole.
+    pub model_group_retry_policy: BTreeMap<String, ByError>,
+    /// Failures that are forgiven, by the kind of error.
+    pub allowed_fails_policy: Option<ByError>,
     /// Default of [`Deployment::max_parallel_requests`].
     pub default_max_parallel_requests: Option<u32>,
 }
@@ -123,6 +139,11 @@ impl Router {
     /// Cooldown in force, in seconds; litellm's default is 5.
     pub fn cooldown(&self) -> f64 {
         self.cooldown_time.unwrap_or(5.0)
+    }
+
+    /// The retry policy in force for a group.
+    pub fn retry_policy(&self, group: &str) -> Option<&ByError> {
+        self.model_group_retry_policy.get(group).or(self.retry_policy.as_ref())
     }
 
     /// Depth of fallbacks in force; litellm's default is 5.

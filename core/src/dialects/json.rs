@@ -52,6 +52,13 @@ impl Raw<'_> {
     }
 }
 
+impl Raw<'_> {
+    /// Whether it means one of `words`; see [`Raw::is`].
+    pub(super) fn is_any(self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is(word))
+    }
+}
+
 impl<'a> Value<'a> {
     /// The text of a string without escapes.
     pub(super) fn plain(self) -> Option<&'a str> {

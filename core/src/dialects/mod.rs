@@ -5,10 +5,13 @@
 
 mod json;
 pub mod openai_chat;
+pub mod options;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::failure::Failure;
+pub use options::Options;
 
 /// What a client and Tidegate agreed on, by the route that the client called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +33,10 @@ pub struct Request {
     pub stream: bool,
     /// The client wants the usage in the stream.
     pub include_usage: bool,
-    /// The body as it came.
+    /// The body as it came, without what is in `options`.
     pub body: Bytes,
+    /// litellm's request-level options, where the request has any.
+    pub options: Option<Box<Options>>,
 }
 
 /// What one event of a stream is. Seen by the core itself, whatever the plugin says.
@@ -81,6 +86,14 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => openai_chat::request::decode(body),
         }
+    }
+
+    /// The request with some members of its body replaced; as it is where it cannot be read.
+    pub fn with_members(self, request: &Request, members: &[(String, Box<RawValue>)]) -> Request {
+        let changed = match self {
+            Dialect::OpenAiChat => openai_chat::request::with(request, members),
+        };
+        changed.unwrap_or_else(|| request.clone())
     }
 
     /// Inspects one event of a stream.

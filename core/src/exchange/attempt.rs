@@ -47,11 +47,14 @@ pub(super) struct OpenStream {
 
 impl Exchange {
     pub(super) async fn attempt(&self, target: u16) -> Result<Opened, Failure> {
+        if let Some(failure) = self.mock(target) {
+            return Err(failure);
+        }
         let deployment = self.deployment(target).clone();
         let times = deployment.times(self.request.stream);
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
-        let (call, response) = self.prepare(&deployment, &mut clocks).await?;
+        let (call, response) = self.prepare(target, &deployment, &mut clocks).await?;
         let sending = pin!(self.gateway.upstream.send(call, times.connect));
         let sent = within(&mut clocks, sending).await?;
         let answer = sent.map_err(|error| Failure::send(&error))?;
@@ -78,10 +81,11 @@ impl Exchange {
     /// What to send, and what will come.
     async fn prepare(
         &self,
+        target: u16,
         deployment: &Deployment,
         clocks: &mut Clocks,
     ) -> Result<(Call, ResponseSpec), Failure> {
-        let (body, model_span) = deployment.body(&self.request)?;
+        let (body, model_span) = deployment.body(&self.request_for(target))?;
         let input = RequestIn {
             dialect: tidegate_host::Dialect::from_u32(self.request.dialect.number()),
             stream: self.request.stream,

@@ -1,9 +1,11 @@
 //! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
 
 mod attempt;
+mod options;
 pub mod outlet;
 mod policy;
 mod reply;
+mod report;
 mod stream;
 
 use std::future::{Future, poll_fn};
@@ -220,7 +222,9 @@ impl Exchange {
     fn record(&mut self, running: &Running, failure: Failure) {
         let deployment = self.deployment(running.target).clone();
         let metrics = &self.gateway.metrics;
-        deployment.health.record(false);
+        if self.mock(running.target).is_none() {
+            deployment.health.record(false);
+        }
         metrics.attempts.with_label_values(&[&*deployment.name, failure.kind()]).inc();
         if failure.status == 429 {
             let phase = if self.engine.committed() { "mid_stream" } else { "start" };
@@ -281,7 +285,7 @@ impl Exchange {
                 let record = usize::try_from(attempt).ok().and_then(|index| self.history.get(index));
                 record.map_or_else(
                     || Failure::refusal(500, "the failure is not known"),
-                    |record| record.failure.clone(),
+                    |record| self.reported(record),
                 )
             }
             Reason::Deadline => Failure::clock(Clock::Total, self.total),

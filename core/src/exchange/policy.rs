@@ -70,6 +70,7 @@ impl Exchange {
             })
             .collect();
         let attempts: Vec<Attempt> = self.history.iter().map(Record::lend).collect();
+        let options = self.options_json();
         let now_ms = self.now_ms();
         let history = History {
             now_ms,
@@ -78,7 +79,7 @@ impl Exchange {
             attempts_left: self.engine.attempts_left(),
             retry_tokens: u32::MAX,
             group: &self.group.name,
-            options: b"",
+            options: options.as_bytes(),
             attempts: &attempts,
             targets: &targets,
         };
@@ -103,6 +104,9 @@ impl Exchange {
 
     fn cool(&self, time: Duration) {
         let Some(last) = self.history.last().filter(|_| !time.is_zero()) else { return };
+        if self.mock(last.target).is_some() {
+            return;
+        }
         let deployment = self.deployment(last.target);
         deployment.health.cool(time);
         self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.name]).inc();

@@ -110,7 +110,7 @@ impl Deployment {
             provider,
             headers: headers(from).map_err(|error| format!("{whose}: {error}"))?,
             weight: weight(from),
-            order: from.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
+            order: from.rank(),
             parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
             stream_times: times(config, from, true),
             whole_times: times(config, from, false),

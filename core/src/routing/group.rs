@@ -8,6 +8,7 @@ use tidegate_engine::Limits;
 
 use super::deployment::Deployment;
 use crate::config::{Clocks, Config};
+use crate::dialects::Options;
 use crate::metrics::{GroupSeries, Metrics};
 
 /// The longest back-off, in milliseconds: litellm honours a Retry-After up to 60 s, and adds up to 0.75 s of jitter.
@@ -21,6 +22,8 @@ pub struct Group {
     pub targets: Vec<Arc<Deployment>>,
     /// The number of each target's group; 0 is this one.
     pub numbers: Arc<[u16]>,
+    /// How many of these groups, from number 0, a request can begin in; the others follow certain failures only.
+    pub general: u16,
     /// Attempts that one request may make in all.
     pub attempts: u32,
     /// Of them, how many may leave their group.
@@ -37,10 +40,11 @@ impl Group {
         name: &str,
         deployments: &[Arc<Deployment>],
         metrics: &Metrics,
+        options: Option<&Options>,
     ) -> Self {
-        let reach = config.reach(name);
+        let reach = config.reach(name, options);
         let (mut targets, mut numbers) = (Vec::new(), Vec::new());
-        for (number, group) in reach.iter().enumerate() {
+        for (number, group) in reach.groups.iter().enumerate() {
             targets.extend(deployments.iter().filter(|deployment| &*deployment.group == *group).cloned());
             numbers.resize(targets.len(), u16::try_from(number).unwrap_or(u16::MAX));
         }
@@ -48,9 +52,10 @@ impl Group {
             name: name.into(),
             targets,
             numbers: numbers.into(),
-            attempts: config.attempts(name),
+            general: u16::try_from(reach.general).unwrap_or(u16::MAX),
+            attempts: config.attempts(name, options),
             // How deep a chain may go is the policy's rule; no group is worth entering twice.
-            fallbacks: u32::try_from(reach.len() - 1).unwrap_or(u32::MAX),
+            fallbacks: u32::try_from(reach.groups.len() - 1).unwrap_or(u32::MAX),
             clocks: config.clocks_for(name),
             series: metrics.group(name),
         }
@@ -80,8 +85,7 @@ impl Group {
 
     /// The first target of a request: by weight among the available ones of the group, else of its fallbacks.
     pub fn choose(&self, seed: u64) -> Option<u16> {
-        let last = self.numbers.last().copied()?;
-        (0..=last).find_map(|number| self.draw(number, seed))
+        (0..self.general).find_map(|number| self.draw(number, seed))
     }
 
     /// The shortest time until one of its own deployments is back, if all are cooling.

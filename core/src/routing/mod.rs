@@ -16,6 +16,7 @@ pub use health::Health;
 pub use plugins::Plugins;
 
 use crate::config::{self, Config, Env};
+use crate::dialects::Options;
 use crate::metrics::Metrics;
 
 /// The policy that decides when a request is tried again.
@@ -69,7 +70,7 @@ impl Routes {
             .groups
             .iter()
             .map(|group| {
-                (group.name.clone(), Arc::new(Group::build(&config, &group.name, &deployments, metrics)))
+                (group.name.clone(), Arc::new(Group::build(&config, &group.name, &deployments, metrics, None)))
             })
             .collect();
         Ok(Self { config, policy, groups, deployments, skipped })
@@ -79,6 +80,18 @@ impl Routes {
     pub fn group(&self, model: &str) -> Option<&Arc<Group>> {
         let model = self.config.general.completion_model.as_deref().unwrap_or(model);
         self.groups.get(self.config.resolved(model))
+    }
+
+    /// The group as a request with options of its own sees it.
+    pub fn view(&self, group: &Arc<Group>, options: Option<&Options>, metrics: &Metrics) -> Arc<Group> {
+        match options.filter(|options| options.reroutes()) {
+            None => group.clone(),
+            Some(options) => {
+                let view =
+                    Group::build(&self.config, &group.name, &self.deployments, metrics, Some(options));
+                Arc::new(view)
+            }
+        }
     }
 
     /// The names that `/v1/models` lists: those that some deployment serves.

@@ -96,6 +96,7 @@ async fn begin(
         let names = routes.names().collect::<Vec<_>>().join(", ");
         Failure::refusal(404, format!("there is no model \"{}\"; there are: {names}", request.model))
     })?;
+    let group = routes.view(&group, request.options.as_deref(), &gateway.metrics);
     let identity = identity.unwrap_or_else(|| peer.addr.ip().to_string().into_bytes());
     let caller = Caller {
         identity,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialects::json::{Invalid, Scan};
+use crate::dialects::options::{self, Options};
 use crate::dialects::{Dialect, Request};
 
 #[derive(Deserialize)]
@@ -30,8 +31,56 @@ pub(in crate::dialects) fn decode(body: Bytes) -> Result<Request, String> {
         Some(found) => found,
         None => explained(&body)?,
     };
-    let Found { model, model_at, stream, include_usage } = found;
-    Ok(Request { dialect: Dialect::OpenAiChat, model, model_at, stream, include_usage, body })
+    let Found { model, model_at, stream, include_usage, options } = found;
+    let request =
+        Request { dialect: Dialect::OpenAiChat, model, model_at, stream, include_usage, body, options: None };
+    if options { without_options(request) } else { Ok(request) }
+}
+
+/// Takes the options out of the body.
+fn without_options(mut request: Request) -> Result<Request, String> {
+    let text = std::str::from_utf8(&request.body).map_err(|_| "the request is not UTF-8")?;
+    let mut members = options::members_of(text).map_err(|error| explain(&error))?;
+    let mut options = Options::default();
+    for (name, value) in members.iter().filter(|(name, _)| options::KEYS.contains(&name.as_str())) {
+        options.take(name, value)?;
+    }
+    let before = members.len();
+    members.retain(|(name, _)| !options::KEYS.contains(&name.as_str()));
+    if members.len() < before {
+        let members = members.iter().map(|(name, value)| (name.as_str(), value.get()));
+        (request.body, request.model_at) = written(members);
+        request.options = Some(Box::new(options));
+    }
+    Ok(request)
+}
+
+/// The request with some members of its body put in the place of its own.
+pub(in crate::dialects) fn with(request: &Request, changes: &[(String, Box<RawValue>)]) -> Option<Request> {
+    let text = std::str::from_utf8(&request.body).ok()?;
+    let own = options::members_of(text).ok()?;
+    let kept = own.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let kept = kept.map(|(name, value)| (name.as_str(), value.get()));
+    let (body, model_at) = written(kept.chain(changes.iter().map(|(name, value)| (name.as_str(), value.get()))));
+    Some(Request { body, model_at, ..request.clone() })
+}
+
+/// A body of these members, and where the model stands in it.
+fn written<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> (Bytes, std::ops::Range<usize>) {
+    let (mut body, mut model_at) = (String::from("{"), 0..0);
+    for (name, value) in members {
+        if body.len() > 1 {
+            body.push(',');
+        }
+        body.push_str(&serde_json::Value::from(name).to_string());
+        body.push(':');
+        if name == "model" {
+            model_at = body.len()..body.len() + value.len();
+        }
+        body.push_str(value);
+    }
+    body.push('}');
+    (body.into(), model_at)
 }
 
 struct Found {
@@ -39,12 +88,15 @@ struct Found {
     model_at: std::ops::Range<usize>,
     stream: bool,
     include_usage: bool,
+    /// It has options, or may have.
+    options: bool,
 }
 
 /// Reads a request as clients send them. `None`: it is unusual or wrong, and [`explained`] says which.
 fn usual(body: &[u8]) -> Option<Found> {
     let mut scan = Scan::new(std::str::from_utf8(body).ok()?);
     let (mut model, mut messages, mut stream, mut include_usage) = (None, 0, None, None);
+    let mut options = false;
     scan.object(|scan, name| {
         if name.is("model") {
             let (at, value) = scan.placed()?;
@@ -70,6 +122,7 @@ fn usual(body: &[u8]) -> Option<Found> {
                 Ok(())
             });
         }
+        options |= name.is_any(&options::KEYS);
         scan.value().map(drop)
     })
     .ok()?;
@@ -80,6 +133,7 @@ fn usual(body: &[u8]) -> Option<Found> {
         model_at,
         stream: stream.unwrap_or(false),
         include_usage: include_usage.unwrap_or(false),
+        options,
     })
 }
 
@@ -94,7 +148,7 @@ fn explained(body: &[u8]) -> Result<Found, String> {
     let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
     let model_at = start..start + raw.get().len();
     let include_usage = head.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-    Ok(Found { model, model_at, stream: head.stream.unwrap_or(false), include_usage })
+    Ok(Found { model, model_at, stream: head.stream.unwrap_or(false), include_usage, options: true })
 }
 
 fn explain(error: &serde_json::Error) -> String {
@@ -146,6 +200,32 @@ mod tests {
     }
 
     #[test]
+    fn options_are_taken_out_and_the_rest_stays_as_it_is() {
+        let text = r#"{"num_retries":1, "temperature": 0.10 ,"model" : "a", "timeout":null,
+            "messages":[{"fallbacks":1}],"n\u0075m_retries":2,"fallbacks":["b",{"model":"c","messages":[]}]}"#;
+        let request = read(text).expect("valid");
+        assert_eq!(request.body, r#"{"temperature":0.10,"model":"a","messages":[{"fallbacks":1}]}"#);
+        assert_eq!(&request.body[request.model_at.clone()], b"\"a\"");
+        let options = request.options.as_ref().expect("there are some");
+        assert_eq!(options.num_retries, Some(2));
+        let Some(options::Fallbacks::Targets(targets)) = &options.fallbacks else { panic!("{options:?}") };
+        let changed = with(&request, &targets[1].members).expect("an object");
+        assert_eq!(changed.body, r#"{"temperature":0.10,"model":"a","messages":[]}"#);
+        assert_eq!(&changed.body[changed.model_at.clone()], b"\"a\"");
+
+        for text in [
+            r#"{"model":"a","messages":[{"num_retries":1}],"metadata":{"fallbacks":[]}}"#,
+            // Not read by the usual way, and without options all the same.
+            r#"{"model":"a","messages":[],"stream":null}"#,
+        ] {
+            let request = read(text).expect("valid");
+            assert_eq!((request.body.as_ref(), request.options.is_none()), (text.as_bytes(), true));
+        }
+        let unusual = read(r#"{"model":"a","messages":[],"stream":null,"disable_fallbacks":true}"#).expect("valid");
+        assert_eq!(unusual.body, r#"{"model":"a","messages":[],"stream":null}"#);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (text, words) in [
             ("", "not valid JSON"),
@@ -160,6 +240,7 @@ mod tests {
             ("{\"model\":\"a\",\"messages\":[]} x", "not valid JSON"),
             ("{\"model\":\"a\",\"messages\":{}}", "\"messages\""),
             ("{\"model\":\"a\",\"messages\":[],\"stream\":\"yes\"}", "not a chat completion"),
+            ("{\"model\":\"a\",\"messages\":[],\"num_retries\":\"many\"}", "\"num_retries\" must be"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(words), "{text}: {error}");

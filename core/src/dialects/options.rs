@@ -1,0 +1,296 @@
+//! What a client may ask for beside its prompt: litellm's request-level options. They stand in the body, belong to the
+//! gateway and are not sent upstream.
+
+use std::time::Duration;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The members of a body that are options.
+pub(super) const KEYS: [&str; 13] = [
+    "fallbacks",
+    "disable_fallbacks",
+    "num_retries",
+    "max_fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "timeout",
+    "stream_timeout",
+    "request_timeout",
+    "mock_testing_fallbacks",
+    "mock_testing_context_fallbacks",
+    "mock_testing_content_policy_fallbacks",
+    "mock_testing_rate_limit_error",
+];
+
+/// More than any request could try.
+const MAX_TARGETS: usize = 64;
+/// The members of a fallback that would change what the client was promised.
+const FIXED: [&str; 2] = ["stream", "stream_options"];
+
+/// A group and the groups that are tried after it.
+pub type List = (String, Vec<String>);
+
+/// The options of one request. `None`: the configuration's rule holds.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Tried when the requested group fails, in the place of the configured lists.
+    pub fallbacks: Option<Fallbacks>,
+    /// In the place of the configured `context_window_fallbacks`.
+    pub context_window_fallbacks: Option<Vec<List>>,
+    /// In the place of the configured `content_policy_fallbacks`.
+    pub content_policy_fallbacks: Option<Vec<List>>,
+    /// Only the requested group is called.
+    pub disable_fallbacks: bool,
+    /// Retries in one group after the first call.
+    pub num_retries: Option<u32>,
+    /// How deep a chain of fallbacks may go.
+    pub max_fallbacks: Option<u32>,
+    /// `timeout`.
+    pub timeout: Option<Duration>,
+    /// `stream_timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// `request_timeout`.
+    pub request_timeout: Option<Duration>,
+    /// A failure to play in the requested group instead of calling it.
+    pub mock: Option<Mock>,
+}
+
+/// A request's own fallbacks.
+#[derive(Clone, Debug)]
+pub enum Fallbacks {
+    /// `["b", {"model": "c", "messages": [...]}]`: in turn, after any failure.
+    Targets(Vec<Target>),
+    /// `[{"a": ["b"]}]`: as in the configuration.
+    Lists(Vec<List>),
+}
+
+/// One fallback of a request.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The group.
+    pub model: String,
+    /// Members that the body has in this group instead of its own.
+    pub members: Vec<(String, Box<RawValue>)>,
+}
+
+/// litellm's `mock_testing_*`: a way to see one's fallbacks work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mock {
+    /// A failure of the server.
+    Failure,
+    /// The prompt is too long.
+    ContextWindow,
+    /// Refused by a filter.
+    ContentPolicy,
+    /// A 429.
+    RateLimit,
+}
+
+impl Options {
+    /// Whether they change where the request may go, or how often it is tried.
+    pub fn reroutes(&self) -> bool {
+        self.fallbacks.is_some()
+            || self.context_window_fallbacks.is_some()
+            || self.content_policy_fallbacks.is_some()
+            || self.disable_fallbacks
+            || self.num_retries.is_some()
+            || self.max_fallbacks.is_some()
+    }
+
+    /// Takes one member. The error is a sentence for the client.
+    pub(super) fn take(&mut self, key: &str, raw: &RawValue) -> Result<(), String> {
+        let value: Value = serde_json::from_str(raw.get()).map_err(|error| format!("\"{key}\": {error}"))?;
+        if value.is_null() {
+            return Ok(());
+        }
+        match key {
+            "fallbacks" => self.fallbacks = Some(fallbacks(raw, &value)?),
+            "context_window_fallbacks" => self.context_window_fallbacks = Some(lists(key, &value)?),
+            "content_policy_fallbacks" => self.content_policy_fallbacks = Some(lists(key, &value)?),
+            "disable_fallbacks" => self.disable_fallbacks = truth(key, &value)?,
+            "num_retries" => self.num_retries = Some(count(key, &value)?),
+            "max_fallbacks" => self.max_fallbacks = Some(count(key, &value)?),
+            "timeout" => self.timeout = seconds(key, &value)?,
+            "stream_timeout" => self.stream_timeout = seconds(key, &value)?,
+            "request_timeout" => self.request_timeout = seconds(key, &value)?,
+            _ if !truth(key, &value)? => {}
+            "mock_testing_fallbacks" => self.mock = Some(Mock::Failure),
+            "mock_testing_context_fallbacks" => self.mock = Some(Mock::ContextWindow),
+            "mock_testing_content_policy_fallbacks" => self.mock = Some(Mock::ContentPolicy),
+            _ => self.mock = Some(Mock::RateLimit),
+        }
+        Ok(())
+    }
+}
+
+fn fallbacks(raw: &RawValue, value: &Value) -> Result<Fallbacks, String> {
+    const FORM: &str = "\"fallbacks\" must be a list of models, such as [\"a\", \"b\"], [{\"model\": \"a\"}] or \
+                        [{\"model-a\": [\"model-b\"]}]";
+    let Value::Array(entries) = value else { return Err(FORM.into()) };
+    if entries.len() > MAX_TARGETS {
+        return Err(format!("\"fallbacks\" has {} entries; at most {MAX_TARGETS} make sense", entries.len()));
+    }
+    let standard =
+        |entry: &Value| entry.as_object().is_some_and(|entry| entry.len() == 1 && !entry.contains_key("model"));
+    if !entries.is_empty() && entries.iter().all(standard) {
+        return lists("fallbacks", value).map(Fallbacks::Lists);
+    }
+    let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| FORM)?;
+    let targets = entries.into_iter().map(target).collect::<Result<_, _>>()?;
+    Ok(Fallbacks::Targets(targets))
+}
+
+fn target(entry: &RawValue) -> Result<Target, String> {
+    if entry.get().starts_with('"') {
+        let model = serde_json::from_str(entry.get()).map_err(|error| format!("\"fallbacks\": {error}"))?;
+        return Ok(Target { model, members: Vec::new() });
+    }
+    let mut model = None;
+    let mut members = Vec::new();
+    let all = members_of(entry.get())
+        .map_err(|_| "an entry of \"fallbacks\" must be a model's name or an object with \"model\"")?;
+    for (name, value) in all {
+        if name == "model" {
+            model = serde_json::from_str(value.get()).ok();
+        } else if FIXED.contains(&name.as_str()) || KEYS.contains(&name.as_str()) {
+            return Err(format!("an entry of \"fallbacks\" cannot change \"{name}\""));
+        } else {
+            members.push((name, value.to_owned()));
+        }
+    }
+    let model = model.ok_or("an entry of \"fallbacks\" needs \"model\", a model's name")?;
+    Ok(Target { model, members })
+}
+
+fn lists(key: &str, value: &Value) -> Result<Vec<List>, String> {
+    let wrong = || format!("\"{key}\" must be a list such as [{{\"model-a\": [\"model-b\"]}}]");
+    let entries = value.as_array().filter(|entries| entries.len() <= MAX_TARGETS).ok_or_else(wrong)?;
+    let list = |entry: &Value| {
+        let mut entry = entry.as_object()?.iter();
+        let (Some((group, targets)), None) = (entry.next(), entry.next()) else { return None };
+        let targets = targets.as_array()?.iter().map(|target| target.as_str().map(str::to_owned));
+        Some((group.clone(), targets.collect::<Option<_>>()?))
+    };
+    entries.iter().map(list).collect::<Option<_>>().ok_or_else(wrong)
+}
+
+/// The words count too: litellm takes them.
+fn truth(key: &str, value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(truth) => Ok(*truth),
+        Value::String(word) if word.eq_ignore_ascii_case("true") => Ok(true),
+        Value::String(word) if word.eq_ignore_ascii_case("false") => Ok(false),
+        _ => Err(format!("\"{key}\" must be true or false")),
+    }
+}
+
+fn count(key: &str, value: &Value) -> Result<u32, String> {
+    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    count.ok_or_else(|| format!("\"{key}\" must be a whole number from 0 up"))
+}
+
+/// 0 sets no limit, as in a configuration.
+fn seconds(key: &str, value: &Value) -> Result<Option<Duration>, String> {
+    let seconds = value.as_f64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+    let time = seconds.filter(|seconds| *seconds <= 1e8).and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let time = time.ok_or_else(|| format!("\"{key}\" must be a number of seconds"))?;
+    Ok(Some(time).filter(|time| !time.is_zero()))
+}
+
+/// The members of a JSON object in their order, with their values as they stand.
+pub(super) fn members_of(text: &str) -> Result<Vec<(String, &RawValue)>, serde_json::Error> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, &'de RawValue)>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(Members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(key: &str, json: &str) -> Result<Options, String> {
+        let mut options = Options::default();
+        options.take(key, &RawValue::from_string(json.to_owned()).expect("JSON")).map(|()| options)
+    }
+
+    #[test]
+    fn each_form_of_fallbacks() {
+        let shown = |json| match read("fallbacks", json).expect(json).fallbacks.expect(json) {
+            Fallbacks::Targets(targets) => targets
+                .iter()
+                .map(|target| {
+                    let members = target.members.iter().map(|(name, value)| format!("+{name}={value}"));
+                    format!("{}{}", target.model, members.collect::<String>())
+                })
+                .collect::<Vec<_>>()
+                .join(" "),
+            Fallbacks::Lists(lists) => format!("{lists:?}"),
+        };
+        assert_eq!(shown(r#"["a", "b"]"#), "a b");
+        assert_eq!(shown("[]"), "");
+        assert_eq!(shown(r#"[{"model":"a"},"b"]"#), "a b");
+        assert_eq!(
+            shown(r#"[{"messages":[{"role":"user"}], "model":"a", "temperature":0.10}]"#),
+            r#"a+messages=[{"role":"user"}]+temperature=0.10"#
+        );
+        assert_eq!(shown(r#"[{"a":["b","c"]},{"*":["d"]}]"#), r#"[("a", ["b", "c"]), ("*", ["d"])]"#);
+    }
+
+    #[test]
+    fn the_others() {
+        let options = |key, json| read(key, json).expect(json);
+        assert!(options("disable_fallbacks", "true").disable_fallbacks);
+        assert!(options("disable_fallbacks", "\"True\"").disable_fallbacks);
+        assert_eq!(options("num_retries", "7").num_retries, Some(7));
+        assert_eq!(options("num_retries", "null").num_retries, None);
+        assert_eq!(options("timeout", "0.5").timeout, Some(Duration::from_millis(500)));
+        assert_eq!(options("stream_timeout", "\"30\"").stream_timeout, Some(Duration::from_secs(30)));
+        assert_eq!(options("request_timeout", "0").request_timeout, None);
+        assert_eq!(options("mock_testing_context_fallbacks", "true").mock, Some(Mock::ContextWindow));
+        assert_eq!(options("mock_testing_fallbacks", "false").mock, None);
+        assert_eq!(
+            options("content_policy_fallbacks", r#"[{"a":["b"]}]"#).content_policy_fallbacks,
+            Some(vec![("a".into(), vec!["b".into()])])
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let many = format!("[{}\"a\"]", "\"a\",".repeat(MAX_TARGETS));
+        for (key, json, words) in [
+            ("fallbacks", "\"a\"", "\"fallbacks\" must be a list"),
+            ("fallbacks", "[7]", "a model's name or an object"),
+            ("fallbacks", r#"[{"messages":[],"n":1}]"#, "needs \"model\""),
+            ("fallbacks", r#"[{"model":7}]"#, "needs \"model\""),
+            ("fallbacks", r#"[{"model":"a","stream":false}]"#, "cannot change \"stream\""),
+            ("fallbacks", r#"[{"model":"a","num_retries":9}]"#, "cannot change \"num_retries\""),
+            ("fallbacks", r#"[{"a":"b"}]"#, "must be a list such as"),
+            ("fallbacks", &many, "has 65 entries"),
+            ("context_window_fallbacks", r#"["a"]"#, "\"context_window_fallbacks\" must be a list such as"),
+            ("content_policy_fallbacks", r#"[{"a":["b"],"c":["d"]}]"#, "must be a list such as"),
+            ("disable_fallbacks", "1", "must be true or false"),
+            ("num_retries", "-1", "must be a whole number"),
+            ("num_retries", "1.5", "must be a whole number"),
+            ("timeout", "-1", "must be a number of seconds"),
+            ("timeout", "1e300", "must be a number of seconds"),
+            ("mock_testing_fallbacks", "{}", "must be true or false"),
+        ] {
+            let error = read(key, json).expect_err(json);
+            assert!(error.contains(words), "{key}: {json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a request's own options change on its way: its body in a fallback, a failure to play, what the policy is told.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+use tidegate_engine::ErrorClass;
+
+use super::Exchange;
+use crate::dialects::options::{Fallbacks, List, Mock, Options, Target};
+use crate::dialects::Request;
+use crate::failure::Failure;
+
+impl Exchange {
+    /// The request as this target's group gets it: a fallback may have messages of its own.
+    pub(super) fn request_for(&self, target: u16) -> Cow<'_, Request> {
+        let group = &self.deployment(target).group;
+        let its = |wanted: &&Target| {
+            !wanted.members.is_empty() && self.group_of(&wanted.model).is_some_and(|name| name == &**group)
+        };
+        let own = || self.targets().iter().find(its);
+        match self.group.numbers.get(usize::from(target)) {
+            None | Some(0) => Cow::Borrowed(&self.request),
+            Some(_) => own().map_or(Cow::Borrowed(&self.request), |its| {
+                Cow::Owned(self.request.dialect.with_members(&self.request, &its.members))
+            }),
+        }
+    }
+
+    /// The failure that the request wants to see in the group that it names, if it wants one.
+    pub(super) fn mock(&self, target: u16) -> Option<Failure> {
+        let mock = self.request.options.as_ref()?.mock?;
+        if self.group.numbers.get(usize::from(target)) != Some(&0) {
+            return None;
+        }
+        let (class, status, why) = match mock {
+            Mock::Failure => (ErrorClass::Server, 500, "mock_testing_fallbacks"),
+            Mock::ContextWindow => (ErrorClass::ContextLength, 400, "mock_testing_context_fallbacks"),
+            Mock::ContentPolicy => (ErrorClass::ContentFilter, 400, "mock_testing_content_policy_fallbacks"),
+            Mock::RateLimit => (ErrorClass::RateLimit, 429, "mock_testing_rate_limit_error"),
+        };
+        let message = format!("a failure that the request asked for ({why}); no provider was called");
+        Some(Failure { class, ..Failure::refusal(status, message) })
+    }
+
+    /// The options for the policy, in groups' own names; empty where there are none.
+    pub(super) fn options_json(&self) -> String {
+        let Some(options) = self.request.options.as_ref().filter(|it| it.reroutes() || it.mock.is_some())
+        else {
+            return String::new();
+        };
+        let Options { disable_fallbacks, num_retries, max_fallbacks, .. } = **options;
+        let names = |names: &mut dyn Iterator<Item = &String>| -> Value {
+            names.filter_map(|name| self.group_of(name)).collect()
+        };
+        let lists = |lists: &Vec<List>| -> Value {
+            let list = |(group, targets): &List| {
+                let group = self.group_of(group).unwrap_or(group);
+                json!({ group: names(&mut targets.iter()) })
+            };
+            lists.iter().map(list).collect()
+        };
+        let mut json = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            json.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        put("fallbacks", options.fallbacks.as_ref().map(|fallbacks| match fallbacks {
+            Fallbacks::Targets(targets) => names(&mut targets.iter().map(|target| &target.model)),
+            Fallbacks::Lists(its) => lists(its),
+        }));
+        put("context_window_fallbacks", options.context_window_fallbacks.as_ref().map(lists));
+        put("content_policy_fallbacks", options.content_policy_fallbacks.as_ref().map(lists));
+        put("disable_fallbacks", disable_fallbacks.then_some(true.into()));
+        put("num_retries", num_retries.map(Value::from));
+        put("max_fallbacks", max_fallbacks.map(Value::from));
+        // A failure that was asked for is retried only where retries are what is to be seen.
+        put("retry_requested_group", options.mock.filter(|mock| *mock != Mock::RateLimit).map(|_| false.into()));
+        Value::Object(json).to_string()
+    }
+
+    /// The names among the request's fallbacks that no group has. They are passed over, as litellm does.
+    pub(super) fn unknown_fallbacks(&self) -> impl Iterator<Item = &str> {
+        let names = self.targets().iter().map(|target| target.model.as_str());
+        names.filter(|name| self.group_of(name).is_none())
+    }
+
+    fn targets(&self) -> &[Target] {
+        match self.request.options.as_ref().and_then(|options| options.fallbacks.as_ref()) {
+            Some(Fallbacks::Targets(targets)) => targets,
+            _ => &[],
+        }
+    }
+
+    fn group_of(&self, model: &str) -> Option<&str> {
+        self.routes.config.group(model).map(|group| group.name.as_str())
+    }
+}

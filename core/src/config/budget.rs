@@ -77,7 +77,9 @@ impl Config {
             Some(Options { fallbacks: Some(Fallbacks::Targets(targets)), .. }) => {
                 targets.iter().map(|target| target.model.as_str()).collect()
             }
-            Some(Options { fallbacks: Some(Fallbacks::Lists(lists)), .. }) => names(listed(lists, &[], group)),
+            Some(Options { fallbacks: Some(Fallbacks::Lists(lists)), .. }) => {
+                names(listed(lists, &[], group))
+            }
             _ => names(self.fallbacks_of(group)),
         }
     }

@@ -26,10 +26,10 @@ mod yaml;
 use std::path::Path;
 
 pub use crate::secret::Secret;
+pub use budget::Reach;
 pub use clocks::{Clocks, WrittenClocks};
 pub use diagnose::{Notice, Report, Severity};
 pub use env::{Env, ProcessEnv};
-pub use budget::Reach;
 pub use model::{ByError, Config, Deployment, General, Group, Router};
 pub use source::{Place, Source};
 pub use tidegate::{

@@ -132,8 +132,9 @@ fn fallbacks(raw: &RawValue, value: &Value) -> Result<Fallbacks, String> {
     if entries.len() > MAX_TARGETS {
         return Err(format!("\"fallbacks\" has {} entries; at most {MAX_TARGETS} make sense", entries.len()));
     }
-    let standard =
-        |entry: &Value| entry.as_object().is_some_and(|entry| entry.len() == 1 && !entry.contains_key("model"));
+    let standard = |entry: &Value| {
+        entry.as_object().is_some_and(|entry| entry.len() == 1 && !entry.contains_key("model"))
+    };
     if !entries.is_empty() && entries.iter().all(standard) {
         return lists("fallbacks", value).map(Fallbacks::Lists);
     }

@@ -70,7 +70,10 @@ impl Routes {
             .groups
             .iter()
             .map(|group| {
-                (group.name.clone(), Arc::new(Group::build(&config, &group.name, &deployments, metrics, None)))
+                (
+                    group.name.clone(),
+                    Arc::new(Group::build(&config, &group.name, &deployments, metrics, None)),
+                )
             })
             .collect();
         Ok(Self { config, policy, groups, deployments, skipped })
@@ -87,8 +90,7 @@ impl Routes {
         match options.filter(|options| options.reroutes()) {
             None => group.clone(),
             Some(options) => {
-                let view =
-                    Group::build(&self.config, &group.name, &self.deployments, metrics, Some(options));
+                let view = Group::build(&self.config, &group.name, &self.deployments, metrics, Some(options));
                 Arc::new(view)
             }
         }

@@ -61,7 +61,8 @@ pub(in crate::dialects) fn with(request: &Request, changes: &[(String, Box<RawVa
     let own = options::members_of(text).ok()?;
     let kept = own.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let kept = kept.map(|(name, value)| (name.as_str(), value.get()));
-    let (body, model_at) = written(kept.chain(changes.iter().map(|(name, value)| (name.as_str(), value.get()))));
+    let (body, model_at) =
+        written(kept.chain(changes.iter().map(|(name, value)| (name.as_str(), value.get()))));
     Some(Request { body, model_at, ..request.clone() })
 }
 
@@ -221,7 +222,8 @@ mod tests {
             let request = read(text).expect("valid");
             assert_eq!((request.body.as_ref(), request.options.is_none()), (text.as_bytes(), true));
         }
-        let unusual = read(r#"{"model":"a","messages":[],"stream":null,"disable_fallbacks":true}"#).expect("valid");
+        let unusual =
+            read(r#"{"model":"a","messages":[],"stream":null,"disable_fallbacks":true}"#).expect("valid");
         assert_eq!(unusual.body, r#"{"model":"a","messages":[],"stream":null}"#);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tidegate_engine::MAX_ATTEMPTS;
 
 use super::model::{Config, Deployment, Group};
+use super::wildcard::is_pattern;
 use crate::dialects::options::{Fallbacks, List, Options};
 
 /// The groups that a request can come to.
@@ -28,7 +29,9 @@ impl Config {
     }
 
     /// The group, then breadth-first every group with a deployment that it can fall back to within `max_fallbacks`
-    /// steps: those that follow any failure before the others.
+    /// steps: those that follow any failure before the others. A model of a wildcard group counts as a group. A wildcard's
+    /// own name among the fallbacks takes what the `*` of the requested model stood for, so that only another wildcard leads
+    /// there.
     pub fn reach<'a>(&'a self, group: &'a str, options: Option<&'a Options>) -> Reach<'a> {
         let mut groups = vec![self.resolved(group)];
         self.spread(&mut groups, options, |name| self.general_fallbacks(name, options));
@@ -56,7 +59,8 @@ impl Config {
             for name in level {
                 for target in fallbacks(name) {
                     let target = self.resolved(target);
-                    if self.group(target).is_some() && seen.insert(target) {
+                    let fits = !is_pattern(target) || self.is_wild(groups[0]);
+                    if fits && self.group(target).is_some() && seen.insert(target) {
                         next.push(target);
                     }
                 }
@@ -101,9 +105,13 @@ impl Config {
             .collect()
     }
 
-    /// The groups tried after this one by the configuration.
+    /// The groups tried after this one by the configuration. A wildcard group's list is that of its models which have none.
     pub fn fallbacks_of(&self, group: &str) -> &[String] {
-        listed(&self.router.fallbacks, &self.router.default_fallbacks, group)
+        let name = match self.wildcard_for(group).filter(|_| !self.has_group(group)) {
+            Some(wildcard) if own(&self.router.fallbacks, group).is_none() => &wildcard.name,
+            _ => group,
+        };
+        listed(&self.router.fallbacks, &self.router.default_fallbacks, name)
     }
 
     /// One call and its retries, for each `order` that the group's deployments have.
@@ -124,6 +132,11 @@ impl Config {
         plain.max(policy.copied().unwrap_or(0))
     }
 
+    /// What fallbacks know the group of this name as: the group's own name, or the model of a wildcard group.
+    pub fn known_as<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.group(name).map(|_| self.resolved(name))
+    }
+
     /// The group behind an alias, or the name itself.
     pub fn resolved<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
@@ -133,13 +146,17 @@ impl Config {
 /// litellm's order: the exact group, else without its provider prefix, else `default_fallbacks` (which it appends as a
 /// last `"*"`), else the last `"*"`.
 fn listed<'a>(lists: &'a [List], default: &'a [String], group: &str) -> &'a [String] {
-    let list = |wanted: &str| lists.iter().find(|(name, _)| name == wanted);
-    let stripped = group.split_once('/').map(|(_, rest)| rest);
-    if let Some((_, targets)) = list(group).or_else(|| stripped.and_then(list)) {
+    if let Some((_, targets)) = own(lists, group) {
         return targets;
     }
     if !default.is_empty() {
         return default;
     }
     lists.iter().rfind(|(name, _)| name == "*").map_or(&[], |(_, targets)| targets)
+}
+
+/// The list of this group alone. `*` is none of these, though a wildcard group may be called so.
+fn own<'a>(lists: &'a [List], group: &str) -> Option<&'a List> {
+    let list = |wanted: &str| lists.iter().find(|(name, _)| name == wanted && name != "*");
+    list(group).or_else(|| group.split_once('/').and_then(|(_, rest)| list(rest)))
 }

@@ -21,6 +21,7 @@ mod source;
 mod suggest;
 mod tidegate;
 mod units;
+pub mod wildcard;
 mod yaml;
 
 use std::path::Path;

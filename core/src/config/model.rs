@@ -33,7 +33,7 @@ pub struct Config {
 /// A public model name and the deployments that answer for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// `model_name`; may hold a `*`.
+    /// `model_name`; a pattern if it holds a `*`.
     pub name: String,
     /// Indices into [`Config::deployments`], in the order of the file.
     pub deployments: Vec<usize>,
@@ -87,6 +87,12 @@ impl Deployment {
     /// `order` as the router compares it: what is not written goes first.
     pub fn rank(&self) -> u32 {
         self.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0)
+    }
+
+    /// Whether the request names the provider and the model (`model: "*"`). litellm never puts such a one aside: one model's
+    /// failure says nothing about the others.
+    pub fn is_any(&self) -> bool {
+        self.provider.is_empty() && self.model == "*"
     }
 }
 
@@ -170,10 +176,10 @@ pub struct General {
 }
 
 impl Config {
-    /// The group with this name, through its alias if it is one.
+    /// The group with this name, through its alias if it is one; else the wildcard group that it matches.
     pub fn group(&self, name: &str) -> Option<&Group> {
-        let name = self.aliases.get(name).map_or(name, String::as_str);
-        self.groups.iter().find(|group| group.name == name)
+        let name = self.resolved(name);
+        self.groups.iter().find(|group| group.name == name).or_else(|| self.wildcard_for(name))
     }
 
     /// A group's deployments.

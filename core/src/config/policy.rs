@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::model::Config;
+use super::wildcard::is_pattern;
 
 impl Config {
     /// `{"router": {...}, "groups": {}, "deployments": {ID: {...}}}`. Times are in seconds; `null` means "not written".
@@ -11,10 +12,16 @@ impl Config {
         // The policy knows groups alone: the names that the core gives it are resolved too.
         let names =
             |targets: &[String]| -> Value { targets.iter().map(|name| self.resolved(name)).collect() };
+        // The policy does not know which models a wildcard stands for: those that are named get their lists.
+        let wild = self.groups.iter().map(|group| group.name.as_str()).filter(|name| is_pattern(name));
+        let wild = wild.chain(self.named_models()).filter(|name| *name != "*");
+        let wild = wild.filter(|name| !router.fallbacks.iter().any(|(group, _)| group == name));
         let fallbacks: Vec<Value> = router
             .fallbacks
             .iter()
-            .map(|(group, targets)| json!({ self.resolved(group): names(targets) }))
+            .map(|(group, targets)| (self.resolved(group), targets.as_slice()))
+            .chain(wild.map(|name| (name, self.fallbacks_of(name))).filter(|(_, targets)| !targets.is_empty()))
+            .map(|(group, targets)| json!({ group: names(targets) }))
             .collect();
         let deployments: Map<String, Value> = self
             .deployments
@@ -22,7 +29,7 @@ impl Config {
             .map(|deployment| {
                 let value = json!({
                     "group": deployment.group,
-                    "cooldown_time": deployment.cooldown_time,
+                    "cooldown_time": deployment.cooldown_time.or(deployment.is_any().then_some(0.0)),
                     "num_retries": deployment.num_retries,
                 });
                 (deployment.id.clone(), value)

@@ -50,11 +50,12 @@ impl Exchange {
         if let Some(failure) = self.mock(target) {
             return Err(failure);
         }
-        let deployment = self.deployment(target).clone();
+        let model = self.routes.upstream_model(&self.group, target, &self.request.model);
+        let (deployment, model) = self.deployment(target).serving(model);
         let times = deployment.times(self.request.stream);
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
-        let (call, response) = self.prepare(target, &deployment, &mut clocks).await?;
+        let (call, response) = self.prepare(target, &deployment, &model, &mut clocks).await?;
         let sending = pin!(self.gateway.upstream.send(call, times.connect));
         let sent = within(&mut clocks, sending).await?;
         let answer = sent.map_err(|error| Failure::send(&error))?;
@@ -83,13 +84,14 @@ impl Exchange {
         &self,
         target: u16,
         deployment: &Deployment,
+        model: &str,
         clocks: &mut Clocks,
     ) -> Result<(Call, ResponseSpec), Failure> {
         let (body, model_span) = deployment.body(&self.request_for(target))?;
         let input = RequestIn {
             dialect: tidegate_host::Dialect::from_u32(self.request.dialect.number()),
             stream: self.request.stream,
-            model: &deployment.model,
+            model,
             body: &body,
             model_span,
             headers: &[],

@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Response;
-use tidegate_engine::{Command, Engine, Event, Reason, Terminal};
+use tidegate_engine::{Command, Engine, ErrorClass, Event, Reason, Terminal};
 use tidegate_watchdog::{Phase, Probe, Rule};
 use tokio::time::Instant;
 
@@ -222,7 +222,9 @@ impl Exchange {
     fn record(&mut self, running: &Running, failure: Failure) {
         let deployment = self.deployment(running.target).clone();
         let metrics = &self.gateway.metrics;
-        if self.mock(running.target).is_none() {
+        // That there is no such model says nothing about a deployment that is asked for any.
+        let unknown = deployment.wild && failure.class == ErrorClass::NotFound;
+        if self.mock(running.target).is_none() && !unknown {
             deployment.health.record(false);
         }
         metrics.attempts.with_label_values(&[&*deployment.name, failure.kind()]).inc();

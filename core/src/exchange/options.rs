@@ -13,9 +13,9 @@ use crate::failure::Failure;
 impl Exchange {
     /// The request as this target's group gets it: a fallback may have messages of its own.
     pub(super) fn request_for(&self, target: u16) -> Cow<'_, Request> {
-        let group = &self.deployment(target).group;
+        let group = self.group.name_of(target);
         let its = |wanted: &&Target| {
-            !wanted.members.is_empty() && self.group_of(&wanted.model).is_some_and(|name| name == &**group)
+            !wanted.members.is_empty() && self.group_of(&wanted.model).is_some_and(|name| name == group)
         };
         let own = || self.targets().iter().find(its);
         match self.group.numbers.get(usize::from(target)) {
@@ -96,7 +96,7 @@ impl Exchange {
         }
     }
 
-    fn group_of(&self, model: &str) -> Option<&str> {
-        self.routes.config.group(model).map(|group| group.name.as_str())
+    fn group_of<'a>(&'a self, model: &'a str) -> Option<&'a str> {
+        self.routes.config.known_as(model)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_engine::{Answer, Command, Event};
+use tidegate_engine::{Answer, Command, ErrorClass, Event};
 use tidegate_host::abi;
 use tidegate_host::{ActionKind, Attempt, History, Target};
 use tidegate_watchdog::Phase;
@@ -53,11 +53,12 @@ impl Exchange {
             .group
             .targets
             .iter()
-            .map(|target| {
+            .zip(&*self.group.numbers)
+            .map(|(target, number)| {
                 let (fails_minute, oks_minute) = target.health.minute();
                 Target {
                     id: (&*target.id).into(),
-                    group: (&*target.group).into(),
+                    group: (&*self.group.known_as[usize::from(*number)]).into(),
                     weight: target.weight,
                     order: target.order,
                     flags: if target.is_full() { abi::target::UNAVAILABLE } else { 0 },
@@ -78,7 +79,7 @@ impl Exchange {
             seed: self.seed.wrapping_add(self.history.len() as u64),
             attempts_left: self.engine.attempts_left(),
             retry_tokens: u32::MAX,
-            group: &self.group.name,
+            group: &self.group.known_as[0],
             options: options.as_bytes(),
             attempts: &attempts,
             targets: &targets,
@@ -108,6 +109,10 @@ impl Exchange {
             return;
         }
         let deployment = self.deployment(last.target);
+        // A client that asks for a model that does not exist must not take all others of a wildcard away.
+        if deployment.wild && last.failure.class == ErrorClass::NotFound {
+            return;
+        }
         deployment.health.cool(time);
         self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.name]).inc();
         tracing::info!(deployment = %deployment.name, seconds = time.as_secs_f64(), "deployment put aside");

@@ -12,6 +12,7 @@ use tidegate_host::{ProviderInstance, ProviderManifest};
 
 use super::health::Health;
 use super::plugins::Plugins;
+use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
 use crate::dialects::Request;
 use crate::failure::Failure;
@@ -43,8 +44,6 @@ pub struct Deployment {
     pub name: Arc<str>,
     /// Its group.
     pub group: Arc<str>,
-    /// The upstream's name of the model.
-    pub model: String,
     /// Who translates for it.
     pub provider: ProviderInstance,
     /// Sent with every call.
@@ -63,6 +62,10 @@ pub struct Deployment {
     pub health: Arc<Health>,
     /// What Prometheus sees of it.
     pub series: DeploymentSeries,
+    /// The providers that it can call, where the request names one; else empty.
+    pub(super) any: Vec<super::any::Provider>,
+    /// One model out of many is asked for: that there is no such one says nothing about the deployment.
+    pub wild: bool,
     defaults: Map<String, Value>,
     secrets: HashMap<String, Secret>,
     google: Mutex<HashMap<String, Arc<GoogleToken>>>,
@@ -106,7 +109,6 @@ impl Deployment {
             series: metrics.deployment(&name),
             name: name.into(),
             group: from.group.as_str().into(),
-            model: from.model.clone(),
             provider,
             headers: headers(from).map_err(|error| format!("{whose}: {error}"))?,
             weight: weight(from),
@@ -115,6 +117,8 @@ impl Deployment {
             stream_times: times(config, from, true),
             whole_times: times(config, from, false),
             health,
+            any: Vec::new(),
+            wild: is_pattern(&from.model),
             defaults: from.defaults.clone(),
             secrets,
             google: Mutex::default(),
@@ -191,6 +195,7 @@ impl Deployment {
         let headers = self.headers.values().filter_map(|value| value.to_str().ok());
         let secrets = self.secrets.values().map(Secret::expose).chain(headers);
         let secrets = secrets.filter(|secret| secret.len() >= MIN_MASKED);
+        let text = self.others().fold(text, |text, other| other.masked(text));
         secrets
             .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "***") } else { text })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidegate_engine::Limits;
 
 use super::deployment::Deployment;
+use super::model_name::ModelName;
 use crate::config::{Clocks, Config};
 use crate::dialects::Options;
 use crate::metrics::{GroupSeries, Metrics};
@@ -16,14 +17,18 @@ const MAX_DELAY_MS: u64 = 61_000;
 
 /// A group and the groups it can fall back to.
 pub struct Group {
-    /// Its name.
+    /// Its name in the configuration, which labels everything.
     pub name: Arc<str>,
+    /// What the policy knows each group as, by number: the model, where a setting names one of a wildcard group.
+    pub known_as: Vec<Arc<str>>,
     /// Its own deployments, then those of its fallbacks in the order of the configuration.
     pub targets: Vec<Arc<Deployment>>,
     /// The number of each target's group; 0 is this one.
     pub numbers: Arc<[u16]>,
     /// How many of these groups, from number 0, a request can begin in; the others follow certain failures only.
     pub general: u16,
+    /// What the provider of each target is asked for.
+    pub models: Vec<ModelName>,
     /// Attempts that one request may make in all.
     pub attempts: u32,
     /// Of them, how many may leave their group.
@@ -43,27 +48,42 @@ impl Group {
         options: Option<&Options>,
     ) -> Self {
         let reach = config.reach(name, options);
-        let (mut targets, mut numbers) = (Vec::new(), Vec::new());
+        let (mut targets, mut numbers, mut models) = (Vec::new(), Vec::new(), Vec::new());
+        let label = |name| config.group(name).map_or(name, |group| group.name.as_str());
         for (number, group) in reach.groups.iter().enumerate() {
-            targets.extend(deployments.iter().filter(|deployment| &*deployment.group == *group).cloned());
+            let of_group = deployments.iter().filter(|deployment| *deployment.group == *label(*group));
+            for deployment in of_group {
+                let Some(from) = config.deployments.iter().find(|from| *from.id == *deployment.id) else {
+                    continue;
+                };
+                targets.push(deployment.clone());
+                models.push(ModelName::of(config, reach.groups[0], group, from));
+            }
             numbers.resize(targets.len(), u16::try_from(number).unwrap_or(u16::MAX));
         }
         Self {
-            name: name.into(),
+            name: label(name).into(),
+            known_as: reach.groups.iter().map(|name| (*name).into()).collect(),
             targets,
             numbers: numbers.into(),
+            models,
             general: u16::try_from(reach.general).unwrap_or(u16::MAX),
             attempts: config.attempts(name, options),
             // How deep a chain may go is the policy's rule; no group is worth entering twice.
             fallbacks: u32::try_from(reach.groups.len() - 1).unwrap_or(u32::MAX),
-            clocks: config.clocks_for(name),
-            series: metrics.group(name),
+            clocks: config.clocks_for(label(name)),
+            series: metrics.group(label(name)),
         }
     }
 
     /// Whether a deployment of its own, or of a fallback, can be called at all.
     pub fn serves(&self) -> bool {
         !self.targets.is_empty()
+    }
+
+    /// What the policy knows a target's group as.
+    pub fn name_of(&self, target: u16) -> &str {
+        &self.known_as[usize::from(self.numbers[usize::from(target)])]
     }
 
     /// The budget of one request.

@@ -1,10 +1,13 @@
 //! From a model's name to the deployments that can answer it. A reload makes new [`Routes`] and swaps them in whole.
 
+mod any;
 pub mod deployment;
 pub mod group;
 pub mod health;
+mod model_name;
 pub mod plugins;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,8 +16,10 @@ use tidegate_host::PolicyInstance;
 pub use deployment::{Deployment, Times};
 pub use group::Group;
 pub use health::Health;
+pub use model_name::ModelName;
 pub use plugins::Plugins;
 
+use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
 use crate::dialects::Options;
 use crate::metrics::Metrics;
@@ -28,7 +33,10 @@ pub struct Routes {
     pub config: Config,
     /// The policy's instance.
     pub policy: PolicyInstance,
+    /// By name: the groups, and the models of wildcard groups that a setting names.
     groups: HashMap<String, Arc<Group>>,
+    /// The bare names that providers claim, with the prefix that a wildcard may have for them.
+    claimed: Vec<(String, String)>,
     /// The deployments, in the order of the configuration.
     pub deployments: Vec<Arc<Deployment>>,
     /// What was left out and why: a sentence each.
@@ -58,7 +66,12 @@ impl Routes {
         for (from, name) in config.deployments.iter().zip(names(&config.deployments)) {
             let known = before.and_then(|routes| routes.deployments.iter().find(|old| *old.id == *from.id));
             let health = known.map(|old| old.health.clone()).unwrap_or_default();
-            match Deployment::build(&config, from, name, plugins, env, metrics, health) {
+            let built = if from.is_any() {
+                any::build(&config, from, &name, plugins, env, metrics, &health)
+            } else {
+                Deployment::build(&config, from, name, plugins, env, metrics, health)
+            };
+            match built {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),
                 Err(reason) => skipped.push(reason),
             }
@@ -69,20 +82,45 @@ impl Routes {
         let groups = config
             .groups
             .iter()
-            .map(|group| {
-                (
-                    group.name.clone(),
-                    Arc::new(Group::build(&config, &group.name, &deployments, metrics, None)),
-                )
-            })
+            .map(|group| group.name.as_str())
+            .chain(config.named_models())
+            .map(|name| (name.to_owned(), Arc::new(Group::build(&config, name, &deployments, metrics, None))))
             .collect();
-        Ok(Self { config, policy, groups, deployments, skipped })
+        let claims = plugins.offers().flat_map(|(_, offer)| {
+            offer.models.iter().map(|pattern| (pattern.clone(), offer.prefix.clone()))
+        });
+        let claimed = claims.collect();
+        Ok(Self { config, policy, groups, claimed, deployments, skipped })
     }
 
     /// The group that a client's model name means.
     pub fn group(&self, model: &str) -> Option<&Arc<Group>> {
+        self.find(model).map(|(group, _)| group)
+    }
+
+    /// What the provider of a group's target is asked for, when the client asks for `model`.
+    pub fn upstream_model<'a>(&self, group: &'a Group, target: u16, model: &str) -> Cow<'a, str> {
+        match &group.models[usize::from(target)] {
+            ModelName::Fixed(name) => Cow::Borrowed(name),
+            wild => self.find(model).map_or(Cow::Borrowed(""), |(_, name)| wild.fill(&name)),
+        }
+    }
+
+    /// The group, and the model's name as the group knows it. litellm's order: the alias, the exact name, the wildcard that
+    /// is most specific, and the same with the prefix of the provider that claims the name.
+    fn find<'s: 'm, 'm>(&'s self, model: &'m str) -> Option<(&'s Arc<Group>, Cow<'m, str>)> {
         let model = self.config.general.completion_model.as_deref().unwrap_or(model);
-        self.groups.get(self.config.resolved(model))
+        let model = self.config.resolved(model);
+        if let Some(group) = self.groups.get(model).filter(|_| !is_pattern(model)) {
+            return Some((group, Cow::Borrowed(model)));
+        }
+        if let Some(group) = self.config.wildcard_for(model) {
+            return self.groups.get(&group.name).map(|group| (group, Cow::Borrowed(model)));
+        }
+        let (_, prefix) = self.claimed.iter().find(|(pattern, _)| plugins::claims(pattern, model))?;
+        let full = format!("{prefix}/{model}");
+        let group = self.config.wildcard_for(&full)?;
+        self.groups.get(&group.name).map(|group| (group, Cow::Owned(full)))
     }
 
     /// The group as a request with options of its own sees it.
@@ -90,7 +128,7 @@ impl Routes {
         match options.filter(|options| options.reroutes()) {
             None => group.clone(),
             Some(options) => {
-                let view = Group::build(&self.config, &group.name, &self.deployments, metrics, Some(options));
+                let view = Group::build(&self.config, &group.known_as[0], &self.deployments, metrics, Some(options));
                 Arc::new(view)
             }
         }

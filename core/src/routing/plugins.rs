@@ -79,30 +79,28 @@ impl Plugins {
         prefix: &str,
         model: &str,
     ) -> Option<(&'a Arc<Plugin>, &'a ProviderManifest)> {
-        let offers = || {
-            self.by_name
-                .values()
-                .flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)))
-        };
         if prefix.is_empty() {
-            return offers().find(|(_, offer)| offer.models.iter().any(|pattern| claims(pattern, model)));
+            return self.offers().find(|(_, offer)| offer.models.iter().any(|pattern| claims(pattern, model)));
         }
-        offers().find(|(_, offer)| offer.prefix == prefix)
+        self.offers().find(|(_, offer)| offer.prefix == prefix)
+    }
+
+    /// Every provider on offer.
+    pub(super) fn offers(&self) -> impl Iterator<Item = (&Arc<Plugin>, &ProviderManifest)> {
+        let plugins = self.by_name.values();
+        plugins.flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)))
     }
 
     /// The prefixes on offer, for an error's hint.
     pub fn prefixes(&self) -> String {
-        let mut all: Vec<&str> = self
-            .by_name
-            .values()
-            .flat_map(|plugin| plugin.manifest().providers.iter().map(|offer| offer.prefix.as_str()))
-            .collect();
+        let mut all: Vec<&str> = self.offers().map(|(_, offer)| offer.prefix.as_str()).collect();
         all.sort_unstable();
         all.join(", ")
     }
 }
 
-fn claims(pattern: &str, model: &str) -> bool {
+/// Whether a manifest's pattern claims a bare model.
+pub(super) fn claims(pattern: &str, model: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => model.starts_with(start),
         None => model == pattern,

@@ -4,6 +4,7 @@ mod carets;
 
 mod garbled;
 mod semantics;
+mod wildcards;
 mod worst_case;
 
 use std::collections::BTreeMap;

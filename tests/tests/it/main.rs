@@ -7,6 +7,7 @@ mod clients;
 mod founding;
 mod operations;
 mod plugins;
+mod routing;
 mod rules;
 mod scenarios;
 mod watchdog;

@@ -10,6 +10,7 @@ use crate::config::env::{self, Env};
 use crate::config::model::Deployment;
 use crate::config::node::{Entry, Mapping, Node, Value};
 use crate::config::source::Place;
+use crate::config::wildcard::is_pattern;
 use crate::config::{read, suggest};
 use crate::secret::Secret;
 
@@ -34,10 +35,7 @@ pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sin
         take(&mut deployment, param, sink);
     }
     name_provider(&mut deployment, &model, params, sink);
-    if deployment.group.contains('*') {
-        let message = "names with `*` are not supported yet; only a request for exactly this name gets here";
-        sink.warn(&deployment.place, message);
-    }
+    wildcard(&deployment, params, sink);
     let active = model_info(&mut deployment, entry.get("model_info"), env, sink);
     if deployment.id.is_empty() {
         deployment.id = model_id(&deployment.group, params);
@@ -101,6 +99,17 @@ fn name_provider(deployment: &mut Deployment, model: &str, params: &Mapping, sin
         && let Some(node) = params.get("model")
     {
         sink.error(&node.place, format!("`{model}` names no model after its provider"));
+    }
+}
+
+/// What is to be said of a `*` in the name or in the model.
+fn wildcard(deployment: &Deployment, params: &Mapping, sink: &mut Sink) {
+    let Some(node) = params.get("model") else { return };
+    if is_pattern(&deployment.provider) {
+        sink.error(&node.place, "a `*` cannot stand for the provider alone; write the provider, or `*` for both");
+    } else if is_pattern(&deployment.model) && !is_pattern(&deployment.group) {
+        let message = "`model` has a `*` and `model_name` has none, so the provider is asked for a model with that name";
+        sink.warn(&node.place, message);
     }
 }
 

@@ -4,6 +4,7 @@ use super::router::Routing;
 use crate::config::diagnose::Sink;
 use crate::config::node::{Node, Value};
 use crate::config::source::Place;
+use crate::config::wildcard::captures;
 use crate::config::{read, suggest};
 
 /// A model name that a setting refers to.
@@ -71,7 +72,7 @@ pub(super) fn check_names(names: &[String], routing: &Routing, sink: &mut Sink) 
         let name = reference.name.as_str();
         let known = name == "*"
             || aliases.contains_key(name)
-            || names.iter().any(|there| there == name || matches_wildcard(there, name));
+            || names.iter().any(|there| there == name || captures(there, name).is_some());
         if !known {
             let candidates = names.iter().chain(aliases.keys()).map(String::as_str);
             let hint = suggest::did_you_mean(name, candidates);
@@ -79,11 +80,4 @@ pub(super) fn check_names(names: &[String], routing: &Routing, sink: &mut Sink) 
             sink.warn_hint(&reference.place, message, hint);
         }
     }
-}
-
-/// Whether `name` fits a `model_name` such as `openai/*`.
-fn matches_wildcard(pattern: &str, name: &str) -> bool {
-    pattern.split_once('*').is_some_and(|(start, end)| {
-        name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
-    })
 }

@@ -35,6 +35,7 @@ pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {
     let general = general::read(root.get("general_settings"), &env, sink);
     let tidegate = tidegate::read(root.get("tidegate"), &models.names, general.max_request_size, &env, sink);
     fallbacks::check_names(&models.names, &routing, sink);
+    routing.check_aliases(sink);
     unsupported::top_level(root, sink);
     Config {
         deployments: models.deployments,

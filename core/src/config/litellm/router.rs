@@ -9,6 +9,8 @@ use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
 use crate::config::model::Router;
 use crate::config::node::{Entry, Node, Value};
+use crate::config::source::Place;
+use crate::config::wildcard::is_pattern;
 use crate::config::{read, suggest};
 
 /// The router's settings while they are read.
@@ -23,11 +25,38 @@ struct Alias {
     name: String,
     group: String,
     hidden: bool,
+    place: Place,
 }
 
 impl Routing {
+    /// Each alias and the group that it stands for, be it through other aliases.
     pub(super) fn aliases(&self) -> BTreeMap<String, String> {
-        self.aliases.iter().map(|alias| (alias.name.clone(), alias.group.clone())).collect()
+        let ends = self.aliases.iter().map(|alias| (alias.name.clone(), self.end_of(alias).unwrap_or(alias)));
+        ends.map(|(name, end)| (name, end.group.clone())).collect()
+    }
+
+    /// The last alias of a chain; `None`: it leads back into itself.
+    fn end_of<'a>(&'a self, alias: &'a Alias) -> Option<&'a Alias> {
+        let mut end = alias;
+        for _ in 0..self.aliases.len() {
+            match self.aliases.iter().rfind(|next| next.name == end.group) {
+                Some(next) => end = next,
+                None => return Some(end),
+            }
+        }
+        None
+    }
+
+    /// Says which aliases can stand for nothing.
+    pub(super) fn check_aliases(&self, sink: &mut Sink) {
+        for alias in &self.aliases {
+            if self.end_of(alias).is_none() {
+                sink.error(&alias.place, format!("the alias `{}` leads back to itself", alias.name));
+            } else if is_pattern(&alias.group) {
+                let message = format!("`{}` is no single model; write a name in place of its `*`", alias.group);
+                sink.error(&alias.place, message);
+            }
+        }
     }
 
     pub(super) fn hidden_aliases(&self) -> BTreeSet<String> {
@@ -169,7 +198,8 @@ fn aliases(node: &Node, routing: &mut Routing, sink: &mut Sink) {
         let Some(group) = read::text(sink, "model_group_alias", target) else { continue };
         let instead = "so requests for this alias find no model";
         routing.named.push(Reference { name: group.clone(), place: target.place.clone(), instead });
-        routing.aliases.push(Alias { name: entry.key.clone(), group, hidden });
+        let place = target.place.clone();
+        routing.aliases.push(Alias { name: entry.key.clone(), group, hidden, place });
     }
 }
 

@@ -20,7 +20,9 @@ impl Config {
             .fallbacks
             .iter()
             .map(|(group, targets)| (self.resolved(group), targets.as_slice()))
-            .chain(wild.map(|name| (name, self.fallbacks_of(name))).filter(|(_, targets)| !targets.is_empty()))
+            .chain(
+                wild.map(|name| (name, self.fallbacks_of(name))).filter(|(_, targets)| !targets.is_empty()),
+            )
             .map(|(group, targets)| json!({ group: names(targets) }))
             .collect();
         let deployments: Map<String, Value> = self

@@ -68,14 +68,17 @@ impl Config {
     pub fn wildcard_for(&self, name: &str) -> Option<&Group> {
         // The last of equal ones is taken: the first of the file.
         let fitting = self.groups.iter().rev().filter(|group| is_pattern(&group.name));
-        fitting.filter(|group| captures(&group.name, name).is_some()).max_by_key(|group| specificity(&group.name))
+        fitting
+            .filter(|group| captures(&group.name, name).is_some())
+            .max_by_key(|group| specificity(&group.name))
     }
 
     /// Models of wildcard groups that some setting names: each is a group of its own to fallbacks.
     pub fn named_models(&self) -> Vec<&str> {
         let router = &self.router;
         let lists = [&router.fallbacks, &router.context_window_fallbacks, &router.content_policy_fallbacks];
-        let listed = lists.into_iter().flatten().flat_map(|(group, targets)| [group].into_iter().chain(targets));
+        let listed =
+            lists.into_iter().flatten().flat_map(|(group, targets)| [group].into_iter().chain(targets));
         let names = listed.chain(&router.default_fallbacks).chain(self.aliases.values());
         let names = names.chain(&self.general.completion_model).map(|name| self.resolved(name));
         let mut named: Vec<&str> = Vec::new();
@@ -143,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_longer_pattern_goes_first() {
-        let mut patterns = ["*", "openai/*", "openai/gpt-*", "o*", "*x", "gemini/gemini-*", "gemini/gemini-*-pro"];
+        let mut patterns =
+            ["*", "openai/*", "openai/gpt-*", "o*", "*x", "gemini/gemini-*", "gemini/gemini-*-pro"];
         patterns.sort_by_key(|pattern| std::cmp::Reverse(specificity(pattern)));
         // Compared with `sorted(..., reverse=True)` over Python's `re.escape`; equal ones stay in the order of the file.
         assert_eq!(

@@ -128,7 +128,8 @@ impl Routes {
         match options.filter(|options| options.reroutes()) {
             None => group.clone(),
             Some(options) => {
-                let view = Group::build(&self.config, &group.known_as[0], &self.deployments, metrics, Some(options));
+                let view =
+                    Group::build(&self.config, &group.known_as[0], &self.deployments, metrics, Some(options));
                 Arc::new(view)
             }
         }

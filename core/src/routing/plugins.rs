@@ -80,7 +80,9 @@ impl Plugins {
         model: &str,
     ) -> Option<(&'a Arc<Plugin>, &'a ProviderManifest)> {
         if prefix.is_empty() {
-            return self.offers().find(|(_, offer)| offer.models.iter().any(|pattern| claims(pattern, model)));
+            return self
+                .offers()
+                .find(|(_, offer)| offer.models.iter().any(|pattern| claims(pattern, model)));
         }
         self.offers().find(|(_, offer)| offer.prefix == prefix)
     }

@@ -55,7 +55,8 @@ fn fallbacks_name_models_of_wildcards() {
 
 #[test]
 fn the_policy_is_told_the_lists_of_models_that_only_a_pattern_matches() {
-    let config = config("fallbacks: [{openai/*: [azure/*]}, {plain: [openai/o3]}], default_fallbacks: [plain]");
+    let config =
+        config("fallbacks: [{openai/*: [azure/*]}, {plain: [openai/o3]}], default_fallbacks: [plain]");
     assert_eq!(
         config.policy_json()["router"]["fallbacks"],
         json!([

@@ -60,7 +60,8 @@ async fn the_part_that_a_star_matched_goes_to_the_provider() {
         assert_eq!(told(&proxy, unknown, "fast", true).await.status, 404, "{unknown}");
     }
     let list = ask(proxy.data, &get("/v1/models", ""), LONG).await.json();
-    let ids: Vec<&str> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     for (id, listed) in [("openai/*", true), ("nick", true), ("shy", false), ("openai/o3", false)] {
         assert_eq!(ids.contains(&id), listed, "{id}: {ids:?}");
     }
@@ -73,13 +74,20 @@ async fn a_fallback_may_be_a_model_of_a_wildcard() {
     let proxy = tidegate_tests::Proxy::start(&setup.yaml()).await;
     let failed = told(&proxy, "openai", "http-503", true).await;
     assert_eq!(failed.status, 503);
-    assert_eq!(sim.counts("http-503").started, 2, "a request for `openai` says nothing for the `*` of `openai/*`");
+    assert_eq!(
+        sim.counts("http-503").started,
+        2,
+        "a request for `openai` says nothing for the `*` of `openai/*`"
+    );
     assert_eq!(asked(&sim), "gemini-2.5-flash");
     assert!(sim.log().pop().unwrap().target.contains("/models/gemini-2.5-flash:"));
 
     assert_eq!(told(&proxy, "gemini/gemini-2.5-pro", "http-503", true).await.status, 503);
     assert_eq!((sim.counts("http-503").started, asked(&sim)), (4, "gemini-2.5-pro".to_owned()));
-    assert!(sim.log().pop().unwrap().target.starts_with("/v1/chat"), "the `*` keeps its meaning in the fallback");
+    assert!(
+        sim.log().pop().unwrap().target.starts_with("/v1/chat"),
+        "the `*` keeps its meaning in the fallback"
+    );
     let metrics = proxy.metrics().await;
     let went = |from: &str, to: &str| metrics.sum("tidegate_fallbacks_total", &[("group", from), ("to", to)]);
     assert_eq!((went("openai", "gemini/*"), went("gemini/*", "openai/*")), (1.0, 1.0));

@@ -106,7 +106,10 @@ fn name_provider(deployment: &mut Deployment, model: &str, params: &Mapping, sin
 fn wildcard(deployment: &Deployment, params: &Mapping, sink: &mut Sink) {
     let Some(node) = params.get("model") else { return };
     if is_pattern(&deployment.provider) {
-        sink.error(&node.place, "a `*` cannot stand for the provider alone; write the provider, or `*` for both");
+        sink.error(
+            &node.place,
+            "a `*` cannot stand for the provider alone; write the provider, or `*` for both",
+        );
     } else if is_pattern(&deployment.model) && !is_pattern(&deployment.group) {
         let message = "`model` has a `*` and `model_name` has none, so the provider is asked for a model with that name";
         sink.warn(&node.place, message);

@@ -53,7 +53,8 @@ impl Routing {
             if self.end_of(alias).is_none() {
                 sink.error(&alias.place, format!("the alias `{}` leads back to itself", alias.name));
             } else if is_pattern(&alias.group) {
-                let message = format!("`{}` is no single model; write a name in place of its `*`", alias.group);
+                let message =
+                    format!("`{}` is no single model; write a name in place of its `*`", alias.group);
                 sink.error(&alias.place, message);
             }
         }

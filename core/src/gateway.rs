@@ -1,10 +1,11 @@
 //! What all requests of this process share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use tidegate_watchdog::Watchdog;
+use tokio::runtime::RuntimeMetrics;
 use tokio::sync::watch;
 
 use crate::metrics::{ClientLoops, Metrics};
@@ -25,6 +26,8 @@ pub struct Gateway {
     pub clients: ClientLoops,
     /// Of requests and upstream calls.
     pub counts: Counts,
+    /// Of the runtime that serves the requests, once it does.
+    pub runtime: OnceLock<RuntimeMetrics>,
     draining: AtomicBool,
     cut: AtomicBool,
     cutting: watch::Sender<bool>,
@@ -40,6 +43,7 @@ impl Gateway {
             watchdog,
             clients: ClientLoops::default(),
             counts: Counts::default(),
+            runtime: OnceLock::new(),
             draining: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cutting: watch::Sender::new(false),

@@ -28,13 +28,16 @@ pub struct Proxy {
     pub admin: SocketAddr,
 }
 
-/// The folder with `tidegate` and the plugins: where this test's own program was built.
+/// The folder with `tidegate` and the plugins: where this program, a test's most often, was built.
 ///
 /// # Panics
 /// They are not there.
 pub fn built() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST").to_owned();
+    let program = std::env::current_exe().expect("a program has a path");
+    let mut folder = program.parent().expect("target/PROFILE, or its deps for a test").to_owned();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
     let suffix = std::env::consts::DLL_SUFFIX;
     let plugins = ["openai", "gemini", "fallback"].map(|name| format!("libtidegate_plugin_{name}{suffix}"));
     for file in plugins.iter().map(String::as_str).chain(["tidegate"]) {

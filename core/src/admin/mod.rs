@@ -15,6 +15,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::IntGauge;
 
 use crate::gateway::Gateway;
 use crate::metrics::{Amplification, LoopKind};
@@ -113,9 +114,16 @@ fn refresh(gateway: &Gateway) {
     for deployment in &gateway.routes.load().deployments {
         let cooling = i64::from(deployment.health.cooldown_ms() > 0);
         gateway.metrics.cooling.with_label_values(&[&*deployment.name]).set(cooling);
+        let calls = i64::from(deployment.health.inflight());
+        gateway.metrics.in_flight.with_label_values(&[&*deployment.name]).set(calls);
     }
     let (http1, http2) = gateway.upstream.pooled();
-    gateway.metrics.pooled.set(i64::try_from(http1 + http2).unwrap_or(i64::MAX));
+    let set = |gauge: &IntGauge, count: usize| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    set(&gateway.metrics.pooled, http1 + http2);
+    set(&gateway.metrics.upstream_open, gateway.upstream.open());
+    if let Some(runtime) = gateway.runtime.get() {
+        set(&gateway.metrics.tasks, runtime.num_alive_tasks());
+    }
 }
 
 async fn sample(gateway: &Gateway) {

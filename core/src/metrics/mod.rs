@@ -132,6 +132,8 @@ metrics! {
     cooldowns: IntCounterVec = counter("tidegate_cooldowns_total", "Times that a deployment was put aside.", &["deployment"]);
     /// Cooldowns running.
     cooling: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_deployment_cooling", "1 while a deployment is put aside."), &["deployment"]);
+    /// Calls in flight.
+    in_flight: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_deployment_in_flight", "Upstream calls in flight, by deployment."), &["deployment"]);
     /// Requests in flight.
     active: IntGauge = IntGauge::new("tidegate_active_streams", "Requests in flight.");
     /// Connections open.
@@ -140,6 +142,10 @@ metrics! {
     connections_cut: IntCounterVec = counter("tidegate_client_connections_cut_total", "Client connections that were cut, by reason: client_idle, stuck_poll.", &["reason"]);
     /// Upstream connections that wait in the pool.
     pooled: IntGauge = IntGauge::new("tidegate_upstream_idle_connections", "Upstream connections that wait to be used again.");
+    /// Upstream connections that are open.
+    upstream_open: IntGauge = IntGauge::new("tidegate_upstream_connections", "Upstream connections open, in use or waiting to be used again.");
+    /// Tasks that have not ended.
+    tasks: IntGauge = IntGauge::new("tidegate_tasks", "Tasks of the data runtime that have not ended.");
     /// Calls of plugin functions.
     plugin_calls: IntCounterVec = counter("tidegate_plugin_calls_total", "Calls of plugin functions, by plugin and function.", &["plugin", "call"]);
     /// Calls that failed.

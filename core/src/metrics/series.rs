@@ -51,6 +51,7 @@ impl Metrics {
         }
         self.cooldowns.with_label_values(&[deployment]);
         self.cooling.with_label_values(&[deployment]);
+        self.in_flight.with_label_values(&[deployment]);
         DeploymentSeries { ok: self.attempts.with_label_values(&[deployment, "ok"]) }
     }
 }

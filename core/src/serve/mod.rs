@@ -80,6 +80,7 @@ impl Server {
         let address = |socket: &TcpListener| socket.local_addr().map_err(|error| system("a socket", &error));
         let (data, admin_addr) = (address(&data_socket)?, address(&admin_socket)?);
         let gateway = Gateway::new(routes, upstream, metrics, watchdog);
+        let _ = gateway.runtime.set(runtime.handle().metrics());
         admin::start(gateway.clone(), admin_socket).map_err(|error| system("the admin thread", &error))?;
         Ok(Self {
             runtime,

@@ -16,6 +16,7 @@ use super::h1::{Conn, Failed, H1Body};
 use super::h2::{H2Body, H2Conn, Place};
 use super::pool::{Pool, Pooled};
 use super::settings::Settings;
+use super::stream::Sockets;
 use super::target::Origin;
 use super::tls::{self, SetupError};
 
@@ -28,6 +29,7 @@ pub struct Upstream {
     settings: Settings,
     tls: Arc<ClientConfig>,
     pool: Arc<Pool>,
+    sockets: Sockets,
 }
 
 impl Upstream {
@@ -39,7 +41,7 @@ impl Upstream {
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let tls = tls::client_config(&settings.extra_roots)?;
         let pool = Arc::new(Pool::new(&settings));
-        Ok(Self { settings, tls, pool })
+        Ok(Self { settings, tls, pool, sockets: Sockets::default() })
     }
 
     /// Sends `call` and waits for the head of its response.
@@ -79,8 +81,13 @@ impl Upstream {
         self.pool.count()
     }
 
+    /// Connections that are open, in use or in the pool.
+    pub fn open(&self) -> usize {
+        self.sockets.open()
+    }
+
     async fn connect(&self, origin: &Arc<Origin>, clock: Clock) -> Result<Pooled, SendError> {
-        let stream = connect(origin, &self.tls, clock).await?;
+        let stream = connect(origin, &self.tls, clock, &self.sockets).await?;
         if !stream.is_h2() {
             return Conn::handshake(origin, stream, &self.settings).await.map(Pooled::H1);
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::error::SendError;
-use super::stream::Stream;
+use super::stream::{Sockets, Stream};
 use super::target::{Origin, Scheme};
 
 /// Connects to `origin`. The caller enforces the clock; here it is only divided between addresses.
@@ -20,17 +20,18 @@ pub(super) async fn connect(
     origin: &Arc<Origin>,
     tls: &Arc<ClientConfig>,
     clock: Clock,
+    sockets: &Sockets,
 ) -> Result<Stream, SendError> {
     let addresses = resolve(origin).await?;
     let tcp = tcp(origin, &addresses, clock).await?;
     match origin.scheme() {
-        Scheme::Http => Ok(Stream::plain(tcp)),
+        Scheme::Http => Ok(Stream::plain(tcp, sockets)),
         Scheme::Https => {
             let tls_error = |source| SendError::Tls { origin: Arc::clone(origin), source };
             let name = ServerName::try_from(origin.host().to_owned())
                 .map_err(|error| tls_error(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
             let tls = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-            tls.map(Stream::tls).map_err(tls_error)
+            tls.map(|tls| Stream::tls(tls, sockets)).map_err(tls_error)
         }
     }
 }

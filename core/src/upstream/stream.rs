@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,9 +25,34 @@ impl Heard {
     }
 }
 
+/// How many sockets to upstreams are open.
+#[derive(Clone, Default)]
+pub(super) struct Sockets(Arc<AtomicUsize>);
+
+impl Sockets {
+    pub(super) fn open(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more, for as long as the result lives.
+    fn count(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+}
+
+struct Counted(Sockets);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 pub(super) struct Stream {
     io: Io,
     heard: Heard,
+    _counted: Counted,
 }
 
 enum Io {
@@ -36,12 +61,12 @@ enum Io {
 }
 
 impl Stream {
-    pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { io: Io::Plain(tcp), heard: Heard::default() }
+    pub(super) fn plain(tcp: TcpStream, sockets: &Sockets) -> Self {
+        Self { io: Io::Plain(tcp), heard: Heard::default(), _counted: sockets.count() }
     }
 
-    pub(super) fn tls(tls: TlsStream<TcpStream>) -> Self {
-        Self { io: Io::Tls(Box::new(tls)), heard: Heard::default() }
+    pub(super) fn tls(tls: TlsStream<TcpStream>, sockets: &Sockets) -> Self {
+        Self { io: Io::Tls(Box::new(tls)), heard: Heard::default(), _counted: sockets.count() }
     }
 
     pub(super) fn heard(&self) -> Heard {

@@ -1,0 +1,103 @@
+//! The simulated providers, and the proxy in front of them.
+
+use std::time::Duration;
+
+use tidegate_sim::{Ending, Script, Settings, Sim};
+use tidegate_tests::config::PROVIDERS;
+use tidegate_tests::{Metrics, Proxy, Setup};
+
+use crate::books::{Counts, Snapshot};
+use crate::job::Kind;
+use crate::process::Process;
+
+/// The scenario that goes on for hours, for the proof that the books see what is left open.
+pub(crate) const ENDLESS: &str = "endless";
+
+/// Both sides.
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) proxy: Proxy,
+}
+
+impl World {
+    /// # Panics
+    /// One of them cannot be started.
+    pub(crate) async fn start() -> Self {
+        let settings = Settings {
+            pace: Duration::from_millis(100),
+            drip: Duration::from_millis(2),
+            flood_bytes: 8 << 20,
+            flood_time: Duration::from_secs(4),
+            require_auth: true,
+            ..Settings::default()
+        };
+        let sim = Sim::start(settings).await.expect("the simulator can listen");
+        sim.script(ENDLESS, endless());
+        let proxy = Proxy::start(&setup(&sim).yaml()).await;
+        Self { sim, proxy }
+    }
+
+    /// Every group, those with two deployments often enough that each gets its turn.
+    pub(crate) fn models(&self) -> Vec<String> {
+        let mut models = Vec::new();
+        for (provider, _) in PROVIDERS {
+            models.push(format!("canary-{provider}"));
+            for kind in Kind::ALL {
+                let times = if kind == Kind::Cooled { 20 } else { 1 };
+                models.extend(std::iter::repeat_n(format!("{provider}{}", kind.suffix()), times));
+            }
+        }
+        models
+    }
+
+    /// # Panics
+    /// The admin port does not answer.
+    pub(crate) async fn look(&self) -> Snapshot {
+        let metrics = Metrics::scrape(self.proxy.admin).await;
+        Snapshot {
+            proxy: Counts::of(&metrics),
+            // The scrape's own connection is closed by now, or will be: the books are looked at again until they balance.
+            process: Process::look(self.proxy.pid()),
+            sim_connections: self.sim.connections_open() as f64,
+            sim_active: self.sim.all_counts().values().map(|counts| counts.active() as f64).sum(),
+        }
+    }
+}
+
+/// Clocks that stalls meet soon and that a busy machine does not.
+fn setup(sim: &Sim) -> Setup {
+    let mut setup = Setup::of(sim)
+        .clock("first_content: 8s")
+        .clock("content_idle: 6s")
+        .clock("byte_idle: 6s")
+        .clock("total: 60s")
+        .clock("client_idle: 4s")
+        .tidegate("limits: {event: 6MiB}");
+    let next = |at: usize| PROVIDERS[(at + 1) % PROVIDERS.len()].0;
+    let mut fallbacks = Vec::new();
+    for (at, (provider, _)) in PROVIDERS.iter().enumerate() {
+        let name = |kind: Kind| format!("{provider}{}", kind.suffix());
+        let rests = "cooldown_time: 1, num_retries: 1";
+        setup = setup
+            .model(&format!("canary-{provider}"), provider, sim, "")
+            .model(&name(Kind::Retried), provider, sim, "num_retries: 1")
+            .model(&name(Kind::Backed), provider, sim, "")
+            .model(&name(Kind::Ring), provider, sim, "")
+            .model(&name(Kind::Cooled), provider, sim, rests)
+            .model(&name(Kind::Cooled), provider, sim, rests);
+        fallbacks.push(format!("{{{}: [{}]}}", name(Kind::Backed), next(at)));
+        fallbacks.push(format!("{{{}: [{}{}]}}", name(Kind::Ring), next(at), Kind::Ring.suffix()));
+    }
+    setup.router(&format!("fallbacks: [{}]", fallbacks.join(", "))).router("allowed_fails: 0")
+}
+
+/// A word each 200 ms, for hours.
+fn endless() -> Script {
+    let chunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\
+                 \"delta\":{\"content\":\"on \"},\"finish_reason\":null}]}\n\n";
+    let mut script = Script::sse().ending(Ending::Open);
+    for _ in 0..50_000 {
+        script = script.write(chunk).pause(Duration::from_millis(200));
+    }
+    script
+}

@@ -1,7 +1,7 @@
 //! What all requests of this process share.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tidegate_watchdog::Watchdog;

@@ -144,7 +144,15 @@ mod tests {
     fn good() -> (Snapshot, Snapshot, Clients, Levels) {
         let process = Process { descriptors: 20, threads: 6, resident_kib: 30_000 };
         let before = Snapshot {
-            proxy: Counts { requests: 3.0, endings: 3.0, complete: 3.0, tasks: 4.0, upstreams: 3.0, idle: 3.0, ..Counts::default() },
+            proxy: Counts {
+                requests: 3.0,
+                endings: 3.0,
+                complete: 3.0,
+                tasks: 4.0,
+                upstreams: 3.0,
+                idle: 3.0,
+                ..Counts::default()
+            },
             process,
             ..Snapshot::default()
         };
@@ -198,15 +206,33 @@ mod tests {
             (|a, _, _| a.proxy.in_flight = 1.0, "calls in flight"),
             (|a, _, _| a.proxy.tasks += 1.0, "tasks"),
             (|a, _, _| a.proxy.clients = 1.0, "client connections"),
-            (|a, _, _| { a.proxy.upstreams += 1.0; a.process.descriptors += 1 }, "upstream connections"),
+            (
+                |a, _, _| {
+                    a.proxy.upstreams += 1.0;
+                    a.process.descriptors += 1
+                },
+                "upstream connections",
+            ),
             (|a, _, _| a.sim_connections += 1.0, "the same, seen by the providers"),
             (|a, _, _| a.sim_active = 1.0, "answers of the providers"),
             (|a, _, _| a.proxy.closed -= 1.0, "plugin streams closed"),
             (|a, _, _| a.proxy.closed += 1.0, "plugin streams closed"),
-            (|a, _, _| { a.proxy.panics = 1.0; a.proxy.closed -= 1.0 }, "panics of plugins"),
+            (
+                |a, _, _| {
+                    a.proxy.panics = 1.0;
+                    a.proxy.closed -= 1.0
+                },
+                "panics of plugins",
+            ),
             (|a, _, _| a.proxy.aborted = 1.0, "aborts by the watchdog"),
             (|a, _, _| a.process.descriptors += 1, "descriptors"),
-            (|a, _, _| { a.proxy.requests += 2.0; a.proxy.endings += 2.0 }, "requests that were sent"),
+            (
+                |a, _, _| {
+                    a.proxy.requests += 2.0;
+                    a.proxy.endings += 2.0
+                },
+                "requests that were sent",
+            ),
             (|a, _, _| a.proxy.complete = 60.0, "normal ends"),
             (|a, _, _| a.proxy.complete = 75.0, "normal ends"),
             (|a, _, _| a.proxy.error = 19.0, "HTTP errors"),

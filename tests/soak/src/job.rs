@@ -59,11 +59,8 @@ impl Job {
     /// Half of the mix is healthy and slow, so that most clients are inside a stream at any moment.
     pub(crate) fn any(rng: &mut Rng) -> Self {
         let scenario = if rng.chance(50) { &Scenario::all()[0] } else { rng.pick(Scenario::all()) };
-        let scenario = if HEAVY.contains(&scenario.name) && !rng.chance(20) {
-            &Scenario::all()[0]
-        } else {
-            scenario
-        };
+        let scenario =
+            if HEAVY.contains(&scenario.name) && !rng.chance(20) { &Scenario::all()[0] } else { scenario };
         let kind = *rng.pick(&Kind::ALL);
         let (provider, dialect) = *rng.pick(&PROVIDERS);
         let stream = rng.chance(80);

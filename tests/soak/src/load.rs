@@ -11,11 +11,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::h2c;
 use crate::job::Job;
 use crate::misdeed::Misdeed;
 use crate::rng::Rng;
 use crate::tally::Tally;
-use crate::h2c;
 
 /// An answer that is not over by then hangs. Longer than every clock of the configuration together.
 pub(crate) const HANG: Duration = Duration::from_secs(120);

@@ -69,8 +69,7 @@ impl Misdeed {
     /// # Errors
     /// The proxy answered what it must not.
     pub(crate) async fn commit(self, load: &Load, rng: &mut Rng) -> Result<(), String> {
-        let mut conn =
-            Conn::open(load.proxy).await.map_err(|error| format!("no connection: {error}"))?;
+        let mut conn = Conn::open(load.proxy).await.map_err(|error| format!("no connection: {error}"))?;
         let job = Job::any(rng);
         let _seat = if job.is_heavy() || matches!(self, Self::StopReading) {
             load.heavy.acquire().await.ok()

@@ -19,11 +19,7 @@ impl Process {
             line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
         };
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-        Self {
-            descriptors: descriptors as u64,
-            threads: number("Threads:"),
-            resident_kib: number("VmRSS:"),
-        }
+        Self { descriptors: descriptors as u64, threads: number("Threads:"), resident_kib: number("VmRSS:") }
     }
 }
 
@@ -38,12 +34,8 @@ impl Memory {
 
     /// The median, in KiB, of what was sampled from `from` on, for `length`.
     pub(crate) fn level(&self, from: Instant, length: Duration) -> u64 {
-        let mut kib: Vec<u64> = self
-            .0
-            .iter()
-            .filter(|(at, _)| (from..from + length).contains(at))
-            .map(|(_, kib)| *kib)
-            .collect();
+        let mut kib: Vec<u64> =
+            self.0.iter().filter(|(at, _)| (from..from + length).contains(at)).map(|(_, kib)| *kib).collect();
         kib.sort_unstable();
         kib.get(kib.len() / 2).copied().unwrap_or(0)
     }
@@ -66,7 +58,10 @@ mod tests {
         let thread = std::thread::spawn(move || wait.recv());
         let after = Process::look(pid);
         // Other tests of this program run beside this one.
-        assert!(after.descriptors > 3 && after.threads > 1 && after.resident_kib > 100, "{before:?} {after:?}");
+        assert!(
+            after.descriptors > 3 && after.threads > 1 && after.resident_kib > 100,
+            "{before:?} {after:?}"
+        );
         drop((file, done));
         let _ = thread.join().unwrap();
     }

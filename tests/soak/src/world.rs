@@ -91,10 +91,10 @@ fn setup(sim: &Sim) -> Setup {
     setup.router(&format!("fallbacks: [{}]", fallbacks.join(", "))).router("allowed_fails: 0")
 }
 
-/// A word each 200 ms, for hours.
+/// A word each 200 ms, for hours, in Gemini's dialect.
 fn endless() -> Script {
-    let chunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\
-                 \"delta\":{\"content\":\"on \"},\"finish_reason\":null}]}\n\n";
+    let chunk = "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"on \"}]},\"index\":0}],\
+                 \"modelVersion\":\"m\"}\r\n\r\n";
     let mut script = Script::sse().ending(Ending::Open);
     for _ in 0..50_000 {
         script = script.write(chunk).pause(Duration::from_millis(200));

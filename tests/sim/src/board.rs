@@ -88,10 +88,14 @@ impl Board {
         facts.log.push_back(seen);
     }
 
-    /// Counts a request. Dropping the answer before [`Playing::played`] counts it as cut.
-    pub(crate) fn started(self: &Arc<Self>, scenario: &str) -> Playing {
-        self.0.lock().counts.entry(scenario.to_owned()).or_default().started += 1;
-        Playing { board: Arc::clone(self), scenario: scenario.to_owned(), played: false }
+    /// Counts a request, and once more by its tag. Dropping the answer before [`Playing::played`] counts it as cut.
+    pub(crate) fn started(self: &Arc<Self>, scenario: &str, tagged: Option<&str>) -> Playing {
+        let names: Vec<String> = [scenario.to_owned()].into_iter().chain(tagged.map(tag)).collect();
+        let mut facts = self.0.lock();
+        for name in &names {
+            facts.counts.entry(name.clone()).or_default().started += 1;
+        }
+        Playing { board: Arc::clone(self), names, played: false }
     }
 
     pub(crate) fn connected(self: &Arc<Self>) -> Connected {
@@ -102,10 +106,15 @@ impl Board {
     }
 }
 
+/// What a tag is counted as: no scenario's name begins so.
+pub(crate) fn tag(tag: &str) -> String {
+    format!("#{tag}")
+}
+
 /// A request being played.
 pub(crate) struct Playing {
     board: Arc<Board>,
-    scenario: String,
+    names: Vec<String>,
     played: bool,
 }
 
@@ -118,11 +127,13 @@ impl Playing {
 impl Drop for Playing {
     fn drop(&mut self) {
         let mut facts = self.board.0.lock();
-        let counts = facts.counts.entry(std::mem::take(&mut self.scenario)).or_default();
-        if self.played {
-            counts.completed += 1;
-        } else {
-            counts.cut += 1;
+        for name in std::mem::take(&mut self.names) {
+            let counts = facts.counts.entry(name).or_default();
+            if self.played {
+                counts.completed += 1;
+            } else {
+                counts.cut += 1;
+            }
         }
     }
 }

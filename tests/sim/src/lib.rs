@@ -3,7 +3,8 @@
 //! without a config.
 //!
 //! A request names the fault it wants: by `sim:NAME` in its last user message, by a path under
-//! `/s/NAME/`, or by the model name `NAME` or `sim-NAME`; else it gets a healthy answer.
+//! `/s/NAME/`, or by the model name `NAME` or `sim-NAME`; else it gets a healthy answer. `sim:NAME@PLACE` is for
+//! requests alone whose path begins with `/at/PLACE/`, and `#TAG` behind either is what the request is counted by.
 //! [`Scenario::all`] lists the names, and says for each what a client behind a correct proxy must see.
 //!
 //! ```
@@ -24,6 +25,7 @@ mod script;
 mod select;
 mod server;
 mod settings;
+pub mod strict;
 mod text;
 mod token;
 

@@ -33,11 +33,14 @@ pub(crate) struct Chat {
     pub(crate) body: Value,
     /// The scenario it named, by marker, path or model; `None` for the healthy one.
     pub(crate) scenario: Option<String>,
+    /// The tag under which it is counted too.
+    pub(crate) tag: Option<String>,
 }
 
 pub(crate) fn route(request: &Request) -> Route {
     let path = request.path().replace("%3A", ":").replace("%3a", ":");
-    let (by_path, rest) = split_prefix(&path);
+    let (place, rest) = split_prefix(&path, "/at/");
+    let (by_path, rest) = split_prefix(rest, "/s/");
     if rest == "/token" {
         return Route::Token;
     }
@@ -77,27 +80,57 @@ pub(crate) fn route(request: &Request) -> Route {
         Dialect::OpenAiChat => openai::last_user_text(&body),
         Dialect::Gemini => gemini::last_user_text(&body),
     };
-    let scenario = marker(&last_words).map(str::to_owned).or_else(|| by_path.map(str::to_owned));
+    let marker = marker(&last_words);
+    let scenario = marker.as_ref().map(|marker| marker.at(place)).or(by_path).map(str::to_owned);
+    let tag = marker.and_then(|marker| marker.tag).map(str::to_owned);
     let vertex = rest.contains("/projects/");
     let gemini_api = !vertex && (rest.starts_with("/v1beta/") || rest.starts_with("/v1/models/"));
-    Route::Chat(Chat { dialect, mode, model, vertex, gemini_api, body, scenario })
+    Route::Chat(Chat { dialect, mode, model, vertex, gemini_api, body, scenario, tag })
 }
 
 /// `/s/NAME/rest` into `NAME` and `/rest`; litellm's `{base}:{endpoint}` form may put a colon after the name.
-fn split_prefix(path: &str) -> (Option<&str>, &str) {
-    let Some(rest) = path.strip_prefix("/s/") else { return (None, path) };
+fn split_prefix<'a>(path: &'a str, prefix: &str) -> (Option<&'a str>, &'a str) {
+    let Some(rest) = path.strip_prefix(prefix) else { return (None, path) };
     let end = rest.find(['/', ':']).unwrap_or(rest.len());
     (Some(&rest[..end]), &rest[end..])
 }
 
-/// The name after the last `sim:` in a user's message.
-fn marker(text: &str) -> Option<&str> {
+/// `sim:NAME`, `sim:NAME@PLACE,PLACE`, either with `#TAG` behind it.
+#[derive(Debug, PartialEq, Eq)]
+struct Marker<'a> {
+    name: &'a str,
+    /// Where the scenario is played; nothing: everywhere.
+    places: Option<&'a str>,
+    tag: Option<&'a str>,
+}
+
+impl<'a> Marker<'a> {
+    /// The scenario of a request that came by way of `place`.
+    fn at(&self, place: Option<&str>) -> &'a str {
+        match self.places {
+            Some(places) if !places.split(',').any(|named| Some(named) == place) => "fast",
+            _ => self.name,
+        }
+    }
+}
+
+/// The last marker in a user's message.
+fn marker(text: &str) -> Option<Marker<'_>> {
     let (_, rest) = text.rsplit_once("sim:")?;
-    let end = rest
-        .find(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
-        .unwrap_or(rest.len());
-    let name = rest[..end].trim_end_matches('-');
-    (!name.is_empty()).then_some(name)
+    let (name, rest) = word(rest, "");
+    let (places, rest) = rest.strip_prefix('@').map_or((None, rest), |rest| {
+        let (places, rest) = word(rest, ",");
+        (Some(places), rest)
+    });
+    let tag = rest.strip_prefix('#').map(|rest| word(rest, "").0).filter(|tag| !tag.is_empty());
+    (!name.is_empty()).then_some(Marker { name, places, tag })
+}
+
+/// Lower-case letters, digits and hyphens, or one of `more`; hyphens at the end are punctuation.
+fn word<'a>(text: &'a str, more: &str) -> (&'a str, &'a str) {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || more.contains(c);
+    let end = text.find(|c| !inside(c)).unwrap_or(text.len());
+    (text[..end].trim_end_matches('-'), &text[end..])
 }
 
 /// The scenario that a model's name may stand for: `NAME`, `sim-NAME`, either after a provider's prefix.
@@ -162,6 +195,22 @@ mod tests {
         assert_eq!(chat("/s/drip:generateContent", "{}").scenario.as_deref(), Some("drip"));
         assert_eq!(chat("/v1/chat/completions", r#"{"messages":[]}"#).scenario, None);
         assert_eq!(marker("sim: nothing"), None);
+    }
+
+    #[test]
+    fn a_marker_may_say_where_and_be_counted_by_a_tag() {
+        let asked = |path: &str, marker: &str| {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"Hi sim:{marker}"}}]}}"#);
+            let chat = chat(path, &body);
+            (chat.scenario.unwrap_or_default(), chat.tag.unwrap_or_default())
+        };
+        let said = |name: &str, tag: &str| (name.to_owned(), tag.to_owned());
+        assert_eq!(asked("/at/a/v1/chat/completions", "drip@a,b#t-1."), said("drip", "t-1"));
+        assert_eq!(asked("/at/b/v1/chat/completions", "drip@a,b"), said("drip", ""));
+        assert_eq!(asked("/at/c/v1/chat/completions", "drip@a,b#t"), said("fast", "t"));
+        assert_eq!(asked("/v1/chat/completions", "drip@a#t"), said("fast", "t"));
+        assert_eq!(asked("/at/c/v1/chat/completions", "drip#t"), said("drip", "t"));
+        assert_eq!(asked("/at/c/s/lf/v1/chat/completions", "drip"), said("drip", ""));
     }
 
     #[test]

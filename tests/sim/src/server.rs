@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::auth;
-use crate::board::{Board, Counts, Seen};
+use crate::board::{self, Board, Counts, Seen};
 use crate::dialect::{Dialect, Meta, gemini, openai};
 use crate::http::{Conn, ReadError, Request};
 use crate::play::{self, Outcome};
@@ -89,6 +89,11 @@ impl Sim {
         self.shared.board.all_counts()
     }
 
+    /// Counts of the requests that carried this tag: `sim:NAME#TAG`.
+    pub fn tagged(&self, tag: &str) -> Counts {
+        self.shared.board.counts(&board::tag(tag))
+    }
+
     /// Connections open now.
     pub fn connections_open(&self) -> u64 {
         self.shared.board.connections().0
@@ -138,6 +143,14 @@ impl Drop for Sim {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// What a request gets.
+struct Answer {
+    /// The scenario, or what else it is counted as.
+    name: String,
+    tag: Option<String>,
+    script: Script,
 }
 
 enum Custom {
@@ -192,7 +205,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
                 return;
             }
         };
-        let (name, script) = shared.answer(&request);
+        let Answer { name, tag, script } = shared.answer(&request);
         shared.board.saw(Seen {
             at: Instant::now(),
             scenario: name.clone(),
@@ -202,7 +215,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             body: request.body.clone(),
         });
         let close = !request.keep_alive;
-        let playing = shared.board.started(&name);
+        let playing = shared.board.started(&name, tag.as_deref());
         if play::play(&script, &mut conn, close).await == Outcome::Cut {
             return;
         }
@@ -214,25 +227,24 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// The name under which the request is counted, and what it gets.
-    fn answer(&self, request: &Request) -> (String, Script) {
+    fn answer(&self, request: &Request) -> Answer {
         let names = || Scenario::all().iter().map(|scenario| scenario.name);
+        let plain = |name: &str, script| Answer { name: name.to_owned(), tag: None, script };
         match select::route(request) {
-            Route::Chat(chat) => self.chat(request, &chat),
-            Route::Token => ("token".into(), self.tokens.answer(request)),
-            Route::Models(Dialect::OpenAiChat) => {
-                ("models".into(), Script::json(200, openai::models(names())))
+            Route::Chat(chat) => {
+                let (name, script) = self.chat(request, &chat);
+                Answer { name, tag: chat.tag, script }
             }
-            Route::Models(Dialect::Gemini) => ("models".into(), Script::json(200, gemini::models(names()))),
+            Route::Token => plain("token", self.tokens.answer(request)),
+            Route::Models(Dialect::OpenAiChat) => plain("models", Script::json(200, openai::models(names()))),
+            Route::Models(Dialect::Gemini) => plain("models", Script::json(200, gemini::models(names()))),
             Route::NotJson(dialect, sentence) => {
-                ("not-json-request".into(), Script::json(400, scenario::error(dialect, 400, &sentence)))
+                plain("not-json-request", Script::json(400, scenario::error(dialect, 400, &sentence)))
             }
             Route::Nothing => {
                 let sentence = format!("the simulator has nothing at {} {}", request.method, request.path());
-                (
-                    "not-found".into(),
-                    Script::json(404, json!({"error": {"message": sentence, "code": 404}}).to_string()),
-                )
+                let error = json!({"error": {"message": sentence, "code": 404}}).to_string();
+                plain("not-found", Script::json(404, error))
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::text::RETRY_AFTER;
+
 /// How to start a simulator.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -12,6 +14,8 @@ pub struct Settings {
     pub pace: Duration,
     /// The silence between two bytes of the `drip` scenario.
     pub drip: Duration,
+    /// The wait that scenarios with a retry hint ask for, in whole seconds.
+    pub retry_after: Duration,
     /// Asks Vertex requests for an issued token and others for `api_key`, else 401.
     pub require_auth: bool,
     /// The key that OpenAI and Gemini API requests must carry under `require_auth`.
@@ -30,6 +34,7 @@ impl Default for Settings {
             addr: (Ipv4Addr::LOCALHOST, 0).into(),
             pace: Duration::from_millis(50),
             drip: Duration::from_millis(1),
+            retry_after: RETRY_AFTER,
             require_auth: false,
             api_key: "sim-key".into(),
             flood_bytes: 64 * 1024 * 1024,

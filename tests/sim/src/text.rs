@@ -29,7 +29,7 @@ pub const HEALTHY_PIECES: [&str; 20] = [
 /// What a faulty answer says before its fault, one piece per chunk.
 pub const FAULT_PIECES: [&str; 3] = ["Die Flut ", "steigt über ", "das 潮 🌊 "];
 
-/// The wait that every scenario with a retry hint asks for.
+/// The wait that every scenario with a retry hint asks for, unless the settings say another.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 
 /// Bytes of the `huge-event` scenario's text.

@@ -1,4 +1,4 @@
-//! Server-sent events as the standard has them (WHATWG HTML 9.2.6), written for these tests alone: what the proxy's own
+//! Server-sent events as the standard has them (WHATWG HTML 9.2.6), written for this reader alone: what the proxy's own
 //! decoder says is not asked.
 
 /// One event: its name and its data.

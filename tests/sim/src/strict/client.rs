@@ -9,6 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+/// The longest chunk that is believed.
+const MAX_CHUNK: usize = 1 << 30;
+
 /// How an answer stood when reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -20,6 +23,8 @@ pub enum End {
     Rst,
     /// It was still open at the time limit.
     Open,
+    /// What came is not HTTP.
+    Garbled,
 }
 
 /// An answer, or as much of it as came.
@@ -169,7 +174,10 @@ impl Conn {
                 let size = std::str::from_utf8(&self.unread[..at])
                     .ok()
                     .and_then(|hex| usize::from_str_radix(hex, 16).ok());
-                let size = size.expect("a chunk's size is a hexadecimal number");
+                let Some(size) = size.filter(|size| *size <= MAX_CHUNK) else {
+                    self.over(End::Garbled);
+                    return false;
+                };
                 let whole = at + 2 + size + 2;
                 if self.unread.len() < whole {
                     return false;
@@ -188,16 +196,17 @@ impl Conn {
         let mut lines = head.split("\r\n");
         let status =
             lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        self.now.status = status.expect("an answer begins with its status");
+        let Some(status) = status else { return self.over(End::Garbled) };
+        self.now.status = status;
         self.now.headers = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length =
-            self.now.header("content-length").map(|length| length.parse().expect("a length is a number"));
+        let length = self.now.header("content-length").map(|length| length.parse().map_err(|_| ()));
         self.state = match length {
             _ if self.now.status == 100 => State::Head,
-            Some(length) => State::Length(length),
+            Some(Ok(length)) => State::Length(length),
+            Some(Err(())) => return self.over(End::Garbled),
             None if self.now.header("transfer-encoding") == Some("chunked") => State::Chunk,
             None => State::ToEnd,
         };
@@ -247,12 +256,12 @@ pub fn chat_with(headers: &str, model: &str, scenario: &str, stream: bool) -> Ve
     post("/v1/chat/completions", headers, body(model, scenario, stream).to_string().as_bytes())
 }
 
-/// Asks on a connection of its own, and reads the answer until it ends, at most `limit`.
-///
-/// # Panics
-/// The proxy cannot be reached.
+/// Asks on a connection of its own, and reads the answer until it ends, at most `limit`. Where nobody listens, the
+/// answer has no status and ended with RST.
 pub async fn ask(addr: SocketAddr, request: &[u8], limit: Duration) -> Answer {
-    let mut conn = Conn::open(addr).await.expect("the proxy can be reached");
-    conn.send(request).await.expect("the proxy takes a request");
+    let refused = Answer { end: End::Rst, ..empty() };
+    let Ok(mut conn) = Conn::open(addr).await else { return refused };
+    // An answer may come, and the connection be closed, before the whole request is taken.
+    let _ = conn.send(request).await;
     conn.answer(limit).await
 }

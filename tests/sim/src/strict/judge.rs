@@ -1,8 +1,8 @@
 //! Whether a client was told what is true of the upstream.
 
-use tidegate_sim::{Expect, fault_text};
-
-use crate::told::{Terminal, Told};
+use super::told::{Call, Terminal, Told};
+use crate::scenario::Expect;
+use crate::text::fault_text;
 
 /// Holds an answer against what must be seen.
 ///
@@ -17,7 +17,7 @@ pub fn judge(expect: &Expect, told: &Told) -> Result<(), String> {
         Expect::Normal => normal(told, "stop"),
         Expect::ToolCalls(count) => {
             normal(told, "tool_calls")?;
-            let whole = |call: &crate::told::Call| {
+            let whole = |call: &Call| {
                 !call.id.is_empty()
                     && !call.name.is_empty()
                     && serde_json::from_str::<serde_json::Value>(&call.arguments)

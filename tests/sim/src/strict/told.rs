@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::client::{Answer, End};
-use crate::sse;
+use super::client::{Answer, End};
+use super::sse;
 
 /// How an answer ended, as the dialect says it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// A daemon between LLM clients and LLM providers that cannot be hung.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ pub enum Command {
     },
     /// Play the founding bug against this build: every fault, with a healthy stream beside it.
     Demo,
+    /// Play every fault of upstreams and clients against this build, or against your own configuration.
+    Drill(Drill),
     /// Serve simulated providers: healthy and faulty, byte-exact.
     Sim {
         /// Where to listen.
@@ -40,4 +42,24 @@ pub enum Command {
         #[arg(long)]
         list: bool,
     },
+}
+
+/// `tidegate drill`.
+#[derive(Args, Debug)]
+pub struct Drill {
+    /// Your own configuration, every provider replaced by a simulated one. Without it: the built-in matrix.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only the cells whose id has this in it, or fits it as a pattern with `*`; repeatable.
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Vec<String>,
+    /// Name the cells instead of playing them.
+    #[arg(long)]
+    pub list: bool,
+    /// One JSON document instead of tables.
+    #[arg(long, conflicts_with = "list")]
+    pub json: bool,
+    /// No progress on standard error.
+    #[arg(long)]
+    pub no_progress: bool,
 }

@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::cli::Drill;
 use crate::config::ProcessEnv;
 use crate::serve::{self, Error, Server};
-use crate::{config, demo, logging};
+use crate::{config, demo, drill, logging};
 
 /// sysexits.h EX_CONFIG; a service manager must not restart on it.
 const BAD_CONFIG: u8 = 78;
+/// As clap has it.
+const USAGE: u8 = 2;
 
 /// `tidegate serve`.
 pub fn serve(file: Option<PathBuf>) -> ExitCode {
@@ -35,6 +38,22 @@ pub fn demo() -> ExitCode {
     match demo::play() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) => code(Err(error)),
+    }
+}
+
+/// `tidegate drill`.
+pub fn drill(asked: Drill) -> ExitCode {
+    logging::start("off");
+    let Drill { config, only, list, json, no_progress } = asked;
+    let options = drill::Options { config, only, list, json, quiet: no_progress };
+    match drill::drill(&options) {
+        Ok(drill::Ending::Kept) => ExitCode::SUCCESS,
+        Ok(drill::Ending::Broken) => ExitCode::FAILURE,
+        Ok(drill::Ending::NoSuchCell) => {
+            complain("tidegate: no cell fits `--only`; `--list` names them");
+            ExitCode::from(USAGE)
+        }
         Err(error) => code(Err(error)),
     }
 }

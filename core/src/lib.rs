@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod dialects;
+pub mod drill;
 pub mod exchange;
 pub mod failure;
 #[cfg(feature = "fault-hooks")]

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => command::serve(config),
         Command::Check { config } => command::check(&config),
         Command::Demo => command::demo(),
+        Command::Drill(drill) => command::drill(drill),
         Command::Sim { list: true, .. } => command::scenarios(),
         Command::Sim { listen, .. } => command::sim(listen),
     }

@@ -7,7 +7,7 @@ mod outcome;
 mod play;
 mod proxy;
 mod row;
-mod scrape;
+pub(crate) mod scrape;
 mod screen;
 mod show;
 mod simulated;

@@ -17,22 +17,22 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// What the scrapes of some time came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Scrapes {
+pub(crate) struct Scrapes {
     /// How many were asked for.
-    pub(super) asked: u32,
+    pub(crate) asked: u32,
     /// How many of them were answered, in time and with Tidegate's metrics.
-    pub(super) answered: u32,
+    pub(crate) answered: u32,
     /// The slowest answer.
-    pub(super) slowest: Duration,
+    pub(crate) slowest: Duration,
 }
 
 impl Scrapes {
     /// Whether every one was answered, and there was one.
-    pub(super) fn all_answered(self) -> bool {
+    pub(crate) fn all_answered(self) -> bool {
         self.asked > 0 && self.answered == self.asked
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.asked += other.asked;
         self.answered += other.answered;
         self.slowest = self.slowest.max(other.slowest);
@@ -40,13 +40,13 @@ impl Scrapes {
 }
 
 /// A scraper at work. Dropping it ends it.
-pub(super) struct Scraper {
+pub(crate) struct Scraper {
     seen: Arc<Mutex<Scrapes>>,
     task: JoinHandle<()>,
 }
 
 impl Scraper {
-    pub(super) fn start(admin: SocketAddr) -> Self {
+    pub(crate) fn start(admin: SocketAddr) -> Self {
         let seen = Arc::<Mutex<Scrapes>>::default();
         let board = seen.clone();
         let task = tokio::spawn(async move {
@@ -65,7 +65,7 @@ impl Scraper {
     }
 
     /// What came since the last call.
-    pub(super) fn take(&self) -> Scrapes {
+    pub(crate) fn take(&self) -> Scrapes {
         std::mem::take(&mut *self.seen.lock())
     }
 }

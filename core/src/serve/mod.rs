@@ -112,6 +112,11 @@ impl Server {
         result
     }
 
+    /// What it loaded.
+    pub fn plugins(&self) -> &Arc<Plugins> {
+        &self.plugins
+    }
+
     /// The shared state, for those who look from outside.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway

@@ -279,7 +279,8 @@ impl Shared {
             body: &chat.body,
             request,
             settings: &self.settings,
-            nth: self.board.counts(name).started,
+            // Each tag has its own count: the drill's cells do not disturb each other.
+            nth: self.board.counts(&chat.tag.as_deref().map_or_else(|| name.to_owned(), board::tag)).started,
         };
         (name.to_owned(), scenario.render(&context))
     }

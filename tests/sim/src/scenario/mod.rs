@@ -117,7 +117,7 @@ pub(crate) struct Context<'a> {
     pub(crate) body: &'a Value,
     pub(crate) request: &'a Request,
     pub(crate) settings: &'a Settings,
-    /// How many requests chose this scenario before this one.
+    /// How many requests chose this scenario, or carried the same tag, before this one.
     pub(crate) nth: u64,
 }
 

@@ -1,0 +1,150 @@
+//! The configurations of the built-in matrix. One more is one more row.
+
+use std::path::Path;
+
+use tidegate_sim::Mode;
+
+use super::promise::{Exact, Rescue};
+use super::simulated::Nothing;
+use crate::config::{Config, parse};
+
+/// A configuration of the matrix: the group `primary`, and where it has fallbacks the group `spare` of another provider.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    pub(super) name: &'static str,
+    /// In a sentence.
+    pub(super) about: &'static str,
+    /// The entries of `router_settings`.
+    router: &'static str,
+    pub(super) rescue: Rescue,
+    pub(super) exact: Exact,
+    pub(super) modes: &'static [Mode],
+    /// Which faults are played.
+    pub(super) faults: Faults,
+}
+
+/// Which faults a configuration is drilled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Faults {
+    /// Every fault of an upstream.
+    All,
+    /// Those that a configuration can make a difference to: no odd deliveries, no floods.
+    Failures,
+    /// Those of clients.
+    Clients,
+}
+
+const BOTH: &[Mode] = &[Mode::Stream, Mode::Whole];
+const STREAM: &[Mode] = &[Mode::Stream];
+const ONCE: Exact = Exact { retries: 0, cools: false };
+
+pub(super) static ALL: &[Configuration] = &[
+    Configuration {
+        name: "no-fallback",
+        about: "no retries, no fallbacks, no cooldowns: the bug report's own",
+        router: "num_retries: 0, cooldown_time: 0",
+        rescue: Rescue::None,
+        exact: ONCE,
+        modes: BOTH,
+        faults: Faults::All,
+    },
+    Configuration {
+        name: "good-fallback",
+        about: "a fallback to another provider, which is well",
+        router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}]",
+        rescue: Rescue::Good,
+        exact: ONCE,
+        modes: BOTH,
+        faults: Faults::Failures,
+    },
+    Configuration {
+        name: "failing-fallback",
+        about: "a fallback to another provider, which fails in the same way",
+        router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}]",
+        rescue: Rescue::Failing,
+        exact: ONCE,
+        modes: STREAM,
+        faults: Faults::Failures,
+    },
+    Configuration {
+        name: "cycle",
+        about: "two groups that fall back to each other, and both fail",
+        router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}, {spare: [primary]}]",
+        rescue: Rescue::Failing,
+        exact: ONCE,
+        modes: STREAM,
+        faults: Faults::Failures,
+    },
+    Configuration {
+        name: "retries",
+        about: "two retries, no fallbacks",
+        router: "num_retries: 2, cooldown_time: 0",
+        rescue: Rescue::None,
+        exact: Exact { retries: 2, cools: false },
+        modes: STREAM,
+        faults: Faults::Failures,
+    },
+    Configuration {
+        name: "cooldown",
+        about: "one failure puts the deployment aside for a minute; the client asks a second time",
+        router: "num_retries: 0, allowed_fails: 0, cooldown_time: 60",
+        rescue: Rescue::None,
+        exact: Exact { retries: 0, cools: true },
+        modes: STREAM,
+        faults: Faults::Failures,
+    },
+    Configuration {
+        name: "clients",
+        about: "two retries; the upstream is well, or silent, and the client is at fault",
+        router: "num_retries: 2, cooldown_time: 0",
+        rescue: Rescue::None,
+        exact: Exact { retries: 2, cools: false },
+        modes: STREAM,
+        faults: Faults::Clients,
+    },
+];
+
+/// The providers that the built-in matrix is played with, each with the one that its fallback has.
+pub(super) const PROVIDERS: [(&str, &str); 3] = [("openai", "gemini"), ("gemini", "vertex"), ("vertex", "openai")];
+
+/// The asked group.
+pub(super) const PRIMARY: &str = "primary";
+/// The group that it falls back to.
+pub(super) const SPARE: &str = "spare";
+
+/// Long enough for a busy machine, short enough to be waited for.
+const CLOCKS: &str = "connect: 3s, first_content: 4s, content_idle: 3s, byte_idle: 3s, total: 30s, client_idle: 1s";
+
+/// What of the configurations holds for the whole process.
+///
+/// # Errors
+/// A defect of the table: the whole report.
+pub(super) fn settings() -> Result<Config, String> {
+    let (provider, spare) = PROVIDERS[0];
+    ALL[0].config(provider, spare)
+}
+
+impl Configuration {
+    /// The configuration for a provider, as it is read from a file.
+    ///
+    /// # Errors
+    /// A defect of the table: the whole report.
+    pub(super) fn config(&self, provider: &str, spare: &str) -> Result<Config, String> {
+        let model = |provider| match provider {
+            "openai" => "openai/gpt-mini",
+            "gemini" => "gemini/gemini-2.5-pro",
+            _ => "vertex_ai/gemini-2.5-pro",
+        };
+        let (own, other) = (model(provider), model(spare));
+        let text = format!(
+            "model_list:
+  - {{model_name: {PRIMARY}, litellm_params: {{model: {own}, api_key: k, vertex_project: p}}}}
+  - {{model_name: {SPARE}, litellm_params: {{model: {other}, api_key: k, vertex_project: p}}}}
+router_settings: {{{}}}
+tidegate: {{clocks: {{{CLOCKS}}}, limits: {{header: 16KiB, body: 8MiB, event: 6MiB}}}}
+",
+            self.router
+        );
+        parse(&text, Path::new(self.name), &Nothing).map_err(|report| report.to_string())
+    }
+}

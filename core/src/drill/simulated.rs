@@ -1,0 +1,201 @@
+//! Turns a configuration into one whose providers are all simulated: addresses, keys, ports. Everything else stays.
+
+use std::net::SocketAddr;
+
+use tidegate_host::ProviderManifest;
+use tidegate_sim::{Dialect, service_account_json};
+
+use crate::config::{Config, Deployment, Secret};
+use crate::routing::Plugins;
+
+/// The key that stands in for every key.
+const KEY: &str = "sim-key";
+/// The key that the drill's clients send where the configuration asks for one.
+const MASTER: &str = "drill-master-key";
+/// The group that is never struck: what runs beside every fault.
+pub(super) const CANARY: &str = "tidegate-drill-canary";
+
+/// A configuration that leads to the simulator.
+#[derive(Clone)]
+pub(super) struct Simulated {
+    pub(super) config: Config,
+    /// What was left out, a sentence each.
+    pub(super) left_out: Vec<String>,
+    /// Whole header lines of a client that is let in.
+    pub(super) headers: String,
+    /// Where the simulator listens.
+    pub(super) sim: SocketAddr,
+}
+
+/// How a provider's address is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    OpenAi,
+    Gemini,
+    Vertex,
+}
+
+impl Kind {
+    fn of(plugins: &Plugins, deployment: &Deployment) -> Result<(Self, ProviderManifest), String> {
+        let whose = format!("{}/{} of group \"{}\"", deployment.provider, deployment.model, deployment.group);
+        let (plugin, manifest) = plugins
+            .provider(&deployment.provider, &deployment.model)
+            .ok_or_else(|| format!("{whose}: no plugin offers this provider"))?;
+        let kind = match (plugin.name(), manifest.prefix.as_str()) {
+            ("gemini", "gemini") => Self::Gemini,
+            ("gemini", _) => Self::Vertex,
+            ("openai", _) => Self::OpenAi,
+            (name, _) => {
+                return Err(format!("{whose}: the simulator does not speak the dialect of the plugin \"{name}\""));
+            }
+        };
+        Ok((kind, manifest.clone()))
+    }
+
+    fn path(self, model: &str) -> String {
+        match self {
+            Self::OpenAi => "/v1".into(),
+            Self::Gemini => "/v1beta".into(),
+            Self::Vertex => {
+                let model: String =
+                    model.chars().map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' }).collect();
+                format!("/v1/projects/drill/locations/global/publishers/google/models/{model}")
+            }
+        }
+    }
+
+    fn dialect(self) -> Dialect {
+        if self == Self::OpenAi { Dialect::OpenAiChat } else { Dialect::Gemini }
+    }
+}
+
+/// The place that a group's calls come by, in the simulator's paths.
+fn place(config: &Config, group: &str) -> String {
+    let index = config.groups.iter().position(|known| known.name == group);
+    index.map_or("none".into(), |index| format!("g{index}"))
+}
+
+/// Makes `config` lead to the simulator at `sim`. Deployments that cannot be simulated are left out: they would lead to
+/// their real providers.
+///
+/// # Errors
+/// There is no plugin for the canary, which every drill needs.
+pub(super) fn simulate(mut config: Config, plugins: &Plugins, sim: SocketAddr) -> Result<Simulated, String> {
+    let mut left_out = Vec::new();
+    let mut kept = Vec::new();
+    for mut deployment in std::mem::take(&mut config.deployments) {
+        match Kind::of(plugins, &deployment) {
+            Ok((kind, manifest)) => {
+                let base = format!("http://{sim}/at/{}", place(&config, &deployment.group));
+                lead(&mut deployment, kind, &manifest, &base, sim);
+                kept.push(deployment);
+            }
+            Err(why) => left_out.push(why),
+        }
+    }
+    let canary = canary(sim)?;
+    Kind::of(plugins, &canary)?;
+    config.groups.push(crate::config::Group { name: CANARY.into(), deployments: Vec::new() });
+    kept.push(canary);
+    for group in &mut config.groups {
+        let of_group = kept.iter().enumerate().filter(|(_, deployment)| deployment.group == group.name);
+        group.deployments = of_group.map(|(index, _)| index).collect();
+    }
+    config.deployments = kept;
+    let headers = let_in(&mut config);
+    Ok(Simulated { config, left_out, headers, sim })
+}
+
+/// Leads a deployment to `base`, with keys that are none.
+fn lead(deployment: &mut Deployment, kind: Kind, manifest: &ProviderManifest, base: &str, sim: SocketAddr) {
+    deployment.params.remove("base_url");
+    let address = format!("{base}{}", kind.path(&deployment.model));
+    deployment.params.insert("api_base".into(), address.into());
+    let names: Vec<String> = deployment.secrets.keys().chain(manifest.secrets.keys()).cloned().collect();
+    for name in names {
+        let google = name.contains("credentials");
+        let secret = if google { Secret::new(service_account_json(sim)) } else { Secret::new(KEY) };
+        deployment.secrets.insert(name, secret);
+    }
+    for value in deployment.headers.values_mut() {
+        *value = Secret::new("drill");
+    }
+}
+
+/// What the proxy is started with, before any cell: the settings of `config` that hold for the whole process, and the
+/// canary alone.
+///
+/// # Errors
+/// A defect of this file.
+pub(super) fn base(mut config: Config, sim: SocketAddr) -> Result<Config, String> {
+    config.deployments = vec![canary(sim)?];
+    config.groups = vec![crate::config::Group { name: CANARY.into(), deployments: vec![0] }];
+    config.router = crate::config::Router::default();
+    let_in(&mut config);
+    Ok(config)
+}
+
+/// Free ports, and a key that is known. Whole header lines of a client that is let in.
+fn let_in(config: &mut Config) -> String {
+    config.tidegate.listen = ([127, 0, 0, 1], 0).into();
+    config.tidegate.admin = ([127, 0, 0, 1], 0).into();
+    let patient = std::time::Duration::from_secs(60);
+    let canary = config.tidegate.groups.entry(CANARY.into()).or_default();
+    canary.clocks.first_content = Some(patient);
+    canary.clocks.content_idle = Some(patient);
+    canary.clocks.byte_idle = Some(patient);
+    config.general.master_key.as_mut().map_or(String::new(), |key| {
+        *key = Secret::new(MASTER);
+        format!("authorization: Bearer {MASTER}\r\n")
+    })
+}
+
+fn canary(sim: SocketAddr) -> Result<Deployment, String> {
+    let text = format!(
+        "model_list: [{{model_name: {CANARY}, litellm_params: {{model: openai/canary, api_base: \"http://{sim}/v1\", \
+         api_key: {KEY}}}}}]\n"
+    );
+    let config = crate::config::parse(&text, std::path::Path::new("(the drill's canary)"), &Nothing)
+        .map_err(|report| report.to_string())?;
+    config.deployments.into_iter().next().ok_or_else(|| "the canary has no deployment".into())
+}
+
+/// An environment without variables.
+pub(super) struct Nothing;
+
+impl crate::config::Env for Nothing {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Simulated {
+    /// The dialects of a group's deployments.
+    pub(super) fn dialects(&self, plugins: &Plugins, group: &str) -> Vec<Dialect> {
+        let own = self.config.deployments.iter().filter(|deployment| deployment.group == group);
+        let mut dialects: Vec<Dialect> =
+            own.filter_map(|deployment| Kind::of(plugins, deployment).ok()).map(|(kind, _)| kind.dialect()).collect();
+        dialects.dedup();
+        dialects
+    }
+
+    /// The marker's list of places for these groups.
+    pub(super) fn places(&self, groups: &[String]) -> String {
+        groups.iter().map(|group| place(&self.config, group)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The same with the deployments of `groups` (all but the canary's, where there are none) led to `base`.
+    pub(super) fn struck(&self, plugins: &Plugins, groups: Option<&[String]>, base: &str) -> Config {
+        let mut config = self.config.clone();
+        for deployment in &mut config.deployments {
+            let hit = match groups {
+                Some(groups) => groups.contains(&deployment.group),
+                None => deployment.group != CANARY,
+            };
+            if let (true, Ok((kind, manifest))) = (hit, Kind::of(plugins, deployment)) {
+                lead(deployment, kind, &manifest, base, self.sim);
+            }
+        }
+        config
+    }
+}

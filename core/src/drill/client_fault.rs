@@ -66,7 +66,9 @@ impl ClientFault {
             Self::NoRequest => ("client-no-request", "connects, and leaves without a byte"),
             Self::LeaveInBody => ("client-leaves-body", "leaves with half of its body sent"),
             Self::LeaveWaiting => ("client-leaves-wait", "leaves before the upstream answers"),
-            Self::LeaveAfterHead => ("client-leaves-head", "leaves between the upstream's head and its first content"),
+            Self::LeaveAfterHead => {
+                ("client-leaves-head", "leaves between the upstream's head and its first content")
+            }
             Self::LeaveMidStream => ("client-leaves-mid", "leaves in mid-stream"),
             Self::LeaveByReset => ("client-resets-mid", "leaves in mid-stream with RST"),
             Self::LeaveInBackoff => ("client-leaves-retry", "leaves between two attempts"),

@@ -105,7 +105,8 @@ pub(super) static ALL: &[Configuration] = &[
 ];
 
 /// The providers that the built-in matrix is played with, each with the one that its fallback has.
-pub(super) const PROVIDERS: [(&str, &str); 3] = [("openai", "gemini"), ("gemini", "vertex"), ("vertex", "openai")];
+pub(super) const PROVIDERS: [(&str, &str); 3] =
+    [("openai", "gemini"), ("gemini", "vertex"), ("vertex", "openai")];
 
 /// The asked group.
 pub(super) const PRIMARY: &str = "primary";
@@ -113,7 +114,8 @@ pub(super) const PRIMARY: &str = "primary";
 pub(super) const SPARE: &str = "spare";
 
 /// Long enough for a busy machine, short enough to be waited for.
-const CLOCKS: &str = "connect: 3s, first_content: 4s, content_idle: 3s, byte_idle: 3s, total: 30s, client_idle: 1s";
+const CLOCKS: &str =
+    "connect: 3s, first_content: 4s, content_idle: 3s, byte_idle: 3s, total: 30s, client_idle: 1s";
 
 /// What of the configurations holds for the whole process.
 ///

@@ -33,7 +33,11 @@ impl Style {
             let _ = writeln!(out, "{}", self.paint(&line, "2"));
         }
         let title = |text: &str, width| format!("{text:width$}");
-        let mut head = vec![title("fault", widths.fault), title("stream: client gets", widths.stream), title("calls", 5)];
+        let mut head = vec![
+            title("fault", widths.fault),
+            title("stream: client gets", widths.stream),
+            title("calls", 5),
+        ];
         if whole {
             head.extend([title("whole: client gets", widths.whole), title("calls", 5)]);
         }
@@ -51,7 +55,8 @@ impl Style {
             Some((client, attempts)) => format!("{client:width$}{GAP}{attempts:>5}"),
             None => format!("{:width$}{GAP}{:>5}", "", ""),
         };
-        let mut line = format!("{:width$}{GAP}{}", row.label(), got(&row.stream, widths.stream), width = widths.fault);
+        let mut line =
+            format!("{:width$}{GAP}{}", row.label(), got(&row.stream, widths.stream), width = widths.fault);
         if whole {
             let _ = write!(line, "{GAP}{}", got(&row.whole, widths.whole));
         }
@@ -85,7 +90,11 @@ impl Style {
         }
         let broken = played.cells.iter().filter(|(_, outcome)| !outcome.kept());
         for (cell, outcome) in broken {
-            let _ = writeln!(out, "{}", self.paint(&format!("\nBROKEN {}: {}", cell.id(), cell.fault.about()), "31"));
+            let _ = writeln!(
+                out,
+                "{}",
+                self.paint(&format!("\nBROKEN {}: {}", cell.id(), cell.fault.about()), "31")
+            );
             for why in &outcome.broken {
                 let _ = writeln!(out, "    {why}");
             }

@@ -49,7 +49,9 @@ impl Fault {
     /// What a client must see of it where nothing else can answer.
     pub(super) fn alone(self, dialect: Dialect, mode: Mode) -> Expect {
         match self {
-            Self::Answer(scenario) if scenario.name == ONCE => Expect::Http { status: 429, retry_after: true },
+            Self::Answer(scenario) if scenario.name == ONCE => {
+                Expect::Http { status: 429, retry_after: true }
+            }
             Self::Answer(scenario) => scenario.expect(dialect, mode),
             Self::Link(Link::TlsSilence) => Expect::Stalled { committed: false },
             Self::Link(_) => Expect::Http { status: 502, retry_after: false },

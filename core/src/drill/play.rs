@@ -25,7 +25,8 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Plays a fault of the upstream. `number` is the cell's own.
 pub(super) async fn upstream(stage: &Stage, cell: &Cell, number: usize) -> Outcome {
     let tag = format!("c{number}");
-    let mut outcome = Outcome { client: String::new(), attempts: 0, took: Duration::ZERO, broken: Vec::new() };
+    let mut outcome =
+        Outcome { client: String::new(), attempts: 0, took: Duration::ZERO, broken: Vec::new() };
     let scene = match Scene::set(stage, cell).await {
         Ok(scene) => scene,
         Err(why) => {
@@ -48,7 +49,8 @@ pub(super) async fn upstream(stage: &Stage, cell: &Cell, number: usize) -> Outco
         let (said, wrong) = read(&answer, expected, stream, cell.fault);
         outcome.client = said;
         if let Some(wrong) = wrong {
-            let which = if cell.promise.asks.len() > 1 { format!("request {}: ", ask + 1) } else { String::new() };
+            let which =
+                if cell.promise.asks.len() > 1 { format!("request {}: ", ask + 1) } else { String::new() };
             outcome.broken.push(format!("{which}{wrong}"));
         }
     }
@@ -170,7 +172,9 @@ impl Scene {
             return Ok(());
         }
         let (held, calls) = (stage.sim.tagged(tag).active(), self.in_flight());
-        Err(format!("{LEFT_OVER:?} after its end, {held} upstream connections and {calls} calls are left of it"))
+        Err(format!(
+            "{LEFT_OVER:?} after its end, {held} upstream connections and {calls} calls are left of it"
+        ))
     }
 
     /// The attempts against the promise, and against what the simulator saw of them.

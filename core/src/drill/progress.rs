@@ -61,7 +61,11 @@ impl Progress {
             Way::Nothing => return,
             Way::Bar => format!("\r\x1b[K{}  {}", bar(state.done, self.total, state.broken), cell.id()),
             Way::Lines => {
-                format!("{}, {} s\n", counted(state.done, self.total, state.broken), state.begun.elapsed().as_secs())
+                format!(
+                    "{}, {} s\n",
+                    counted(state.done, self.total, state.broken),
+                    state.begun.elapsed().as_secs()
+                )
             }
         };
         // A standard error that is closed does not keep it from drilling.

@@ -61,7 +61,8 @@ impl Promise {
         let of = |dialects: &[Dialect]| dialects.first().map(|dialect| fault.alone(*dialect, mode));
         let alone = of(&terms.own).unwrap_or(Expect::Normal);
         let whole = Expect::Text(healthy_text());
-        let once = |expect: Expect, attempts| Self { asks: vec![vec![expect]], attempts: attempts..=attempts };
+        let once =
+            |expect: Expect, attempts| Self { asks: vec![vec![expect]], attempts: attempts..=attempts };
         let saved = is_normal(&alone);
         if exact.cools {
             return if !saved && cools(fault, &alone) {
@@ -94,7 +95,9 @@ impl Promise {
         let early = |expect: &Expect| !is_normal(expect) && !is_committed(expect);
         let mut any: Vec<Expect> = match terms.rescue {
             // The client's own mistake is one everywhere: whether it is passed on is the policy's to say.
-            Rescue::Good => own.iter().filter(|expect| !early(expect) || !retryable(fault, expect)).cloned().collect(),
+            Rescue::Good => {
+                own.iter().filter(|expect| !early(expect) || !retryable(fault, expect)).cloned().collect()
+            }
             _ => own.clone(),
         };
         if terms.rescue == Rescue::Failing {

@@ -54,7 +54,8 @@ impl Table {
         let variants: Vec<_> = cell.setup.variant.into_iter().collect();
         let same = |row: &&mut Row| row.fault == cell.fault.name() && row.variants == variants;
         let got = Some((outcome.client.clone(), outcome.attempts));
-        let worst = worst::of(cell.fault, cell.mode, &cell.setup.terms, &cell.setup.original, &cell.setup.model);
+        let worst =
+            worst::of(cell.fault, cell.mode, &cell.setup.terms, &cell.setup.original, &cell.setup.model);
         if let Some(row) = self.rows.iter_mut().find(same) {
             row.kept &= outcome.kept();
             row.worst = row.worst.max(worst);

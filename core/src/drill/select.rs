@@ -30,7 +30,9 @@ mod tests {
     #[test]
     fn patterns() {
         let id = "no-fallback/openai/429-first/stream";
-        for pattern in ["429-first", "openai/429", "", "*", "no-*stream", "*/429-*/stream", "no-fallback/*", "*first*"] {
+        for pattern in
+            ["429-first", "openai/429", "", "*", "no-*stream", "*/429-*/stream", "no-fallback/*", "*first*"]
+        {
             assert!(fits(pattern, id), "{pattern}");
         }
         for pattern in ["429-last", "openai*", "*whole", "no-*x*stream", "*stream/stream"] {

@@ -45,7 +45,8 @@ pub enum Ending {
 /// # Errors
 /// The configuration, or the machine.
 pub fn drill(options: &Options) -> Result<Ending, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(system)?;
     runtime.block_on(perform(options))
 }
 

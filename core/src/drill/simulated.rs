@@ -46,7 +46,9 @@ impl Kind {
             ("gemini", _) => Self::Vertex,
             ("openai", _) => Self::OpenAi,
             (name, _) => {
-                return Err(format!("{whose}: the simulator does not speak the dialect of the plugin \"{name}\""));
+                return Err(format!(
+                    "{whose}: the simulator does not speak the dialect of the plugin \"{name}\""
+                ));
             }
         };
         Ok((kind, manifest.clone()))
@@ -57,8 +59,10 @@ impl Kind {
             Self::OpenAi => "/v1".into(),
             Self::Gemini => "/v1beta".into(),
             Self::Vertex => {
-                let model: String =
-                    model.chars().map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' }).collect();
+                let model: String = model
+                    .chars()
+                    .map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' })
+                    .collect();
                 format!("/v1/projects/drill/locations/global/publishers/google/models/{model}")
             }
         }
@@ -173,8 +177,10 @@ impl Simulated {
     /// The dialects of a group's deployments.
     pub(super) fn dialects(&self, plugins: &Plugins, group: &str) -> Vec<Dialect> {
         let own = self.config.deployments.iter().filter(|deployment| deployment.group == group);
-        let mut dialects: Vec<Dialect> =
-            own.filter_map(|deployment| Kind::of(plugins, deployment).ok()).map(|(kind, _)| kind.dialect()).collect();
+        let mut dialects: Vec<Dialect> = own
+            .filter_map(|deployment| Kind::of(plugins, deployment).ok())
+            .map(|(kind, _)| kind.dialect())
+            .collect();
         dialects.dedup();
         dialects
     }

@@ -18,7 +18,8 @@ const LONGEST: Duration = Duration::from_secs(8);
 /// Of one request for `group` of `config`. A wait that an upstream asks for comes on top, within the total clock.
 pub(super) fn of(fault: Fault, mode: Mode, terms: &Terms, config: &Config, group: &str) -> Duration {
     let own = config.deployments.iter().filter(|deployment| deployment.group == config.resolved(group));
-    let clocks: Vec<Clocks> = own.clone().map(|deployment| config.clocks_of(deployment, mode == Mode::Stream)).collect();
+    let clocks: Vec<Clocks> =
+        own.clone().map(|deployment| config.clocks_of(deployment, mode == Mode::Stream)).collect();
     let longest = |clock: fn(&Clocks) -> Duration| clocks.iter().map(clock).max().unwrap_or_default();
     let alone = terms.own.first().map_or(Expect::Normal, |dialect: &Dialect| fault.alone(*dialect, mode));
     let each = match (fault, &alone) {
@@ -61,6 +62,9 @@ mod tests {
     #[test]
     fn shown_rounded_up() {
         let shown_ms = |ms| shown(Duration::from_millis(ms));
-        assert_eq!([0, 1, 1000, 119_000, 121_000, 7_200_001].map(shown_ms), ["-", "1 s", "1 s", "119 s", "3 min", "3 h"]);
+        assert_eq!(
+            [0, 1, 1000, 119_000, 121_000, 7_200_001].map(shown_ms),
+            ["-", "1 s", "1 s", "119 s", "3 min", "3 h"]
+        );
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn http_429_seconds(context: &Context<'_>) -> Script {
 }
 
 pub(super) fn http_429_date(context: &Context<'_>) -> Script {
-    status(context, 429).header("retry-after", httpdate::fmt_http_date(SystemTime::now() + context.settings.retry_after))
+    status(context, 429)
+        .header("retry-after", httpdate::fmt_http_date(SystemTime::now() + context.settings.retry_after))
 }
 
 pub(super) fn http_429_ms(context: &Context<'_>) -> Script {
@@ -103,7 +104,8 @@ pub(super) fn http_429_quota(context: &Context<'_>) -> Script {
 pub(super) fn http_429_html(context: &Context<'_>) -> Script {
     let mut script = Script::json(429, "<html><body>Too many requests</body></html>\r\n");
     if let Some(head) = &mut script.head {
-        head.headers = vec![("content-type".into(), "text/html".into()), ("retry-after".into(), seconds(context))];
+        head.headers =
+            vec![("content-type".into(), "text/html".into()), ("retry-after".into(), seconds(context))];
     }
     script
 }

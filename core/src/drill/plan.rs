@@ -90,7 +90,7 @@ pub(super) fn built_in(plugins: &Plugins, sim: SocketAddr) -> Result<Plan, Strin
                 struck: (configuration.rescue != Rescue::Failing).then(|| vec![PRIMARY.to_owned()]),
                 terms: Terms {
                     rescue: configuration.rescue,
-                    budget: simulated.config.attempts(PRIMARY),
+                    budget: simulated.config.attempts(PRIMARY, None),
                     own,
                     others: other,
                     exact: Some(configuration.exact),

@@ -31,6 +31,8 @@ pub struct Target<'a> {
     pub oks_minute: u32,
     pub cooldown_ms: u64,
     pub latency_us: u64,
+    pub fails_recent: u32,
+    pub reserved: u32,
 }
 
 macro_rules! same_layout {
@@ -41,7 +43,8 @@ macro_rules! same_layout {
         };
     };
 }
-same_layout!(id group weight order flags inflight fails_minute oks_minute cooldown_ms latency_us);
+same_layout!(id group weight order flags inflight fails_minute oks_minute cooldown_ms latency_us
+    fails_recent reserved);
 
 /// What has happened to one request. Times are milliseconds since the request came.
 #[derive(Clone, Copy, Debug)]

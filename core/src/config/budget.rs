@@ -23,8 +23,8 @@ impl Config {
     /// can fall back to, at most the engine's `MAX_ATTEMPTS`. A request's own options count.
     pub fn attempts(&self, group: &str, options: Option<&Options>) -> u32 {
         let reach = self.reach(group, options);
-        let groups = reach.groups.into_iter().filter_map(|name| self.group(name));
-        let attempts = groups.map(|group| self.attempts_within(group, options));
+        let groups = reach.groups.into_iter().filter_map(|name| self.group(name).map(|group| (name, group)));
+        let attempts = groups.map(|(name, group)| self.attempts_within(name, group, options));
         attempts.fold(0, u32::saturating_add).clamp(1, MAX_ATTEMPTS)
     }
 
@@ -115,20 +115,20 @@ impl Config {
     }
 
     /// One call and its retries, for each `order` that the group's deployments have.
-    fn attempts_within(&self, group: &Group, options: Option<&Options>) -> u32 {
+    fn attempts_within(&self, name: &str, group: &Group, options: Option<&Options>) -> u32 {
         let orders: BTreeSet<_> = self.deployments_of(group).map(Deployment::rank).collect();
         let of = |order| {
             let deployments = self.deployments_of(group).filter(move |deployment| deployment.rank() == order);
-            deployments.map(|deployment| self.retries_of(deployment, options)).max().unwrap_or(0)
+            deployments.map(|deployment| self.retries_of(name, deployment, options)).max().unwrap_or(0)
         };
         orders.into_iter().map(|order| of(order).saturating_add(1)).fold(0, u32::saturating_add).max(1)
     }
 
-    /// The most retries after a call of this deployment.
-    pub fn retries_of(&self, deployment: &Deployment, options: Option<&Options>) -> u32 {
+    /// The most retries after a call of this deployment for the model `name`.
+    pub fn retries_of(&self, name: &str, deployment: &Deployment, options: Option<&Options>) -> u32 {
         let request = options.and_then(|options| options.num_retries);
         let plain = deployment.num_retries.or(request).unwrap_or(self.router.retries());
-        let policy = self.router.retry_policy(&deployment.group).and_then(|policy| policy.values().max());
+        let policy = self.retry_policy(name).and_then(|policy| policy.values().max());
         plain.max(policy.copied().unwrap_or(0))
     }
 

@@ -77,6 +77,10 @@ pub struct Deployment {
     pub cooldown_time: Option<f64>,
     /// Overrides the router's.
     pub num_retries: Option<u32>,
+    /// `model_info.allowed_fails`: goes before the router's.
+    pub allowed_fails: Option<u32>,
+    /// `model_info.allowed_fails_policy`: goes before both.
+    pub allowed_fails_policy: Option<ByError>,
     /// Kept for a later version: an answer with this text, without a provider.
     pub mock_response: Option<String>,
     /// The entry's `model_name`.
@@ -147,11 +151,6 @@ impl Router {
         self.cooldown_time.unwrap_or(5.0)
     }
 
-    /// The retry policy in force for a group.
-    pub fn retry_policy(&self, group: &str) -> Option<&ByError> {
-        self.model_group_retry_policy.get(group).or(self.retry_policy.as_ref())
-    }
-
     /// Depth of fallbacks in force; litellm's default is 5.
     pub fn fallback_depth(&self) -> u32 {
         self.max_fallbacks.unwrap_or(5)
@@ -185,6 +184,19 @@ impl Config {
     /// A group's deployments.
     pub fn deployments_of<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Deployment> {
         group.deployments.iter().filter_map(|index| self.deployments.get(*index))
+    }
+
+    /// The retry policy in force for a group.
+    pub fn retry_policy(&self, group: &str) -> Option<&ByError> {
+        let mut own = self.router.model_group_retry_policy.iter();
+        let own = own.find(|(name, _)| self.resolved(name) == group).map(|(_, policy)| policy);
+        own.or(self.router.retry_policy.as_ref())
+    }
+
+    /// How long a deployment that failed is put aside; 0: not at all. Failures further apart do not add up.
+    pub fn cooldown_of(&self, deployment: &Deployment) -> Duration {
+        let seconds = deployment.cooldown_time.unwrap_or(self.router.cooldown());
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
     /// A variable as this config sees it: `environment_variables:` first, then `env`.

@@ -12,6 +12,14 @@ impl Config {
         // The policy knows groups alone: the names that the core gives it are resolved too.
         let names =
             |targets: &[String]| -> Value { targets.iter().map(|name| self.resolved(name)).collect() };
+        let lists = |lists: &[(String, Vec<String>)]| -> Value {
+            lists.iter().map(|(group, targets)| json!({ self.resolved(group): names(targets) })).collect()
+        };
+        let own_policies: Map<String, Value> = router
+            .model_group_retry_policy
+            .iter()
+            .map(|(group, policy)| (self.resolved(group).to_owned(), json!(policy)))
+            .collect();
         // The policy does not know which models a wildcard stands for: those that are named get their lists.
         let wild = self.groups.iter().map(|group| group.name.as_str()).filter(|name| is_pattern(name));
         let wild = wild.chain(self.named_models()).filter(|name| *name != "*");
@@ -33,6 +41,8 @@ impl Config {
                     "group": deployment.group,
                     "cooldown_time": deployment.cooldown_time.or(deployment.is_any().then_some(0.0)),
                     "num_retries": deployment.num_retries,
+                    "allowed_fails": deployment.allowed_fails,
+                    "allowed_fails_policy": deployment.allowed_fails_policy,
                 });
                 (deployment.id.clone(), value)
             })
@@ -45,6 +55,11 @@ impl Config {
                 "cooldown_time": router.cooldown(),
                 "disable_cooldowns": router.disable_cooldowns,
                 "fallbacks": fallbacks,
+                "context_window_fallbacks": lists(&router.context_window_fallbacks),
+                "content_policy_fallbacks": lists(&router.content_policy_fallbacks),
+                "retry_policy": router.retry_policy,
+                "model_group_retry_policy": own_policies,
+                "allowed_fails_policy": router.allowed_fails_policy,
                 "default_fallbacks": names(&router.default_fallbacks),
                 "max_fallbacks": router.fallback_depth(),
             },

@@ -67,6 +67,8 @@ impl Exchange {
                     oks_minute,
                     cooldown_ms: target.health.cooldown_ms(),
                     latency_us: target.health.latency_us(),
+                    fails_recent: target.health.fails_recent(),
+                    reserved: 0,
                 }
             })
             .collect();

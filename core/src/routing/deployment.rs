@@ -104,6 +104,7 @@ impl Deployment {
             .create(&created)
             .map_err(|error| format!("{whose}: {error}"))?;
         provider.self_test().map_err(|error| format!("{whose}: {error}"))?;
+        health.count_over(config.cooldown_of(from));
         Ok(Self {
             id: from.id.as_str().into(),
             series: metrics.deployment(&name),

@@ -21,7 +21,16 @@ pub struct Health {
     cool_until_ms: AtomicU64,
     inflight: AtomicU32,
     latency_us: AtomicU64,
+    window_ms: AtomicU64,
     minute: Mutex<[Bucket; BUCKETS]>,
+    row: Mutex<Row>,
+}
+
+/// Failures that followed each other closely. Successes between them do not matter, in litellm either.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    fails: u32,
+    last_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,8 +63,23 @@ impl Health {
         InFlight(self.clone())
     }
 
+    /// Failures that are further apart than `time` have nothing to do with each other.
+    pub fn count_over(&self, time: Duration) {
+        self.window_ms.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Failures of which each came soon after the one before, the last of them not long ago.
+    pub fn fails_recent(&self) -> u32 {
+        let row = *self.row.lock();
+        if now_ms().saturating_sub(row.last_ms) <= self.window_ms.load(Relaxed) { row.fails } else { 0 }
+    }
+
     /// An attempt came to its end.
     pub fn record(&self, ok: bool) {
+        if !ok {
+            let fails = self.fails_recent().saturating_add(1);
+            *self.row.lock() = Row { fails, last_ms: now_ms() };
+        }
         let period = now_ms() / BUCKET_MS;
         let mut minute = self.minute.lock();
         let bucket = &mut minute[usize::try_from(period).unwrap_or(0) % BUCKETS];
@@ -115,6 +139,24 @@ mod tests {
         health.cool(Duration::from_secs(60));
         health.cool(Duration::from_secs(5));
         assert!(health.cooldown_ms() > 50_000);
+    }
+
+    #[test]
+    fn failures_far_apart_do_not_add_up() {
+        let health = Health::default();
+        health.count_over(Duration::from_secs(3600));
+        assert_eq!(health.fails_recent(), 0);
+        for expected in 1..=3 {
+            health.record(false);
+            health.record(true);
+            assert_eq!(health.fails_recent(), expected);
+        }
+        health.count_over(Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(health.fails_recent(), 0);
+        health.record(false);
+        health.count_over(Duration::from_secs(3600));
+        assert_eq!(health.fails_recent(), 1, "a new row began");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod carets;
 
 mod garbled;
+mod policies;
 mod semantics;
 mod wildcards;
 mod worst_case;

@@ -34,10 +34,15 @@ fn the_bug_reports_own_config_loads() {
             "router": {
                 "num_retries": 0, "retry_after": 0.0, "allowed_fails": 0, "cooldown_time": 0.0,
                 "disable_cooldowns": false, "fallbacks": [], "default_fallbacks": [], "max_fallbacks": 5,
+                "context_window_fallbacks": [], "content_policy_fallbacks": [], "retry_policy": null,
+                "model_group_retry_policy": {}, "allowed_fails_policy": null,
             },
             "groups": {},
             "deployments": {
-                deployment.id.as_str(): {"group": "gemini-3.1-pro-preview", "cooldown_time": null, "num_retries": null},
+                deployment.id.as_str(): {
+                    "group": "gemini-3.1-pro-preview", "cooldown_time": null, "num_retries": null,
+                    "allowed_fails": null, "allowed_fails_policy": null,
+                },
             },
         })
     );
@@ -354,7 +359,8 @@ fn nothing_of_litellms_is_dropped_silently() {
     let keys = [
         "guardrails: [x]",
         "no_such_section: 1",
-        "router_settings: {retry_policy: {TimeoutErrorRetries: 1}}",
+        "router_settings: {retry_policy: {TimeoutErrorTries: 1}}",
+        "router_settings: {retry_policy: {InternalServerErrorRetries: 1}}",
         "router_settings: {redis_host: x}",
         "router_settings: {no_such_key: 1}",
         "litellm_settings: {cache: true}",

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define TG_ABI_MAJOR 1u
-#define TG_ABI_MINOR 0u
+#define TG_ABI_MINOR 1u
 #define TG_ENTRY_SYMBOL "tidegate_plugin_entry_v1"
 
 /* Bytes, borrowed for the call; no terminating NUL; `ptr` may be NULL when `len` is 0. UTF-8 where it is text. */
@@ -270,6 +270,9 @@ typedef struct tg_target_v1 {
   uint32_t fails_minute, oks_minute; /* over the last 60 s, this failure included */
   uint64_t cooldown_ms;              /* what is left of its cooldown; 0: none */
   uint64_t latency_us;               /* a moving average to the first content; 0: not known */
+  /* Since minor 1. Failures of which none came later after the one before than its cooldown time; this one included. */
+  uint32_t fails_recent;
+  uint32_t reserved;
 } tg_target_v1;
 
 /* What has happened to one request. Times are milliseconds since the request came. */

@@ -4,7 +4,7 @@
 /// The major version, also in the entry symbol's name.
 pub const ABI_MAJOR: u32 = 1;
 /// The minor version: structs of a later minor are longer.
-pub const ABI_MINOR: u32 = 0;
+pub const ABI_MINOR: u32 = 1;
 /// The one symbol that a plugin exports.
 pub const ENTRY_SYMBOL: &str = "tidegate_plugin_entry_v1";
 

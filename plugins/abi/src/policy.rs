@@ -33,6 +33,8 @@ pub struct TargetV1 {
     pub oks_minute: u32,
     pub cooldown_ms: u64,
     pub latency_us: u64,
+    pub fails_recent: u32,
+    pub reserved: u32,
 }
 
 /// `tg_history_in_v1`.

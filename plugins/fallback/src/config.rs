@@ -4,6 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use tidegate_plugin_sdk::Attempt;
+
+use crate::errors::ByError;
+
+/// litellm's `allowed_fails`, where a policy is written and names another error.
+const ALLOWED_FAILS: u32 = 3;
 
 /// What the policy was configured with.
 #[derive(Debug, Default, Deserialize)]
@@ -23,12 +29,22 @@ pub(crate) struct Router {
     /// The least back-off.
     #[serde(deserialize_with = "seconds")]
     pub(crate) retry_after: Duration,
-    /// Written: how many failures a minute do no harm. Not written: the rule by share of failures.
+    /// Retries by the kind of error.
+    pub(crate) retry_policy: Option<ByError>,
+    /// The same for single groups; goes before the other, whole.
+    pub(crate) model_group_retry_policy: HashMap<String, ByError>,
+    /// Written: how many failures in a row do no harm. Not written: the rule by share of failures.
     pub(crate) allowed_fails: Option<u32>,
+    /// The same by the kind of error.
+    pub(crate) allowed_fails_policy: Option<ByError>,
     #[serde(deserialize_with = "seconds")]
     pub(crate) cooldown_time: Duration,
     pub(crate) disable_cooldowns: bool,
     pub(crate) fallbacks: Vec<FallbackList>,
+    /// Not empty: the only fallbacks after a prompt that is too long.
+    pub(crate) context_window_fallbacks: Vec<FallbackList>,
+    /// Not empty: the only fallbacks after a prompt that was refused.
+    pub(crate) content_policy_fallbacks: Vec<FallbackList>,
     #[serde(deserialize_with = "or_none")]
     pub(crate) default_fallbacks: Vec<String>,
     /// How deep fallbacks of fallbacks go.
@@ -40,7 +56,12 @@ impl Default for Router {
         Self {
             num_retries: 2,
             retry_after: Duration::ZERO,
+            retry_policy: None,
+            model_group_retry_policy: HashMap::new(),
             allowed_fails: None,
+            allowed_fails_policy: None,
+            context_window_fallbacks: Vec::new(),
+            content_policy_fallbacks: Vec::new(),
             cooldown_time: Duration::from_secs(5),
             disable_cooldowns: false,
             fallbacks: Vec::new(),
@@ -57,6 +78,8 @@ pub(crate) struct Deployment {
     #[serde(deserialize_with = "seconds_if_written")]
     pub(crate) cooldown_time: Option<Duration>,
     pub(crate) num_retries: Option<u32>,
+    pub(crate) allowed_fails: Option<u32>,
+    pub(crate) allowed_fails_policy: Option<ByError>,
 }
 
 /// One `{GROUP: [GROUP, ...]}` of `fallbacks`.
@@ -73,10 +96,26 @@ impl Config {
             .map_err(|e| format!("the configuration of the fallback policy: {e}"))
     }
 
-    /// Retries after a call of this deployment.
-    pub(crate) fn num_retries(&self, deployment: &str) -> u32 {
+    /// Retries after a call of this deployment, where no policy names the error.
+    pub(crate) fn num_retries(&self, deployment: &str, of_request: Option<u32>) -> u32 {
         let own = self.deployments.get(deployment).and_then(|d| d.num_retries);
-        own.unwrap_or(self.router.num_retries)
+        own.or(of_request).unwrap_or(self.router.num_retries)
+    }
+
+    /// Retries after this failure in a group, where a policy names it.
+    pub(crate) fn retries_by_policy(&self, group: &str, failed: &Attempt) -> Option<u32> {
+        let router = &self.router;
+        router.model_group_retry_policy.get(group).or(router.retry_policy.as_ref())?.of(failed)
+    }
+
+    /// How many failures in a row this deployment is allowed. `None`: the rule by share of failures holds.
+    pub(crate) fn allowed_fails(&self, deployment: &str, failed: &Attempt) -> Option<u32> {
+        let of = |policy: &Option<ByError>| policy.as_ref().and_then(|policy| policy.of(failed));
+        let own = self.deployments.get(deployment);
+        let own = own.and_then(|own| of(&own.allowed_fails_policy).or(own.allowed_fails));
+        let router = &self.router;
+        let counted = router.allowed_fails_policy.as_ref().map(|_| ALLOWED_FAILS);
+        own.or_else(|| of(&router.allowed_fails_policy)).or(router.allowed_fails).or(counted)
     }
 
     /// The cooldown that is written for this deployment.

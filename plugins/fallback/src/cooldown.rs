@@ -1,6 +1,6 @@
 //! Whether, and for how long, a deployment that failed is put aside.
 
-use tidegate_plugin_sdk::{Attempt, ErrorKind, History};
+use tidegate_plugin_sdk::{Attempt, ErrorKind, History, Target};
 
 use crate::config::Config;
 
@@ -22,10 +22,9 @@ pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) ->
         return 0;
     }
     let alone = history.targets.iter().filter(|t| t.group == target.group).count() <= 1;
-    let due = match config.router.allowed_fails {
+    let due = match config.allowed_fails(target.id, failed) {
         _ if failed.quota => true,
-        // litellm counts over the cooldown's time; the history has the last minute.
-        Some(allowed) => target.fails_minute > allowed,
+        Some(allowed) => recent(target) > allowed,
         None => by_share(status(failed), target.fails_minute, target.oks_minute, alone),
     };
     if !due {
@@ -35,6 +34,12 @@ pub(crate) fn after(config: &Config, history: &History<'_>, failed: &Attempt) ->
     let written_ms = u64::try_from(written.as_millis()).unwrap_or(u64::MAX).max(1);
     let least_ms = if failed.quota { QUOTA_MS } else { 0 };
     written_ms.max(least_ms).max(failed.retry_after_ms.unwrap_or(0).min(LONGEST_RETRY_AFTER_MS))
+}
+
+/// litellm forgets its count when no failure follows for the time of a cooldown. A host that does not count so has the
+/// last minute.
+fn recent(target: &Target<'_>) -> u32 {
+    if target.fails_recent == 0 { target.fails_minute } else { target.fails_recent }
 }
 
 /// Failures to connect and errors of the request say nothing about the deployment (litellm's list of statuses).

@@ -3,12 +3,14 @@
 use tidegate_plugin_sdk::{Action, Attempt, History, Target};
 
 use crate::config::Config;
+use crate::options::Options;
 use crate::{cooldown, fallbacks, retry};
 
 /// One question, with what follows from the last failure.
 pub(crate) struct Scene<'a> {
     pub(crate) config: &'a Config,
     pub(crate) history: &'a History<'a>,
+    pub(crate) options: &'a Options,
     /// The target that this very answer puts aside.
     cooled: Option<u32>,
 }
@@ -16,7 +18,8 @@ pub(crate) struct Scene<'a> {
 pub(crate) fn decide(config: &Config, history: &History<'_>) -> Action {
     let cooldown_ms = history.last().map_or(0, |last| cooldown::after(config, history, last));
     let cooled = history.last().filter(|_| cooldown_ms > 0).map(|last| last.target);
-    let scene = Scene { config, history, cooled };
+    let options = Options::parse(history.options);
+    let scene = Scene { config, history, options: &options, cooled };
     // A committed stream could only be continued, which no group can ask for yet.
     let committed = history.last().is_some_and(|last| last.committed);
     let next = if committed || history.attempts_left == 0 {

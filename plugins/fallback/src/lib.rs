@@ -11,9 +11,11 @@
 //!   ten minutes.
 //! - A retry prefers deployments that this request has not tried.
 //! - A request visits each group once, so a fallback cycle ends where it would return.
+//! - A retry policy is asked about the latest failure of a group, not about its first, and `InternalServerError` counts
+//!   in it (litellm never reads that one). It does not bring a spent quota back.
+//! - A 0 in a policy of allowed failures is 0 (litellm: as if not written).
 //!
-//! Not here yet: context-window and content-policy fallback lists (a branch in `fallbacks`), routing strategies
-//! (`Policy::pick`), request-level options, and continuation of committed streams (a branch in `decide`).
+//! Not here yet: routing strategies (`Policy::pick`), and continuation of committed streams (a branch in `decide`).
 #![forbid(unsafe_code)]
 
 mod backoff;
@@ -21,7 +23,9 @@ mod choose;
 mod config;
 mod cooldown;
 mod decide;
+mod errors;
 mod fallbacks;
+mod options;
 mod retry;
 
 use tidegate_plugin_sdk::{Action, History, Host, Policy, export_plugin};
@@ -32,9 +36,17 @@ use tidegate_plugin_sdk::{Action, History, Host, Policy, export_plugin};
 /// ```json
 /// {"router": {"num_retries": 2, "retry_after": 0, "allowed_fails": null, "cooldown_time": 5.0,
 ///             "disable_cooldowns": false, "max_fallbacks": 5,
-///             "fallbacks": [{"GROUP": ["GROUP", "..."]}], "default_fallbacks": ["GROUP"]},
-///  "deployments": {"ID": {"cooldown_time": null, "num_retries": null}}}
+///             "fallbacks": [{"GROUP": ["GROUP", "..."]}], "default_fallbacks": ["GROUP"],
+///             "context_window_fallbacks": [], "content_policy_fallbacks": [],
+///             "retry_policy": {"RateLimitError": 3}, "model_group_retry_policy": {"GROUP": {"TimeoutError": 0}},
+///             "allowed_fails_policy": {"AuthenticationError": 0}},
+///  "deployments": {"ID": {"cooldown_time": null, "num_retries": null, "allowed_fails": null,
+///                         "allowed_fails_policy": null}}}
 /// ```
+///
+/// The options of a request replace parts of it: `fallbacks` (`["GROUP"]`, for any failure, or in the form above),
+/// `context_window_fallbacks`, `content_policy_fallbacks`, `disable_fallbacks`, `num_retries`, `max_fallbacks`. With
+/// `"retry_requested_group": false` a failure of the requested group goes to its fallbacks at once.
 #[derive(Debug)]
 pub struct Fallback {
     config: config::Config,

@@ -18,11 +18,18 @@ pub(crate) fn next(scene: &Scene<'_>) -> Option<Action> {
     let retries_done = stage.len().checked_sub(1)?;
     let first = scene.history.target_of(stage.first()?)?;
 
+    let options = scene.options;
+    // A policy that names the error says how often, and that it is worth a try, whatever it is.
+    let by_policy = scene.config.retries_by_policy(failed.group, last);
+    let retries = by_policy.unwrap_or_else(|| scene.config.num_retries(first.id, options.num_retries));
+    let asked_for = failed.group == scene.history.group && options.retry_requested_group == Some(false);
     // Without a token the core would refuse a retry; a step to a higher order is a fallback, which takes none.
-    let within_order = may_retry(last)
+    let within_order = !asked_for
+        && (by_policy.is_some() || may_retry(last))
         && scene.history.retry_tokens > 0
-        && retries_done < scene.config.num_retries(first.id) as usize;
-    let beyond_order = !matches!(last.error, ErrorKind::ContextLength | ErrorKind::ContentFilter);
+        && retries_done < retries as usize;
+    let beyond_order = !options.disable_fallbacks
+        && !matches!(last.error, ErrorKind::ContextLength | ErrorKind::ContentFilter);
     let candidates = scene.free(failed.group).filter(|(index, target)| {
         let in_reach = match target.order.cmp(&failed.order) {
             // Going back would start the retries of that order again.
@@ -53,18 +60,21 @@ fn stage<'a>(scene: &Scene<'a>, failed: &Target<'_>) -> &'a [Attempt] {
 /// litellm retries 408, 409, 429 and 5xx, and a refused key where another deployment may have another key.
 fn may_retry(last: &Attempt) -> bool {
     match last.error {
-        ErrorKind::BadRequest | ErrorKind::ContextLength | ErrorKind::ContentFilter | ErrorKind::NotFound => {
-            false
-        }
+        ErrorKind::ContextLength | ErrorKind::ContentFilter | ErrorKind::NotFound => false,
+        ErrorKind::BadRequest => last.http_status == 409,
         ErrorKind::Auth | ErrorKind::Permission => true,
         _ => last.retryable || last.quota || matches!(last.http_status, 408 | 409 | 429 | 500..),
     }
 }
 
-/// This deployment has said in this request that it will not serve it, now or soon.
+/// This deployment has said in this request that it will not serve it, now or soon. Of a refused key the configuration may
+/// know better; a spent quota is spent.
 fn is_refused(scene: &Scene<'_>, target: u32) -> bool {
-    scene.history.attempts.iter().any(|attempt| {
-        attempt.target == target
-            && (attempt.quota || matches!(attempt.error, ErrorKind::Auth | ErrorKind::Permission))
-    })
+    let no_key = |attempt: &Attempt| {
+        let group = scene.history.target_of(attempt).map_or("", |target| target.group);
+        let by_policy = scene.config.retries_by_policy(group, attempt).is_some_and(|retries| retries > 0);
+        matches!(attempt.error, ErrorKind::Auth | ErrorKind::Permission) && !by_policy
+    };
+    let mut its = scene.history.attempts.iter().filter(|attempt| attempt.target == target);
+    its.any(|attempt| attempt.quota || no_key(attempt))
 }

@@ -116,6 +116,8 @@ fn failure() -> impl Strategy<Value = Attempt> {
         (ErrorKind::Auth, 401),
         (ErrorKind::BadRequest, 400),
         (ErrorKind::NotFound, 404),
+        (ErrorKind::ContextLength, 400),
+        (ErrorKind::ContentFilter, 400),
     ]);
     let waits = prop_oneof![3 => Just(None), 1 => (0..100_000u64).prop_map(Some)];
     (kinds, waits, prop::bool::weighted(0.1), prop::bool::weighted(0.05)).prop_map(
@@ -134,6 +136,53 @@ fn names() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(GROUPS.to_vec()), 0..4).prop_map(|names| {
         format!("[{}]", names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(","))
     })
+}
+
+fn lists() -> impl Strategy<Value = String> {
+    let lists = prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "*"]), names()), 0..4);
+    lists.prop_map(|lists| {
+        let lists: Vec<_> = lists.iter().map(|(group, to)| format!("{{{group:?}: {to}}}")).collect();
+        format!("[{}]", lists.join(","))
+    })
+}
+
+fn by_error() -> impl Strategy<Value = String> {
+    let classes = prop::sample::select(vec![
+        "BadRequestError",
+        "AuthenticationError",
+        "TimeoutError",
+        "RateLimitError",
+        "ContentPolicyViolationError",
+        "InternalServerError",
+    ]);
+    prop::collection::btree_map(classes, prop_oneof![0..4u32, Just(u32::MAX)], 0..6)
+        .prop_map(|policy| format!("{policy:?}"))
+}
+
+/// Rules that stand beside those of [`config`]: of the configuration, and of the request.
+fn rules() -> impl Strategy<Value = (String, String)> {
+    let own = (prop::option::of(by_error()), by_error(), prop::option::of(by_error()), lists(), lists());
+    let config = own.prop_map(|(retry, of_a, allowed, context, content)| {
+        let written = |policy: Option<String>| policy.unwrap_or("null".to_owned());
+        format!(
+            r#""retry_policy": {}, "model_group_retry_policy": {{"a": {of_a}}}, "allowed_fails_policy": {},
+               "context_window_fallbacks": {context}, "content_policy_fallbacks": {content}"#,
+            written(retry),
+            written(allowed)
+        )
+    });
+    let fallbacks = prop_oneof![names(), lists(), Just("null".to_owned())];
+    let request = (fallbacks, lists(), any::<bool>(), prop::option::of(0..40u32), prop::option::of(0..9u32));
+    let options = request.prop_map(|(fallbacks, context, off, retries, depth)| {
+        let written = |number: Option<u32>| number.map_or("null".to_owned(), |n| n.to_string());
+        format!(
+            r#"{{"fallbacks": {fallbacks}, "context_window_fallbacks": {context}, "disable_fallbacks": {off},
+                "num_retries": {}, "max_fallbacks": {}}}"#,
+            written(retries),
+            written(depth)
+        )
+    });
+    (config, prop_oneof![Just(String::new()), options])
 }
 
 fn config() -> impl Strategy<Value = String> {
@@ -163,6 +212,7 @@ proptest! {
     #[test]
     fn every_request_ends(
         config in config(),
+        (rules, options) in rules(),
         groups in groups(),
         failures in prop::collection::vec(failure(), 0..40),
         attempts in 1..33u32,
@@ -170,7 +220,9 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let limits = Limits { attempts, fallbacks: 5, continuations: 0, max_delay_ms: 60_750, deadline_ms };
+        let config = config.replacen("{\"router\": {", &format!("{{\"router\": {{{rules}, "), 1);
         let mut request = Request::new(&config, groups, limits, seed);
+        request.history.options = options.clone().leak();
         let terminal = request.play(&failures)?;
 
         let history = &request.history;
@@ -180,6 +232,9 @@ proptest! {
         once.sort_unstable();
         once.dedup();
         prop_assert_eq!(entered.len(), once.len(), "a group was entered twice: {:?}", entered);
+        if options.contains("\"disable_fallbacks\": true") {
+            prop_assert!(entered.len() <= 1, "a fallback was called");
+        }
         for called in history.attempts.windows(2) {
             prop_assert!(!called[0].committed, "a committed request went on");
             let same = called[0].target == called[1].target;

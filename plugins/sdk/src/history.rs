@@ -50,6 +50,9 @@ pub struct Target<'a> {
     pub cooldown_ms: u64,
     /// A moving average to the first content; 0: not known.
     pub latency_us: u64,
+    /// Failures of which none came later after the one before than the target's cooldown time, this one included. 0
+    /// from a host of minor 0, which does not say.
+    pub fails_recent: u32,
 }
 
 /// What has happened to one request.

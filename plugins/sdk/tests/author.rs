@@ -69,7 +69,7 @@ fn the_page_s_provider_builds_loads_and_serves() {
     assert!(source.lines().count() < 60, "{} lines", source.lines().count());
     assert!(source.starts_with("#![forbid(unsafe_code)]"));
     let plugin = load(&build(block("toml"), source));
-    assert_eq!((plugin.abi_major, plugin.abi_minor), (1, 0));
+    assert_eq!((plugin.abi_major, plugin.abi_minor), (1, 1));
     // SAFETY: static text of the library's.
     let manifest = unsafe { std::slice::from_raw_parts(plugin.manifest.ptr, plugin.manifest.len) };
     let manifest: Value = serde_json::from_slice(manifest).unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::model_id::model_id;
 use super::params::{self, Role};
+use super::policies::{self, Of};
 use super::unsupported;
 use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
@@ -78,6 +79,8 @@ fn empty(group: String, place: Place) -> Deployment {
         stream_timeout: None,
         cooldown_time: None,
         num_retries: None,
+        allowed_fails: None,
+        allowed_fails_policy: None,
         mock_response: None,
         place,
     }
@@ -238,6 +241,15 @@ fn model_info(deployment: &mut Deployment, node: Option<&Node>, env: &dyn Env, s
         match entry.key.as_str() {
             // litellm reads it here too, when `litellm_params` has none.
             "order" => deployment.order = deployment.order.or(read::integer(sink, "order", &entry.node)),
+            // These are read by newer versions of litellm alone.
+            key @ "allowed_fails" => deployment.allowed_fails = read::count(sink, key, &entry.node),
+            key @ "allowed_fails_policy" => {
+                deployment.allowed_fails_policy = policies::read(sink, key, &entry.node, Of::AllowedFails);
+            }
+            key @ "cooldown_time" => {
+                let written = read::number(sink, key, &entry.node);
+                deployment.cooldown_time = deployment.cooldown_time.or(written);
+            }
             "id" => deployment.id = read::text(sink, "id", &entry.node).unwrap_or_default(),
             "supported_environments" => {
                 let wanted = read::texts(sink, "supported_environments", &entry.node);

@@ -6,6 +6,7 @@ mod general;
 mod model_id;
 mod model_list;
 mod params;
+mod policies;
 mod router;
 mod settings;
 mod tables;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::deployment::timeout;
 use super::fallbacks::{self, Reference};
+use super::policies::{self, Of};
 use super::unsupported;
 use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
@@ -74,6 +75,9 @@ const KEYS: &[&str] = &[
     "context_window_fallbacks",
     "content_policy_fallbacks",
     "max_fallbacks",
+    "retry_policy",
+    "model_group_retry_policy",
+    "allowed_fails_policy",
     "retry_after",
     "timeout",
     "stream_timeout",
@@ -135,17 +139,18 @@ pub(super) fn shared(entry: &Entry, routing: &mut Routing, sink: &mut Sink) -> b
         }
         "context_window_fallbacks" | "content_policy_fallbacks" => {
             let list = fallbacks::read(sink, key, node, named);
-            if !list.is_empty() {
-                sink.warn(
-                    &entry.key_place,
-                    format!("`{key}` is not supported yet; `fallbacks` serve these errors too"),
-                );
-            }
             let slot = match key {
                 "context_window_fallbacks" => &mut router.context_window_fallbacks,
                 _ => &mut router.content_policy_fallbacks,
             };
             replace(slot, list);
+        }
+        "retry_policy" => router.retry_policy = policies::read(sink, key, node, Of::Retries),
+        "model_group_retry_policy" => {
+            router.model_group_retry_policy = policies::by_group(sink, key, node, named);
+        }
+        "allowed_fails_policy" => {
+            router.allowed_fails_policy = policies::read(sink, key, node, Of::AllowedFails);
         }
         _ => return false,
     }

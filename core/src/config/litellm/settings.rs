@@ -37,6 +37,9 @@ const SHARED: &[&str] = &[
     "default_fallbacks",
     "context_window_fallbacks",
     "content_policy_fallbacks",
+    "retry_policy",
+    "model_group_retry_policy",
+    "allowed_fails_policy",
 ];
 
 /// Prometheus is always on here; every other callback is Python or a service that is not called.

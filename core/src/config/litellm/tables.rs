@@ -40,18 +40,6 @@ pub(super) const TOP_LEVEL: Table = &[
 pub(super) const ROUTER: Table = &[
     ("routing_strategy_args", "`simple-shuffle` takes no arguments; they are ignored"),
     (
-        "allowed_fails_policy",
-        "failures of all kinds count alike, by `allowed_fails`; the policy is not supported yet",
-    ),
-    (
-        "retry_policy",
-        "errors of all kinds are retried alike, by `num_retries`; the policy is not supported yet",
-    ),
-    (
-        "model_group_retry_policy",
-        "all groups are retried alike, by `num_retries`; the policy is not supported yet",
-    ),
-    (
         "enable_pre_call_checks",
         "prompts are not measured before they are sent; the provider says if one is too long",
     ),
@@ -220,11 +208,6 @@ pub(super) const MODEL_INFO: Table = &[
     ("access_groups", "access groups are not supported yet; every client may use the model"),
     ("team_id", "teams are not supported; every client may use the model"),
     ("team_public_model_name", "teams are not supported; every client may use the model by its `model_name`"),
-    (
-        "allowed_fails*",
-        "rules of one deployment are not supported yet; write `allowed_fails` in `router_settings`",
-    ),
-    ("cooldown_time", "write `cooldown_time` in `litellm_params`; the key is ignored"),
     ("health_check_*", "deployments are judged by real requests alone; the key is ignored"),
 ];
 

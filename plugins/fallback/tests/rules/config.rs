@@ -28,6 +28,9 @@ fn refuses_with_a_reason() {
         (r#"{"router": {"num_retries": -1}}"#, "-1"),
         (r#"{"router": {"fallbacks": [{"a": ["b"], "c": ["d"]}]}}"#, "exactly one group"),
         (r#"{"router": {"fallbacks": [{}]}}"#, "exactly one group"),
+        (r#"{"router": {"context_window_fallbacks": [{}]}}"#, "exactly one group"),
+        (r#"{"router": {"retry_policy": {"RateLimitError": -1}}}"#, "-1"),
+        (r#"{"deployments": {"a1": {"allowed_fails_policy": 3}}}"#, "expected a map"),
         (r#"{"deployments": {"a1": {"cooldown_time": -2}}}"#, "-2 is not a number of seconds"),
     ];
     for (config, reason) in cases {

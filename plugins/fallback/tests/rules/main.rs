@@ -3,6 +3,8 @@
 mod config;
 mod cooldown;
 mod fallbacks;
+mod policies;
 mod pure;
 mod retry;
+mod special;
 mod story;

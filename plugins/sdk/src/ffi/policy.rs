@@ -189,6 +189,7 @@ unsafe fn read_target<'a>(raw: &TargetV1) -> Option<Target<'a>> {
         oks_minute: raw.oks_minute,
         cooldown_ms: raw.cooldown_ms,
         latency_us: raw.latency_us,
+        fails_recent: raw.fails_recent,
     })
 }
 

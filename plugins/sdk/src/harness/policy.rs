@@ -136,6 +136,8 @@ fn raw_target(it: &crate::Target<'_>) -> TargetV1 {
         oks_minute: it.oks_minute,
         cooldown_ms: it.cooldown_ms,
         latency_us: it.latency_us,
+        fails_recent: it.fails_recent,
+        reserved: 0,
     }
 }
 

@@ -34,7 +34,8 @@ fn the_policy_gets_what_is_written() {
 
 #[test]
 fn they_may_stand_in_litellm_settings_too() {
-    let both = "litellm_settings: {context_window_fallbacks: [{a: [b]}], retry_policy: {TimeoutErrorRetries: 1}}
+    let both =
+        "litellm_settings: {context_window_fallbacks: [{a: [b]}], retry_policy: {TimeoutErrorRetries: 1}}
 router_settings: {context_window_fallbacks: [{a: [c]}]}
 ";
     let config = good(&format!("{MODELS}{both}"));
@@ -53,14 +54,18 @@ fn a_deployments_own() {
 ",
     );
     let deployments = &config.policy_json()["deployments"];
-    assert_eq!((&deployments["one"]["allowed_fails"], &deployments["one"]["cooldown_time"]), (&json!(0), &json!(7.0)));
+    assert_eq!(
+        (&deployments["one"]["allowed_fails"], &deployments["one"]["cooldown_time"]),
+        (&json!(0), &json!(7.0))
+    );
     assert_eq!(deployments["two"]["cooldown_time"], json!(1.0));
     assert_eq!(deployments["two"]["allowed_fails_policy"], json!({"TimeoutError": 4}));
 }
 
 #[test]
 fn a_misspelt_class_is_named_with_the_nearest() {
-    let config = good("router_settings:\n  retry_policy: {RateLimitErrRetries: 3, RateLimitErrorAllowedFails: 1}\n");
+    let config =
+        good("router_settings:\n  retry_policy: {RateLimitErrRetries: 3, RateLimitErrorAllowedFails: 1}\n");
     let warnings: Vec<String> = config.notices.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert_eq!(
@@ -105,11 +110,21 @@ fn all_of_it_counts_in_the_budget() {
         ["a", "b", "c"].map(|group| config.attempts(group, None))
     };
     assert_eq!(attempts(""), [2, 2, 2]);
-    assert_eq!(attempts("context_window_fallbacks: [{a: [b]}], content_policy_fallbacks: [{b: [c]}]"), [6, 4, 2]);
+    assert_eq!(
+        attempts("context_window_fallbacks: [{a: [b]}], content_policy_fallbacks: [{b: [c]}]"),
+        [6, 4, 2]
+    );
     assert_eq!(attempts("context_window_fallbacks: [{'*': [b]}]"), [2, 2, 2], "no `*` here");
     assert_eq!(attempts("retry_policy: {RateLimitErrorRetries: 4, TimeoutErrorRetries: 0}"), [5, 5, 5]);
-    assert_eq!(attempts("retry_policy: {RateLimitErrorRetries: 0}"), [2, 2, 2], "other errors have `num_retries`");
-    assert_eq!(attempts("model_group_retry_policy: {a: {TimeoutErrorRetries: 9}}, fallbacks: [{b: [a]}]"), [10, 12, 2]);
+    assert_eq!(
+        attempts("retry_policy: {RateLimitErrorRetries: 0}"),
+        [2, 2, 2],
+        "other errors have `num_retries`"
+    );
+    assert_eq!(
+        attempts("model_group_retry_policy: {a: {TimeoutErrorRetries: 9}}, fallbacks: [{b: [a]}]"),
+        [10, 12, 2]
+    );
     assert_eq!(attempts("retry_policy: {TimeoutErrorRetries: 4000000000}"), [32, 32, 32]);
     let orders = good(
         "model_list:
@@ -123,7 +138,9 @@ fn all_of_it_counts_in_the_budget() {
 
 #[test]
 fn a_request_begins_only_where_any_failure_leads() {
-    let text = format!("{MODELS}router_settings: {{fallbacks: [{{a: [b]}}], context_window_fallbacks: [{{a: [c]}}]}}\n");
+    let text = format!(
+        "{MODELS}router_settings: {{fallbacks: [{{a: [b]}}], context_window_fallbacks: [{{a: [c]}}]}}\n"
+    );
     let config = good(&text);
     let reach = config.reach("a", None);
     assert_eq!((reach.groups.as_slice(), reach.general), (&["a", "b", "c"][..], 2));

@@ -51,7 +51,9 @@ fn what_no_class_names_has_num_retries() {
     let all = r#""retry_policy": {"BadRequestError": 9, "AuthenticationError": 9, "TimeoutError": 9,
         "RateLimitError": 9, "ContentPolicyViolationError": 9, "InternalServerError": 9}"#;
     let reset = kind(ErrorKind::Transport, 502);
-    for (attempt, once) in [(reset, AGAIN), (failed(0, 529), AGAIN), (failed(0, 409), AGAIN), (failed(0, 404), ON)] {
+    for (attempt, once) in
+        [(reset, AGAIN), (failed(0, 529), AGAIN), (failed(0, 409), AGAIN), (failed(0, 404), ON)]
+    {
         assert_eq!(retries(all, &[attempt]), once, "{attempt:?}");
         assert_eq!(retries(all, &[attempt; 2]), ON, "{attempt:?}");
     }
@@ -70,7 +72,8 @@ fn a_groups_own_policy_takes_the_place_of_the_other_whole() {
                   "model_group_retry_policy": {"a": {"RateLimitError": 0}}"#;
     assert_eq!(retries(both, &[failed(0, 429)]), ON);
     assert_eq!(retries(both, &[failed(0, 408); 2]), ON, "`num_retries`, not the other policy");
-    let of_another = r#""retry_policy": {"RateLimitError": 5}, "model_group_retry_policy": {"b": {"RateLimitError": 0}}"#;
+    let of_another =
+        r#""retry_policy": {"RateLimitError": 5}, "model_group_retry_policy": {"b": {"RateLimitError": 0}}"#;
     assert_eq!(retries(of_another, &[failed(0, 429); 2]), AGAIN);
 }
 
@@ -113,7 +116,8 @@ fn cools(router: &str, own: &str, attempt: Attempt, recent: u32) -> bool {
 
 #[test]
 fn failures_are_allowed_by_their_kind() {
-    let policy = r#""allowed_fails_policy": {"RateLimitError": 5, "TimeoutError": 0, "InternalServerError": 1}"#;
+    let policy =
+        r#""allowed_fails_policy": {"RateLimitError": 5, "TimeoutError": 0, "InternalServerError": 1}"#;
     for (own, attempt, allowed) in [
         ("", failed(0, 429), 5),
         ("", failed(0, 408), 0),

@@ -63,8 +63,7 @@ async fn lane(load: Arc<Load>, mut send: SendRequest<Full<Bytes>>, mut rng: Rng,
         if load.stopping() || send.is_closed() {
             return;
         }
-        let job = Job::any(&mut rng);
-        let _seat = if job.is_heavy() { load.heavy.acquire().await.ok() } else { None };
+        let (job, _seat) = load.job(&mut rng);
         let asked = timeout(HANG, ask(&load, &mut send, &job, rng.chance(20), &mut rng)).await;
         let result = asked.unwrap_or_else(|_| Err("it hangs".into()));
         if let Err(why) = result

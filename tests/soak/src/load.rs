@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidegate_sim::Scenario;
 use tidegate_tests::client::chat;
 use tidegate_tests::{Conn, End};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -25,6 +25,9 @@ const HEAVY: usize = 3;
 
 /// Clients of the groups that only they use.
 const CANARIES: usize = 6;
+
+/// How long a kept connection may lie idle; the proxy closes it after 30 s.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// The longest pause between two requests of a client.
 const PAUSE: Duration = Duration::from_millis(600);
@@ -69,6 +72,18 @@ impl Load {
         *self.stop.borrow()
     }
 
+    /// One of the mix, with its seat where it is heavy; with a healthy one in its place where there is no seat.
+    pub(crate) fn job(&self, rng: &mut Rng) -> (Job, Option<SemaphorePermit<'_>>) {
+        let job = Job::any(rng);
+        if !job.is_heavy() {
+            return (job, None);
+        }
+        match self.heavy.try_acquire() {
+            Ok(seat) => (job, Some(seat)),
+            Err(_) => (Job::stream_of("healthy", rng), None),
+        }
+    }
+
     /// Waits for `pause`, or for the end of the load.
     pub(crate) async fn rest(&self, pause: Duration) {
         let mut stop = self.stop.subscribe();
@@ -86,6 +101,7 @@ async fn client(load: Arc<Load>, number: usize, mut rng: Rng) {
     load.rest(rng.pause(PAUSE)).await;
     let mut kept = asked(&load, None, &job).await;
     while !load.stopping() {
+        let before = Instant::now();
         if rng.chance(20) {
             let misdeed = Misdeed::any(&mut rng);
             Tally::add(&load.tally.misdeeds);
@@ -93,17 +109,18 @@ async fn client(load: Arc<Load>, number: usize, mut rng: Rng) {
                 load.tally.broken(format!("{misdeed:?}: {why}"));
             }
         } else {
-            let job = Job::any(&mut rng);
-            kept = asked(&load, kept, &job).await;
-            if rng.chance(10) {
-                kept = None;
-            }
+            let (job, _seat) = load.job(&mut rng);
+            kept = ask(&load, kept, &job).await;
         }
         load.rest(rng.pause(PAUSE)).await;
+        // A connection that was idle for long may just be being closed by the other side.
+        if rng.chance(10) || before.elapsed() > IDLE {
+            kept = None;
+        }
     }
 }
 
-/// Waits for a seat where the scenario is heavy, and asks.
+/// Asks, and waits for a seat before where the scenario is heavy.
 async fn asked(load: &Load, kept: Option<Conn>, job: &Job) -> Option<Conn> {
     let _seat = if job.is_heavy() { load.heavy.acquire().await.ok() } else { None };
     ask(load, kept, job).await

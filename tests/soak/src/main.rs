@@ -154,12 +154,17 @@ async fn first_look(world: &World) -> Snapshot {
         conn.send(&chat(&model, "fast", true)).await.expect("the proxy takes a request");
         assert_eq!(conn.answer(HANG).await.status, 200, "{model} does not answer");
     }
+    // What a blocking thread does for them, such as fetching a token, is a task while it lasts.
     let (mut look, until) = (world.look().await, Instant::now() + PATIENCE);
-    while (look.proxy.clients > 0.0 || look.proxy.active > 0.0) && Instant::now() < until {
-        sleep(SAMPLE).await;
-        look = world.look().await;
+    loop {
+        sleep(SAMPLE * 2).await;
+        let again = world.look().await;
+        let settled = again.proxy.clients == 0.0 && again.proxy.tasks == look.proxy.tasks;
+        look = again;
+        if settled || Instant::now() > until {
+            return look;
+        }
     }
-    look
 }
 
 /// A stream that nobody ends.

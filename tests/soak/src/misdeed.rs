@@ -70,12 +70,7 @@ impl Misdeed {
     /// The proxy answered what it must not.
     pub(crate) async fn commit(self, load: &Load, rng: &mut Rng) -> Result<(), String> {
         let mut conn = Conn::open(load.proxy).await.map_err(|error| format!("no connection: {error}"))?;
-        let job = Job::any(rng);
-        let _seat = if job.is_heavy() || matches!(self, Self::StopReading) {
-            load.heavy.acquire().await.ok()
-        } else {
-            None
-        };
+        let (job, _seat) = load.job(rng);
         let request = chat(&job.model, job.scenario.name, job.stream);
         let head = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0) + 4;
         let sent = || Tally::add(&load.tally.sent);

@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
+use tidegate_watchdog::Report;
 
 use crate::gateway::Gateway;
 use crate::metrics::{Amplification, LoopKind};
@@ -117,6 +118,9 @@ fn refresh(gateway: &Gateway) {
         let calls = i64::from(deployment.health.inflight());
         gateway.metrics.in_flight.with_label_values(&[&*deployment.name]).set(calls);
     }
+    for (group, budget) in &gateway.routes.load().budgets {
+        gateway.metrics.budget_tokens.with_label_values(&[group]).set(budget.tokens().floor());
+    }
     let (http1, http2) = gateway.upstream.pooled();
     let set = |gauge: &IntGauge, count: usize| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     set(&gateway.metrics.pooled, http1 + http2);
@@ -135,6 +139,8 @@ async fn sample(gateway: &Gateway) {
         gateway.metrics.amplification.set(ratio);
         if passed {
             gateway.metrics.looped(LoopKind::Amplification);
+            let sentence = format!("over the last 60 s there were {ratio:.1} upstream calls for each request");
+            gateway.watchdog.report(Report::new(LoopKind::Amplification.incident(), sentence));
         }
         gateway.upstream.reap();
     }

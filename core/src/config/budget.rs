@@ -115,7 +115,7 @@ impl Config {
     }
 
     /// One call and its retries, for each `order` that the group's deployments have.
-    fn attempts_within(&self, name: &str, group: &Group, options: Option<&Options>) -> u32 {
+    pub(super) fn attempts_within(&self, name: &str, group: &Group, options: Option<&Options>) -> u32 {
         let orders: BTreeSet<_> = self.deployments_of(group).map(Deployment::rank).collect();
         let of = |order| {
             let deployments = self.deployments_of(group).filter(move |deployment| deployment.rank() == order);

@@ -92,6 +92,12 @@ impl Config {
         written.over(clocks)
     }
 
+    /// Silence in a group's stream after which the client gets a comment; zero: none.
+    pub fn keep_alive_for(&self, group: &str) -> Duration {
+        let own = self.tidegate.groups.get(group).and_then(|overrides| overrides.keep_alive);
+        own.unwrap_or(self.tidegate.keep_alive)
+    }
+
     fn written_for(&self, group: &str) -> WrittenClocks {
         let general = self.tidegate.written_clocks;
         self.tidegate.groups.get(group).map_or(general, |overrides| overrides.clocks.or(general))

@@ -15,6 +15,7 @@ mod model;
 mod node;
 mod policy;
 mod read;
+mod retry_budget;
 mod scalar;
 mod secret;
 mod source;
@@ -32,6 +33,7 @@ pub use clocks::{Clocks, WrittenClocks};
 pub use diagnose::{Notice, Report, Severity};
 pub use env::{Env, ProcessEnv};
 pub use model::{ByError, Config, Deployment, General, Group, Router};
+pub use retry_budget::{RetryBudget, WrittenRetryBudget};
 pub use source::{Place, Source};
 pub use tidegate::{
     GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,

@@ -1,6 +1,8 @@
 //! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
 
 mod attempt;
+mod budget;
+mod loops;
 mod options;
 pub mod outlet;
 mod policy;
@@ -22,13 +24,14 @@ use tokio::time::Instant;
 use crate::dialects::Request;
 use crate::failure::{Clock, Failure};
 use crate::gateway::Gateway;
-use crate::metrics::{Ending, LoopKind};
+use crate::metrics::Ending;
 use crate::routing::{Deployment, Group, Routes, group::seed, health::InFlight};
 
 pub use reply::{Body, error};
 pub use stream::Streaming;
 
 use attempt::{OpenStream, Opened};
+use budget::Spending;
 use policy::Record;
 
 /// What the listener knows of the client.
@@ -36,6 +39,8 @@ use policy::Record;
 pub struct Caller {
     /// Its key, or its address where none is asked for: only to see a client that does not wait.
     pub identity: Vec<u8>,
+    /// Whether its SDK sends this request again, where it says.
+    pub resent: Option<bool>,
     /// What the request asked to go wrong.
     #[cfg(feature = "fault-hooks")]
     pub fault: crate::fault::Fault,
@@ -55,6 +60,7 @@ pub struct Exchange {
     history: Vec<Record>,
     running: Option<Running>,
     visited: Vec<u16>,
+    spending: Spending,
     seed: u64,
     bytes_to_client: u64,
     finished: bool,
@@ -95,6 +101,7 @@ impl Exchange {
             history: Vec::new(),
             running: None,
             visited: Vec::new(),
+            spending: Spending::default(),
             seed: seed(),
             bytes_to_client: 0,
             finished: false,
@@ -109,9 +116,7 @@ impl Exchange {
 
     /// Runs it until its first content, its whole answer or its error. What remains of a stream is in the body.
     pub async fn run(mut self) -> Response<Body> {
-        if self.gateway.clients.came(&self.caller.identity, &self.group.name) {
-            self.gateway.metrics.looped(LoopKind::Client);
-        }
+        self.loop_of_client();
         let (probe, gateway) = (self.probe.clone(), self.gateway.clone());
         let outcome = {
             let mut drive = pin!(self.drive());
@@ -175,7 +180,7 @@ impl Exchange {
         let number = self.group.numbers[usize::from(target)];
         if self.visited.last() != Some(&number) {
             if self.visited.contains(&number) {
-                self.gateway.metrics.looped(LoopKind::Chain);
+                self.loop_of_chain(target);
             }
             if !self.visited.is_empty() {
                 let to = &self.deployment(target).group;
@@ -183,6 +188,7 @@ impl Exchange {
             }
             self.visited.push(number);
         }
+        self.arrive(target);
         let in_flight = self.deployment(target).health.enter();
         self.running = Some(Running { target, started: Instant::now(), _in_flight: in_flight });
         self.gateway.counts.attempt();
@@ -254,10 +260,7 @@ impl Exchange {
         if self.engine.attempts_left() == 0 && self.history.len() > 1 {
             self.gateway.watchdog.count(Rule::Attempts);
         }
-        let in_a_row = self.history.iter().rev().take_while(|record| record.failure.status == 429).count();
-        if in_a_row == 3 && self.bytes_to_client == 0 {
-            metrics.looped(LoopKind::Request);
-        }
+        self.loop_of_request();
     }
 
     /// No further attempt can be made: what one would need is given back, and with it the client connection's buffer.

@@ -49,6 +49,7 @@ impl Exchange {
     /// Asks about the last failure. A policy that fails gives the error to the client.
     pub(super) fn ask(&mut self) -> Command {
         self.probe.phase(Phase::Deciding);
+        let retry_tokens = self.tokens();
         let targets: Vec<Target<'_>> = self
             .group
             .targets
@@ -80,7 +81,7 @@ impl Exchange {
             deadline_ms: millis(self.total),
             seed: self.seed.wrapping_add(self.history.len() as u64),
             attempts_left: self.engine.attempts_left(),
-            retry_tokens: u32::MAX,
+            retry_tokens,
             group: &self.group.known_as[0],
             options: options.as_bytes(),
             attempts: &attempts,
@@ -102,7 +103,9 @@ impl Exchange {
                 None
             }
         };
-        self.engine.step(Event::Decided { answer, now_ms })
+        let answer = answer.map(|answer| self.afford(answer));
+        let command = self.engine.step(Event::Decided { answer, now_ms });
+        self.settle(command)
     }
 
     fn cool(&self, time: Duration) {

@@ -65,14 +65,23 @@ pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(delay) = failure.retry_after {
+    if let Some(delay) = failure.retry_after.or(is_busy(failure.status).then_some(AT_LEAST)) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds(delay)));
     }
     response
 }
 
+/// What a client is told at least: an SDK takes 0 for "not said".
+const AT_LEAST: Duration = Duration::from_secs(1);
+
+/// The statuses that say "later", and so have to say when.
+fn is_busy(status: u16) -> bool {
+    matches!(status, 429 | 503)
+}
+
 /// Retry-After is in whole seconds: rounded up, never sooner than asked.
 fn seconds(delay: Duration) -> u64 {
+    let delay = delay.max(AT_LEAST);
     delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
 }
 
@@ -95,18 +104,26 @@ impl Exchange {
                 response
             }
             Outcome::Failed(mut failure) => {
-                if matches!(failure.status, 429 | 503) {
-                    let wait =
-                        failure.retry_after.or(self.group.cooldown()).unwrap_or(Duration::from_secs(1));
+                if is_busy(failure.status) {
+                    let wait = failure.retry_after.max(self.group.cooldown()).unwrap_or(AT_LEAST);
                     failure.retry_after = Some(wait);
-                    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                     if failure.status == 429 {
-                        self.gateway.clients.told(&self.caller.identity, &self.group.name, wait_ms);
+                        let told_ms = seconds(wait).saturating_mul(1000);
+                        self.gateway.clients.told(&self.caller.identity, &self.group.name, told_ms);
                     }
                 }
                 self.finish(failure.status, Ending::Error);
-                error(self.request.dialect, &failure)
+                let mut response = error(self.request.dialect, &failure);
+                if self.is_spent(&failure) {
+                    response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+                }
+                response
             }
         }
+    }
+
+    /// Whether a client's own retries would only multiply what was tried here, or cannot help. The official SDKs obey.
+    fn is_spent(&self, failure: &Failure) -> bool {
+        self.engine.attempts() > 1 || self.spending.starved || failure.quota
     }
 }

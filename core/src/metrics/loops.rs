@@ -39,31 +39,61 @@ impl LoopKind {
 #[derive(Debug, Default)]
 pub struct ClientLoops {
     hasher: RandomState,
-    until: Mutex<HashMap<u64, u64>>,
+    told: Mutex<HashMap<u64, Told>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    until_ms: u64,
+    returns: u32,
+}
+
+/// A client that did not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// Which, by a number that means nothing outside this process.
+    pub client: u64,
+    /// How often in a row it has come too soon, this time included.
+    pub returns: u32,
+    /// What is left of its wait.
+    pub left_ms: u64,
 }
 
 /// Clients remembered at once; past it the ones whose time is over go, and then new ones are not remembered.
 const CLIENTS: usize = 10_000;
 
 impl ClientLoops {
-    /// `client` asked for `group`: true when it had been told to wait longer.
-    pub fn came(&self, client: &[u8], group: &str) -> bool {
-        let until = self.until.lock();
-        if until.is_empty() {
-            return false;
+    /// `client` asked for `group`: something where it had been told to wait longer. `resent`: what its SDK says of the
+    /// request (`x-stainless-retry-count`): a first try is no return, since several users may share a key.
+    pub fn came(&self, client: &[u8], group: &str, resent: Option<bool>) -> Option<Early> {
+        let mut told = self.told.lock();
+        if told.is_empty() || resent == Some(false) {
+            return None;
         }
-        until.get(&self.hasher.hash_one((client, group))).is_some_and(|until| now_ms() < *until)
+        let client = self.hasher.hash_one((client, group));
+        let now = now_ms();
+        let entry = told.get_mut(&client)?;
+        if entry.until_ms <= now {
+            told.remove(&client);
+            return None;
+        }
+        entry.returns = entry.returns.saturating_add(1);
+        Some(Early { client, returns: entry.returns, left_ms: entry.until_ms - now })
     }
 
     /// `client` was told to wait so long.
     pub fn told(&self, client: &[u8], group: &str, wait_ms: u64) {
         let now = now_ms();
-        let mut until = self.until.lock();
-        if until.len() >= CLIENTS {
-            until.retain(|_, until| *until > now);
+        let until_ms = now.saturating_add(wait_ms);
+        let mut told = self.told.lock();
+        if told.len() >= CLIENTS {
+            told.retain(|_, told| told.until_ms > now);
         }
-        if until.len() < CLIENTS {
-            until.insert(self.hasher.hash_one((client, group)), now.saturating_add(wait_ms));
+        let client = self.hasher.hash_one((client, group));
+        if let Some(entry) = told.get_mut(&client) {
+            entry.until_ms = until_ms;
+        } else if told.len() < CLIENTS {
+            told.insert(client, Told { until_ms, returns: 0 });
         }
     }
 }
@@ -77,6 +107,9 @@ pub struct Amplification {
 
 /// Fewer requests than this say nothing.
 const MIN_REQUESTS: u64 = 5;
+/// The ratio that is a loop, and the one below which the next is told again.
+const LOOP: f64 = 2.0;
+const CALM: f64 = 1.5;
 
 impl Amplification {
     /// Takes the two counters as they are now; gives the ratio, and whether it has just passed 2.
@@ -91,9 +124,10 @@ impl Amplification {
         let (requests, attempts) =
             (requests - first_requests.min(requests), attempts - first_attempts.min(attempts));
         let ratio = if requests == 0 { 0.0 } else { attempts as f64 / requests as f64 };
-        let above = requests >= MIN_REQUESTS && ratio > 2.0;
+        let above = requests >= MIN_REQUESTS && ratio > LOOP;
         let passed = above && !self.above;
-        self.above = above;
+        // One that stays near the limit is told once.
+        self.above = above || (self.above && ratio > CALM);
         (ratio, passed)
     }
 }
@@ -105,13 +139,21 @@ mod tests {
     #[test]
     fn a_client_that_does_not_wait_is_seen() {
         let loops = ClientLoops::default();
-        assert!(!loops.came(b"key", "gpt"));
+        let returns = |client: &[u8], group: &str, resent| {
+            loops.came(client, group, resent).map_or(0, |early| early.returns)
+        };
+        assert_eq!(returns(b"key", "gpt", None), 0);
         loops.told(b"key", "gpt", 60_000);
-        assert!(loops.came(b"key", "gpt"));
-        assert!(!loops.came(b"key", "other"));
-        assert!(!loops.came(b"another", "gpt"));
+        assert_eq!(returns(b"key", "gpt", None), 1);
+        assert_eq!(returns(b"key", "other", None), 0);
+        assert_eq!(returns(b"another", "gpt", None), 0);
+        assert_eq!(returns(b"key", "gpt", Some(false)), 0, "its SDK says that it is another request");
+        loops.told(b"key", "gpt", 60_000);
+        assert_eq!(returns(b"key", "gpt", Some(true)), 2, "being refused again does not begin anew");
         loops.told(b"key", "gpt", 0);
-        assert!(!loops.came(b"key", "gpt"));
+        assert_eq!(returns(b"key", "gpt", Some(true)), 0, "it has waited");
+        loops.told(b"key", "gpt", 60_000);
+        assert_eq!(returns(b"key", "gpt", None), 1, "having waited, it begins anew");
     }
 
     #[test]
@@ -121,6 +163,8 @@ mod tests {
         assert_eq!(seen.sample(4, 12), (3.0, false), "too few to say");
         assert_eq!(seen.sample(10, 30), (3.0, true));
         assert_eq!(seen.sample(20, 60), (3.0, false));
+        assert!(!seen.sample(40, 76).1);
+        assert!(!seen.sample(40, 84).1, "it has not been calm");
         assert!(!seen.sample(60, 62).1);
         assert_eq!(seen.sample(70, 210), (3.0, true));
     }

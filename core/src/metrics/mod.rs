@@ -8,7 +8,7 @@ mod watch;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
 
@@ -126,6 +126,10 @@ metrics! {
     upstream_429: IntCounterVec = counter("tidegate_upstream_429_total", "Upstream 429 answers, by deployment and phase: start, or mid_stream.", &["deployment", "phase"]);
     /// See `LoopKind`.
     loops: IntCounterVec = counter("tidegate_429_loops_total", "429 loops detected, by kind: request, client, amplification, chain.", &["kind"]);
+    /// Retries that a group's budget did not allow.
+    budget_exhausted: IntCounterVec = counter("tidegate_retry_budget_exhausted_total", "Requests that could not be tried again because the retry budget of the group was used up.", &["group"]);
+    /// See `routing::Budget`.
+    budget_tokens: GaugeVec = GaugeVec::new(Opts::new("tidegate_retry_budget_tokens", "Retries that the budget of the group allows now."), &["group"]);
     /// Attempts that left their group.
     fallbacks: IntCounterVec = counter("tidegate_fallbacks_total", "Attempts that left the requested model group, by that group and the one they went to.", &["group", "to"]);
     /// Cooldowns ordered.

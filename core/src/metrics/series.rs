@@ -32,6 +32,8 @@ impl Metrics {
         for status in ["200", "429", "500", "502", "503", "504"] {
             self.requests.with_label_values(&[group, status]);
         }
+        self.budget_exhausted.with_label_values(&[group]);
+        self.budget_tokens.with_label_values(&[group]);
         GroupSeries {
             ok: self.requests.with_label_values(&[group, "200"]),
             complete: self.endings.with_label_values(&[Ending::Complete.as_str()]),

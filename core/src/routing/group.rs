@@ -1,11 +1,13 @@
 //! A model group as a request sees it: every deployment that it could come to, its own first.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_engine::Limits;
 
+use super::budget::Budget;
 use super::deployment::Deployment;
 use super::model_name::ModelName;
 use crate::config::{Clocks, Config};
@@ -29,6 +31,8 @@ pub struct Group {
     pub general: u16,
     /// What the provider of each target is asked for.
     pub models: Vec<ModelName>,
+    /// The retry budget of each group, by its number.
+    pub budgets: Vec<Arc<Budget>>,
     /// Attempts that one request may make in all.
     pub attempts: u32,
     /// Of them, how many may leave their group.
@@ -44,6 +48,7 @@ impl Group {
         config: &Config,
         name: &str,
         deployments: &[Arc<Deployment>],
+        budgets: &HashMap<String, Arc<Budget>>,
         metrics: &Metrics,
         options: Option<&Options>,
     ) -> Self {
@@ -65,6 +70,7 @@ impl Group {
             name: label(name).into(),
             known_as: reach.groups.iter().map(|name| (*name).into()).collect(),
             targets,
+            budgets: reach.groups.iter().map(|name| budgets.get(label(*name)).cloned().unwrap_or_default()).collect(),
             numbers: numbers.into(),
             models,
             general: u16::try_from(reach.general).unwrap_or(u16::MAX),

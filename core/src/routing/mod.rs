@@ -1,6 +1,7 @@
 //! From a model's name to the deployments that can answer it. A reload makes new [`Routes`] and swaps them in whole.
 
 mod any;
+pub mod budget;
 pub mod deployment;
 pub mod group;
 pub mod health;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use tidegate_host::PolicyInstance;
 
+pub use budget::Budget;
 pub use deployment::{Deployment, Times};
 pub use group::Group;
 pub use health::Health;
@@ -39,6 +41,8 @@ pub struct Routes {
     claimed: Vec<(String, String)>,
     /// The deployments, in the order of the configuration.
     pub deployments: Vec<Arc<Deployment>>,
+    /// The retry budgets, by group.
+    pub budgets: HashMap<String, Arc<Budget>>,
     /// What was left out and why: a sentence each.
     pub skipped: Vec<String>,
 }
@@ -79,18 +83,22 @@ impl Routes {
         if deployments.is_empty() && !config.deployments.is_empty() {
             return Err(format!("no deployment can be used:\n  {}", skipped.join("\n  ")));
         }
+        let budgets = budgets(&config, before);
         let groups = config
             .groups
             .iter()
             .map(|group| group.name.as_str())
             .chain(config.named_models())
-            .map(|name| (name.to_owned(), Arc::new(Group::build(&config, name, &deployments, metrics, None))))
+            .map(|name| {
+                let group = Group::build(&config, name, &deployments, &budgets, metrics, None);
+                (name.to_owned(), Arc::new(group))
+            })
             .collect();
         let claims = plugins.offers().flat_map(|(_, offer)| {
             offer.models.iter().map(|pattern| (pattern.clone(), offer.prefix.clone()))
         });
         let claimed = claims.collect();
-        Ok(Self { config, policy, groups, claimed, deployments, skipped })
+        Ok(Self { config, policy, groups, claimed, deployments, budgets, skipped })
     }
 
     /// The group that a client's model name means.
@@ -128,8 +136,9 @@ impl Routes {
         match options.filter(|options| options.reroutes()) {
             None => group.clone(),
             Some(options) => {
+                let (name, deployments) = (&group.known_as[0], &self.deployments);
                 let view =
-                    Group::build(&self.config, &group.known_as[0], &self.deployments, metrics, Some(options));
+                    Group::build(&self.config, name, deployments, &self.budgets, metrics, Some(options));
                 Arc::new(view)
             }
         }
@@ -142,6 +151,16 @@ impl Routes {
             |name: &&String| self.groups.get(self.config.resolved(name)).is_some_and(|group| group.serves());
         self.config.groups.iter().map(|group| &group.name).chain(aliases).filter(served).map(String::as_str)
     }
+}
+
+/// The budget of each group: the one before, if nothing about it changes.
+fn budgets(config: &Config, before: Option<&Routes>) -> HashMap<String, Arc<Budget>> {
+    let make = |name: &String| {
+        let (settings, floor) = (config.retry_budget_for(name), config.retry_floor(name));
+        let kept = before.and_then(|routes| routes.budgets.get(name)).filter(|old| old.is(settings, floor));
+        kept.cloned().unwrap_or_else(|| Arc::new(Budget::new(settings, floor)))
+    };
+    config.groups.iter().map(|group| (group.name.clone(), make(&group.name))).collect()
 }
 
 /// A short name for each: its own id where the configuration gives one, else its model; numbered where two would be alike.

@@ -86,6 +86,7 @@ async fn begin(
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
     let identity = auth::check(&routes.config.general, request.headers())?;
+    let resent = resent(request.headers());
     #[cfg(feature = "fault-hooks")]
     let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
@@ -97,13 +98,21 @@ async fn begin(
         Failure::refusal(404, format!("there is no model \"{}\"; there are: {names}", request.model))
     })?;
     let group = routes.view(&group, request.options.as_deref(), &gateway.metrics);
-    let identity = identity.unwrap_or_else(|| peer.addr.ip().to_string().into_bytes());
+    // Both, because many clients may share a key, and many an address.
+    let mut identity = identity.unwrap_or_default();
+    identity.extend_from_slice(peer.addr.ip().to_string().as_bytes());
     let caller = Caller {
         identity,
+        resent,
         #[cfg(feature = "fault-hooks")]
         fault,
     };
     let labels = Labels { group: group.name.clone(), ..Labels::default() };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
     Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe))
+}
+
+/// What the official SDKs say of a request: the number of tries before it.
+fn resent(headers: &http::HeaderMap) -> Option<bool> {
+    headers.get("x-stainless-retry-count").map(|count| count != "0")
 }

@@ -3,6 +3,7 @@
 mod carets;
 
 mod garbled;
+mod limits;
 mod policies;
 mod semantics;
 mod wildcards;

@@ -6,9 +6,10 @@ use std::path::Path;
 use tidegate::config::{self, Config, Severity, Tidegate};
 
 const README: &str = include_str!("../../../README.md");
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("README.md", README),
     ("docs/litellm-compat.md", include_str!("../../../docs/litellm-compat.md")),
+    ("docs/rate-limits.md", include_str!("../../../docs/rate-limits.md")),
     ("docs/write-a-provider.md", include_str!("../../../docs/write-a-provider.md")),
 ];
 
@@ -42,6 +43,7 @@ fn in_force(section: &Tidegate) -> String {
         "{:?}",
         (
             (section.listen, section.admin, section.clocks, section.mid_stream, section.limits),
+            (section.keep_alive, section.retry_budget),
             (&section.plugins, section.watchdog, &section.guard, section.groups.len()),
         )
     )
@@ -50,7 +52,7 @@ fn in_force(section: &Tidegate) -> String {
 #[test]
 fn the_readmes_defaults_are_the_defaults() {
     let block = blocks(README).find(|block| block.starts_with("tidegate:")).unwrap();
-    for section in ["listen", "admin", "clocks", "mid_stream", "limits", "plugins", "watchdog"] {
+    for section in ["listen", "admin", "clocks", "mid_stream", "keep_alive", "retry_budget", "limits", "plugins", "watchdog"] {
         assert!(block.contains(&format!("\n  {section}:")), "{section} is not shown");
     }
     assert_eq!(in_force(&load("README.md", block).tidegate), in_force(&Tidegate::default()));

@@ -5,6 +5,7 @@
 mod bytes;
 mod clients;
 mod founding;
+mod limits;
 mod operations;
 mod plugins;
 mod routing;

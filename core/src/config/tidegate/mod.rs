@@ -12,6 +12,7 @@ use super::clocks::{Clocks, WrittenClocks};
 use super::diagnose::Sink;
 use super::env::{self, Env};
 use super::node::Node;
+use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
 use strict::strict;
 
@@ -28,6 +29,10 @@ pub struct Tidegate {
     pub written_clocks: WrittenClocks,
     /// What happens to a stream whose upstream fails after content was sent.
     pub mid_stream: MidStream,
+    /// Silence after which a stream that goes well gets a comment; zero: none.
+    pub keep_alive: Duration,
+    /// Retries that a group may add to its requests.
+    pub retry_budget: RetryBudget,
     /// Bounds on what a client or an upstream may send.
     pub limits: Limits,
     /// Which plugins are loaded, and how.
@@ -47,6 +52,10 @@ pub struct GroupOverrides {
     pub clocks: WrittenClocks,
     /// Its own rule for a failure in mid-stream.
     pub mid_stream: Option<MidStream>,
+    /// Its own [`Tidegate::keep_alive`].
+    pub keep_alive: Option<Duration>,
+    /// What it names of its retry budget.
+    pub retry_budget: WrittenRetryBudget,
 }
 
 /// What happens to a stream whose upstream fails after content was sent.
@@ -148,6 +157,8 @@ impl Default for Tidegate {
             clocks: Clocks::default(),
             written_clocks: WrittenClocks::default(),
             mid_stream: MidStream::default(),
+            keep_alive: Duration::ZERO,
+            retry_budget: RetryBudget::default(),
             limits: Limits::default(),
             plugins: Plugins::default(),
             watchdog: Watchdog::default(),
@@ -175,6 +186,10 @@ pub(crate) fn read(
         "admin" => parts::address(sink, key, &entry.node, &mut section.admin),
         "clocks" => section.written_clocks = parts::clocks(sink, &entry.node),
         "mid_stream" => section.mid_stream = parts::mid_stream(sink, &entry.node).unwrap_or_default(),
+        "keep_alive" => section.keep_alive = parts::keep_alive(sink, &entry.node).unwrap_or_default(),
+        "retry_budget" => {
+            section.retry_budget = parts::retry_budget(sink, &entry.node).over(RetryBudget::default());
+        }
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
         "plugins" => section.plugins = parts::plugins(sink, &entry.node),
         "watchdog" => section.watchdog = parts::watchdog(sink, &entry.node),
@@ -192,7 +207,7 @@ pub(crate) fn read(
 }
 
 const KEYS: &[&str] =
-    &["listen", "admin", "clocks", "mid_stream", "limits", "plugins", "watchdog", "guard", "groups"];
+    &["listen", "admin", "clocks", "mid_stream", "keep_alive", "retry_budget", "limits", "plugins", "watchdog", "guard", "groups"];
 
 fn guard(sink: &mut Sink, node: &Node) -> Vec<Guard> {
     let items = read::list(sink, "guard", node);
@@ -220,9 +235,11 @@ fn groups(sink: &mut Sink, node: &Node, names: &[String]) -> BTreeMap<String, Gr
             sink,
             &format!("tidegate.groups.{}", entry.key),
             &entry.node,
-            &["clocks", "mid_stream"],
+            &["clocks", "mid_stream", "keep_alive", "retry_budget"],
             |sink, key, entry| match key {
                 "clocks" => overrides.clocks = parts::clocks(sink, &entry.node),
+                "keep_alive" => overrides.keep_alive = parts::keep_alive(sink, &entry.node),
+                "retry_budget" => overrides.retry_budget = parts::retry_budget(sink, &entry.node),
                 _ => overrides.mid_stream = parts::mid_stream(sink, &entry.node),
             },
         );

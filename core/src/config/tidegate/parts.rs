@@ -10,6 +10,7 @@ use super::{Isolation, Limits, MidStream, PluginUse, Plugins, Watchdog, Watchdog
 use crate::config::clocks::WrittenClocks;
 use crate::config::diagnose::Sink;
 use crate::config::node::Node;
+use crate::config::retry_budget::WrittenRetryBudget;
 use crate::config::{read, units};
 
 pub(super) fn address(sink: &mut Sink, name: &str, node: &Node, slot: &mut SocketAddr) {
@@ -48,6 +49,32 @@ pub(super) fn mid_stream(sink: &mut Sink, node: &Node) -> Option<MidStream> {
         );
     }
     value
+}
+
+/// 0 switches it off.
+pub(super) fn keep_alive(sink: &mut Sink, node: &Node) -> Option<Duration> {
+    const LEAST: Duration = Duration::from_millis(100);
+    let value = duration(sink, "keep_alive", node)?;
+    if !value.is_zero() && value < LEAST {
+        sink.error(&node.place, "`keep_alive` must be 0s, which is off, or at least 100ms");
+    }
+    Some(value)
+}
+
+pub(super) fn retry_budget(sink: &mut Sink, node: &Node) -> WrittenRetryBudget {
+    const WINDOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+    let mut budget = WrittenRetryBudget::default();
+    strict(sink, "retry_budget", node, &["ratio", "min_per_second", "window"], |sink, key, entry| match key {
+        "ratio" => budget.ratio = read::number(sink, key, &entry.node),
+        "min_per_second" => budget.min_per_second = read::number(sink, key, &entry.node),
+        _ => {
+            budget.window = duration(sink, key, &entry.node);
+            if budget.window.is_some_and(|window| !WINDOW.contains(&window)) {
+                sink.error(&entry.node.place, "`window` must be between 1s and 10m");
+            }
+        }
+    });
+    budget
 }
 
 pub(super) fn limits(sink: &mut Sink, node: &Node, limits: &mut Limits) {

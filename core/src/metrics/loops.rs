@@ -115,6 +115,10 @@ impl Amplification {
     /// Takes the two counters as they are now; gives the ratio, and whether it has just passed 2.
     pub fn sample(&mut self, requests: u64, attempts: u64) -> (f64, bool) {
         let now = now_ms();
+        if self.samples.is_empty() {
+            // The counters began at 0; what came before the first sample counts.
+            self.samples.push_back((now, 0, 0));
+        }
         self.samples.push_back((now, requests, attempts));
         while self.samples.front().is_some_and(|(at, ..)| now.saturating_sub(*at) > 60_000) {
             self.samples.pop_front();
@@ -159,7 +163,7 @@ mod tests {
     #[test]
     fn amplification_is_told_once_when_it_begins() {
         let mut seen = Amplification::default();
-        assert_eq!(seen.sample(0, 0), (0.0, false));
+        assert_eq!(seen.sample(2, 6).0, 3.0, "what came before the first sample is not lost");
         assert_eq!(seen.sample(4, 12), (3.0, false), "too few to say");
         assert_eq!(seen.sample(10, 30), (3.0, true));
         assert_eq!(seen.sample(20, 60), (3.0, false));

@@ -139,7 +139,8 @@ async fn sample(gateway: &Gateway) {
         gateway.metrics.amplification.set(ratio);
         if passed {
             gateway.metrics.looped(LoopKind::Amplification);
-            let sentence = format!("over the last 60 s there were {ratio:.1} upstream calls for each request");
+            let sentence =
+                format!("over the last 60 s there were {ratio:.1} upstream calls for each request");
             gateway.watchdog.report(Report::new(LoopKind::Amplification.incident(), sentence));
         }
         gateway.upstream.reap();

@@ -16,7 +16,9 @@ impl Exchange {
     /// The client came: kind (b), where it had been told to wait longer.
     pub(super) fn loop_of_client(&self) {
         let caller = &self.caller;
-        let Some(seen) = self.gateway.clients.came(&caller.identity, &self.group.name, caller.resent) else { return };
+        let Some(seen) = self.gateway.clients.came(&caller.identity, &self.group.name, caller.resent) else {
+            return;
+        };
         self.gateway.metrics.looped(LoopKind::Client);
         if seen.returns == RETURNS {
             let sentence = format!(
@@ -34,7 +36,8 @@ impl Exchange {
 
     /// An attempt failed: kind (a), at the third 429 since the client was sent anything.
     pub(super) fn loop_of_request(&self) {
-        let silent = self.history.iter().rev().take_while(|record| record.bytes_to_client == self.bytes_to_client);
+        let silent =
+            self.history.iter().rev().take_while(|record| record.bytes_to_client == self.bytes_to_client);
         let refusals = silent.filter(|record| record.failure.status == 429).count();
         if refusals == REFUSALS && self.history.last().is_some_and(|last| last.failure.status == 429) {
             self.looped(LoopKind::Request, format!("one request was refused with 429 {REFUSALS} times"));
@@ -44,7 +47,10 @@ impl Exchange {
     /// An attempt begins in a group that the request had left: kind (d). Only a policy that is not ours does so.
     pub(super) fn loop_of_chain(&self, target: u16) {
         let to = &self.deployment(target).group;
-        self.looped(LoopKind::Chain, format!("a chain of fallbacks returned to the group \"{to}\", which it had left"));
+        self.looped(
+            LoopKind::Chain,
+            format!("a chain of fallbacks returned to the group \"{to}\", which it had left"),
+        );
     }
 
     fn looped(&self, kind: LoopKind, sentence: String) {

@@ -59,7 +59,9 @@ impl Budget {
     /// The retry that a token was taken for was not made.
     pub fn give_back(&self) {
         let mut slices = self.slices.lock();
-        if let Some(slice) = slices.iter_mut().filter(|slice| slice.retries > 0).max_by_key(|slice| slice.period) {
+        if let Some(slice) =
+            slices.iter_mut().filter(|slice| slice.retries > 0).max_by_key(|slice| slice.period)
+        {
             slice.retries -= 1;
         }
     }
@@ -126,9 +128,15 @@ mod tests {
 
     #[test]
     fn a_fifth_of_the_requests_and_the_floor() {
-        for (ratio, floor, requests, allowed) in
-            [(0.2, 0.0, 100, 20), (0.2, 0.0, 4, 0), (0.2, 0.0, 5, 1), (0.2, 10.0, 0, 10), (0.2, 10.0, 50, 20), (0.0, 0.0, 1000, 0), (1.0, 0.0, 7, 7)]
-        {
+        for (ratio, floor, requests, allowed) in [
+            (0.2, 0.0, 100, 20),
+            (0.2, 0.0, 4, 0),
+            (0.2, 0.0, 5, 1),
+            (0.2, 10.0, 0, 10),
+            (0.2, 10.0, 50, 20),
+            (0.0, 0.0, 1000, 0),
+            (1.0, 0.0, 7, 7),
+        ] {
             let budget = budget(ratio, floor);
             for _ in 0..requests {
                 budget.arrive_at(50_000);

@@ -70,7 +70,11 @@ impl Group {
             name: label(name).into(),
             known_as: reach.groups.iter().map(|name| (*name).into()).collect(),
             targets,
-            budgets: reach.groups.iter().map(|name| budgets.get(label(*name)).cloned().unwrap_or_default()).collect(),
+            budgets: reach
+                .groups
+                .iter()
+                .map(|name| budgets.get(label(*name)).cloned().unwrap_or_default())
+                .collect(),
             numbers: numbers.into(),
             models,
             general: u16::try_from(reach.general).unwrap_or(u16::MAX),

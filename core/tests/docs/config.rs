@@ -52,7 +52,17 @@ fn in_force(section: &Tidegate) -> String {
 #[test]
 fn the_readmes_defaults_are_the_defaults() {
     let block = blocks(README).find(|block| block.starts_with("tidegate:")).unwrap();
-    for section in ["listen", "admin", "clocks", "mid_stream", "keep_alive", "retry_budget", "limits", "plugins", "watchdog"] {
+    for section in [
+        "listen",
+        "admin",
+        "clocks",
+        "mid_stream",
+        "keep_alive",
+        "retry_budget",
+        "limits",
+        "plugins",
+        "watchdog",
+    ] {
         assert!(block.contains(&format!("\n  {section}:")), "{section} is not shown");
     }
     assert_eq!(in_force(&load("README.md", block).tidegate), in_force(&Tidegate::default()));

@@ -46,7 +46,8 @@ async fn a_storm_on_a_failing_upstream_is_a_fifth_larger_and_not_four_times() {
         let extra = sim.counts("http-500").started - REQUESTS;
         let metrics = proxy.metrics().await;
         let exhausted = metrics.sum("tidegate_retry_budget_exhausted_total", &[("group", "openai")]);
-        let silenced = answers.iter().filter(|answer| answer.header("x-should-retry") == Some("false")).count();
+        let silenced =
+            answers.iter().filter(|answer| answer.header("x-should-retry") == Some("false")).count();
         assert_eq!(silenced, REQUESTS as usize, "each was either retried or had no budget");
         if bounded {
             // The floor is what one request may use or 0.5 a second, whichever is more: 5 in a window of 10 s.
@@ -63,7 +64,8 @@ async fn a_storm_on_a_failing_upstream_is_a_fifth_larger_and_not_four_times() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lone_request_has_all_its_retries_and_a_budget_of_nothing_allows_none() {
-    let (sim, proxy) = world(|s| s.router("num_retries: 3").tidegate("retry_budget: {min_per_second: 0.1}")).await;
+    let (sim, proxy) =
+        world(|s| s.router("num_retries: 3").tidegate("retry_budget: {min_per_second: 0.1}")).await;
     assert_eq!(told(&proxy, "openai", "http-500", true).await.status, 500);
     assert_eq!(sim.counts("http-500").started, 4, "the floor is at least what one request may use");
 
@@ -80,7 +82,8 @@ async fn a_lone_request_has_all_its_retries_and_a_budget_of_nothing_allows_none(
 async fn a_group_s_own_budget_goes_before_and_a_fallback_takes_no_token() {
     let groups = "groups: {openai: {retry_budget: {ratio: 0, min_per_second: 0}}}";
     let (sim, proxy) =
-        world(|s| s.router("num_retries: 1").router("fallbacks: [{openai: [gemini]}]").tidegate(groups)).await;
+        world(|s| s.router("num_retries: 1").router("fallbacks: [{openai: [gemini]}]").tidegate(groups))
+            .await;
     for _ in 0..5 {
         // Every other request is refused, the first included: without a fallback none of these would be good.
         let saved = told(&proxy, "openai", "http-429-once", true).await;
@@ -97,7 +100,8 @@ async fn a_group_s_own_budget_goes_before_and_a_fallback_takes_no_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_are_told_when_and_whether_to_come_back() {
     let (_sim, proxy) = world(|s| s.router("num_retries: 1")).await;
-    for (scenario, status, retried) in [("http-429-bare", 429, true), ("http-400", 400, false), ("http-500", 500, true)]
+    for (scenario, status, retried) in
+        [("http-429-bare", 429, true), ("http-400", 400, false), ("http-500", 500, true)]
     {
         let refused = fetch(&proxy, "openai", scenario, true).await;
         assert_eq!(refused.status, status);
@@ -109,7 +113,11 @@ async fn clients_are_told_when_and_whether_to_come_back() {
         let refused = fetch(&proxy, model, "http-429-bare", true).await;
         assert_eq!((refused.header("x-should-retry"), refused.header("retry-after")), (None, Some("1")));
         let quota = fetch(&proxy, model, "http-429-quota", false).await;
-        assert_eq!((quota.status, quota.header("x-should-retry")), (429, Some("false")), "no retry helps: {model}");
+        assert_eq!(
+            (quota.status, quota.header("x-should-retry")),
+            (429, Some("false")),
+            "no retry helps: {model}"
+        );
         assert!(quota.header("retry-after").is_some());
     }
     let busy = fetch(&proxy, "openai", "http-503", true).await;
@@ -125,7 +133,11 @@ async fn a_quota_that_is_used_up_rests_for_long_and_others_do_not() {
         let wait: u64 = resting.retry_after.as_deref().and_then(|wait| wait.parse().ok()).unwrap();
         assert!(resting.status == 429 && (500..=600).contains(&wait), "{model}: {wait}");
     }
-    assert_eq!((sim.counts("http-429-quota").started, sim.counts("fast").started), (2, 0), "never tried again");
+    assert_eq!(
+        (sim.counts("http-429-quota").started, sim.counts("fast").started),
+        (2, 0),
+        "never tried again"
+    );
     assert_eq!(told(&proxy, "vertex", "fast", true).await.text, healthy_text());
 }
 
@@ -133,10 +145,25 @@ async fn a_quota_that_is_used_up_rests_for_long_and_others_do_not() {
 async fn every_wait_in_a_body_reaches_the_client() {
     let (sim, proxy) = world(|s| s).await;
     for (model, body, header, wait) in [
-        ("openai", r#"{"error":{"message":"Please try again in 1m2.5s.","code":"rate_limit_exceeded"}}"#, None, "63"),
+        (
+            "openai",
+            r#"{"error":{"message":"Please try again in 1m2.5s.","code":"rate_limit_exceeded"}}"#,
+            None,
+            "63",
+        ),
         ("openai", r#"{"error":{"message":"m","retry_after":12.2}}"#, None, "13"),
-        ("openai", r#"{"error":{"message":"m"}}"#, Some(("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "1m30s")), "90"),
-        ("gemini", r#"{"error":{"code":429,"message":"Please retry in 9.1s.","status":"RESOURCE_EXHAUSTED"}}"#, None, "10"),
+        (
+            "openai",
+            r#"{"error":{"message":"m"}}"#,
+            Some(("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "1m30s")),
+            "90",
+        ),
+        (
+            "gemini",
+            r#"{"error":{"code":429,"message":"Please retry in 9.1s.","status":"RESOURCE_EXHAUSTED"}}"#,
+            None,
+            "10",
+        ),
         ("openai", r#"{"error":{"message":"m"}}"#, Some(("unused", "retry-after", "0")), "1"),
     ] {
         let mut script = Script::json(429, body);
@@ -152,7 +179,8 @@ async fn every_wait_in_a_body_reaches_the_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn loops_of_one_request_and_of_a_client_are_counted_and_told() {
     let (_sim, proxy) = world(|s| s.router("num_retries: 2")).await;
-    let loops = |metrics: &tidegate_tests::Metrics, kind| metrics.sum("tidegate_429_loops_total", &[("kind", kind)]);
+    let loops =
+        |metrics: &tidegate_tests::Metrics, kind| metrics.sum("tidegate_429_loops_total", &[("kind", kind)]);
     assert_eq!(told(&proxy, "openai", "http-429-bare", true).await.status, 429);
     assert_eq!(loops(&proxy.metrics().await, "request"), 1.0);
     assert!(incidents(&proxy).await.iter().any(|kind| kind == "429_loop_request"));
@@ -182,7 +210,8 @@ async fn loops_of_one_request_and_of_a_client_are_counted_and_told() {
 async fn amplification_is_told_once() {
     let (_sim, proxy) = world(|s| s.router("num_retries: 3").tidegate("retry_budget: {ratio: 10}")).await;
     storm(&proxy, 10, "http-500").await;
-    let told = |m: &tidegate_tests::Metrics| m.sum("tidegate_429_loops_total", &[("kind", "amplification")]) == 1.0;
+    let told =
+        |m: &tidegate_tests::Metrics| m.sum("tidegate_429_loops_total", &[("kind", "amplification")]) == 1.0;
     let metrics = proxy.metrics_when("the loop", told).await;
     assert!(metrics.sum("tidegate_retry_amplification_ratio", &[]) > 2.0);
     assert!(incidents(&proxy).await.iter().any(|kind| kind == "429_loop_amplification"));

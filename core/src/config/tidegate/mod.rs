@@ -206,8 +206,19 @@ pub(crate) fn read(
     section
 }
 
-const KEYS: &[&str] =
-    &["listen", "admin", "clocks", "mid_stream", "keep_alive", "retry_budget", "limits", "plugins", "watchdog", "guard", "groups"];
+const KEYS: &[&str] = &[
+    "listen",
+    "admin",
+    "clocks",
+    "mid_stream",
+    "keep_alive",
+    "retry_budget",
+    "limits",
+    "plugins",
+    "watchdog",
+    "guard",
+    "groups",
+];
 
 fn guard(sink: &mut Sink, node: &Node) -> Vec<Guard> {
     let items = read::list(sink, "guard", node);

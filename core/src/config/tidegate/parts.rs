@@ -64,16 +64,22 @@ pub(super) fn keep_alive(sink: &mut Sink, node: &Node) -> Option<Duration> {
 pub(super) fn retry_budget(sink: &mut Sink, node: &Node) -> WrittenRetryBudget {
     const WINDOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
     let mut budget = WrittenRetryBudget::default();
-    strict(sink, "retry_budget", node, &["ratio", "min_per_second", "window"], |sink, key, entry| match key {
-        "ratio" => budget.ratio = read::number(sink, key, &entry.node),
-        "min_per_second" => budget.min_per_second = read::number(sink, key, &entry.node),
-        _ => {
-            budget.window = duration(sink, key, &entry.node);
-            if budget.window.is_some_and(|window| !WINDOW.contains(&window)) {
-                sink.error(&entry.node.place, "`window` must be between 1s and 10m");
+    strict(
+        sink,
+        "retry_budget",
+        node,
+        &["ratio", "min_per_second", "window"],
+        |sink, key, entry| match key {
+            "ratio" => budget.ratio = read::number(sink, key, &entry.node),
+            "min_per_second" => budget.min_per_second = read::number(sink, key, &entry.node),
+            _ => {
+                budget.window = duration(sink, key, &entry.node);
+                if budget.window.is_some_and(|window| !WINDOW.contains(&window)) {
+                    sink.error(&entry.node.place, "`window` must be between 1s and 10m");
+                }
             }
-        }
-    });
+        },
+    );
     budget
 }
 

@@ -116,12 +116,17 @@ impl Config {
 
     /// One call and its retries, for each `order` that the group's deployments have.
     pub(super) fn attempts_within(&self, name: &str, group: &Group, options: Option<&Options>) -> u32 {
-        let orders: BTreeSet<_> = self.deployments_of(group).map(Deployment::rank).collect();
+        let orders = self.orders_of(group);
         let of = |order| {
             let deployments = self.deployments_of(group).filter(move |deployment| deployment.rank() == order);
             deployments.map(|deployment| self.retries_of(name, deployment, options)).max().unwrap_or(0)
         };
         orders.into_iter().map(|order| of(order).saturating_add(1)).fold(0, u32::saturating_add).max(1)
+    }
+
+    /// The values of `order` in a group.
+    pub(super) fn orders_of(&self, group: &Group) -> BTreeSet<u32> {
+        self.deployments_of(group).map(Deployment::rank).collect()
     }
 
     /// The most retries after a call of this deployment for the model `name`.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
+
+use tidegate_engine::MAX_ATTEMPTS;
 
 use super::diagnose::{Notice, Report, Severity};
 use super::env::Env;
-use super::model::{Config, Group};
+use super::model::Config;
+use super::worst_case::WorstCase;
 use super::{load, units};
 
 /// What the check found. `Display` is the text that the command prints.
@@ -18,23 +20,6 @@ pub struct CheckOutcome {
     pub groups: Vec<WorstCase>,
 }
 
-/// The most that one request to a group can cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorstCase {
-    /// The group's name.
-    pub group: String,
-    /// How many deployments it has.
-    pub deployments: usize,
-    /// Calls to providers: 1 + retries, and as many again for each fallback; at most the engine's limit.
-    pub attempts: u32,
-    /// The groups a request may be passed on to.
-    pub fallbacks: Vec<String>,
-    /// When a non-streaming request is over at the latest: its total clock.
-    pub request: Duration,
-    /// When a stream is over at the latest.
-    pub stream: Duration,
-}
-
 /// Checks the config file at `path`.
 pub fn check(path: &Path, env: &dyn Env) -> CheckOutcome {
     CheckOutcome::new(load(path, env))
@@ -44,7 +29,7 @@ impl CheckOutcome {
     /// Works out the groups of a config that loads.
     pub fn new(result: Result<Config, Report>) -> Self {
         let groups = match &result {
-            Ok(config) => config.groups.iter().map(|group| worst_case(config, group)).collect(),
+            Ok(config) => config.groups.iter().map(|group| config.worst_case(group)).collect(),
             Err(_) => Vec::new(),
         };
         Self { result, groups }
@@ -63,23 +48,6 @@ impl CheckOutcome {
     }
 }
 
-fn worst_case(config: &Config, group: &Group) -> WorstCase {
-    // A deadline belongs to the request, so the group that was asked for sets it, by its slowest deployment.
-    let longest = |stream| {
-        let totals =
-            config.deployments_of(group).map(|deployment| config.clocks_of(deployment, stream).total);
-        totals.max().unwrap_or_else(|| config.clocks_for(&group.name).total)
-    };
-    WorstCase {
-        group: group.name.clone(),
-        deployments: group.deployments.len(),
-        attempts: config.attempts(&group.name, None),
-        fallbacks: config.reach(&group.name, None).groups.into_iter().skip(1).map(str::to_owned).collect(),
-        request: longest(false),
-        stream: longest(true),
-    }
-}
-
 impl fmt::Display for CheckOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for notice in self.notices() {
@@ -94,6 +62,7 @@ impl fmt::Display for CheckOutcome {
             writeln!(f)?;
         }
         table(f, &self.groups)?;
+        silence(f, &self.groups)?;
         writeln!(f, "the config is good: {}, {}", counted(warnings, "warning"), counted(notes, "note"))
     }
 }
@@ -121,4 +90,16 @@ fn table(f: &mut fmt::Formatter<'_>, groups: &[WorstCase]) -> fmt::Result {
         )?;
     }
     writeln!(f, "attempts and times are the most that one request can take")
+}
+
+/// How long the error may be in coming, with what it is the sum of. A request's own options come on top.
+fn silence(f: &mut fmt::Formatter<'_>, groups: &[WorstCase]) -> fmt::Result {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\nwhere no provider answers, the client has its error after at most")?;
+    for row in groups {
+        writeln!(f, "{}\n  request  {}\n  stream   {}", row.group, row.silent_request, row.silent_stream)?;
+    }
+    writeln!(f, "a request that brings its own `fallbacks` or `num_retries` has at most {MAX_ATTEMPTS} attempts\n")
 }

@@ -22,6 +22,7 @@ mod source;
 mod suggest;
 mod tidegate;
 mod units;
+pub mod worst_case;
 pub mod wildcard;
 mod yaml;
 

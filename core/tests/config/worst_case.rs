@@ -41,6 +41,65 @@ fn retries_and_fallbacks_add_up_and_cycles_end() {
 }
 
 #[test]
+fn the_time_until_the_error_is_shown_as_a_sum() {
+    let text = "model_list:
+- {model_name: a, litellm_params: {model: x/a, stream_timeout: 5}}
+- {model_name: a, litellm_params: {model: x/a, stream_timeout: 30, order: 2}}
+- {model_name: b, litellm_params: {model: x/b, num_retries: 0, stream_timeout: 5}}
+- {model_name: c, litellm_params: {model: x/c, num_retries: 70}}
+router_settings: {num_retries: 1, fallbacks: [{a: [b]}]}
+tidegate: {clocks: {first_content: 1m}, groups: {c: {clocks: {total: 10m, first_content: 1h}}}}
+";
+    let outcome = CheckOutcome::new(Ok(good(text)));
+    let [a, b, c] = outcome.groups.as_slice() else { panic!("three groups") };
+    // Two orders of `a` with a retry each, and `b` once.
+    assert_eq!((a.attempts, a.silent_stream.attempts(), a.silent_stream.backoffs), (5, 5, 2));
+    assert_eq!(a.silent_request.to_string(), "5 x 1m + 2 x 1m1s of back-off = 7m2s");
+    assert_eq!(b.silent_request.to_string(), "1 x 1m = 1m");
+    assert_eq!(b.silent_request.ends(), std::time::Duration::from_secs(60));
+    assert_eq!((c.attempts, c.silent_request.attempts()), (32, 71));
+    assert_eq!(
+        c.silent_request.to_string(),
+        "71 x 10m + 70 x 1m1s of back-off = 13h53s; no request has more than 32 calls; \
+         the total clock ends it at 10m"
+    );
+    assert_eq!(c.silent_request.ends(), c.request);
+    let shown = outcome.to_string();
+    assert!(shown.contains("\na\n  request  5 x 1m + 2 x 1m1s of back-off = 7m2s\n  stream   "), "{shown}");
+}
+
+#[test]
+fn differences_that_this_config_meets_are_noted_at_their_lines() {
+    let models: String = ["a", "b", "c"]
+        .map(|name| format!("- {{model_name: {name}, litellm_params: {{model: x/{name}}}}}\n"))
+        .concat();
+    let notes = |router: &str| {
+        let config = good(&format!("model_list:\n{models}router_settings:\n  {router}\n"));
+        config.notices.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let only = |router: &str, place: &str, words: &str| {
+        let notes = notes(router);
+        let [note] = notes.as_slice() else { panic!("{router}: {notes:?}") };
+        assert!(note.starts_with(place) && note.contains(words), "{router}: {note}");
+    };
+    only("cooldown_time: 0", "config.yaml:6:18: note", "litellm reads it as 5 seconds");
+    only("allowed_fails: 3", "config.yaml:6:18: note", "litellm takes 3 for its default");
+    only("fallbacks: [{b: [c]}, {a: [b, a]}, {c: [b]}]", "config.yaml:6:16: note", "the fallbacks of `b` lead back");
+    only("num_retries: 15, fallbacks: [{c: [b, a]}]", "config.yaml:4:16: note", "come to 48 calls");
+    only("num_retries: 40", "config.yaml:2:16: note", "`a` come to 41 calls for one request, as 2 other models do");
+    only("content_policy_fallbacks: [{'*': [b]}]", "config.yaml:6:3: warning", "the entry is never used");
+    for quiet in [
+        "cooldown_time: 1",
+        "allowed_fails: 4",
+        "fallbacks: [{a: [a, b]}, {b: [c]}]",
+        "num_retries: 31",
+        "fallbacks: [{'*': [b]}]",
+    ] {
+        assert_eq!(notes(quiet), Vec::<String>::new(), "{quiet}");
+    }
+}
+
+#[test]
 fn a_refused_config_is_shown_with_its_problems() {
     let outcome = CheckOutcome::new(Err(bad("tidegate: {lsten: 1}\nguardrails: []\n")));
     assert!(!outcome.is_ok());

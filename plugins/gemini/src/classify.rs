@@ -1,7 +1,9 @@
 //! What a failure means: Google says it in the body, the wait included.
 
 use serde_json::Value;
-use tidegate_plugin_sdk::classify::{Said, is_context_window, is_daily_in_details, set_status};
+use tidegate_plugin_sdk::classify::{
+    Said, is_content_policy, is_context_window, is_daily_in_details, may_be_the_prompt, set_status,
+};
 use tidegate_plugin_sdk::{Class, ErrorKind, FailureIn, retry_after};
 
 use crate::error;
@@ -28,10 +30,13 @@ pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
         class.quota = true;
         class.retryable = false;
     }
-    if class.http_status == 400 {
-        if said.message.as_deref().is_some_and(is_context_window) {
-            class.error = ErrorKind::ContextLength;
-        } else if reasons(details).any(|reason| reason == "API_KEY_INVALID") {
+    let message = said.message.as_deref().filter(|_| may_be_the_prompt(class.http_status));
+    if message.is_some_and(is_context_window) {
+        (class.error, class.retryable) = (ErrorKind::ContextLength, false);
+    } else if message.is_some_and(is_content_policy) {
+        (class.error, class.retryable) = (ErrorKind::ContentFilter, false);
+    } else if class.http_status == 400 {
+        if reasons(details).any(|reason| reason == "API_KEY_INVALID") {
             class.error = ErrorKind::Auth;
         }
     }

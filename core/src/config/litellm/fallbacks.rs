@@ -15,7 +15,7 @@ pub(super) struct Reference {
     pub(super) instead: &'static str,
 }
 
-const NO_SOURCE: &str = "so this list is never used";
+pub(super) const NO_SOURCE: &str = "so this list is never used";
 const NO_TARGET: &str = "so it is passed over";
 
 /// Reads such a list and notes the names in it.

@@ -1,6 +1,7 @@
 //! litellm's own sections, with the semantics of litellm 1.83.9 except where a notice says otherwise.
 
 mod deployment;
+mod differences;
 mod fallbacks;
 mod general;
 mod model_id;
@@ -38,17 +39,19 @@ pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {
     fallbacks::check_names(&models.names, &routing, sink);
     routing.check_aliases(sink);
     unsupported::top_level(root, sink);
-    Config {
+    let config = Config {
         deployments: models.deployments,
         groups: models.groups,
         aliases: routing.aliases(),
         hidden_aliases: routing.hidden_aliases(),
-        router: routing.router,
+        router: routing.router.clone(),
         general,
         tidegate,
         environment,
         notices: Vec::new(),
-    }
+    };
+    differences::say(&config, &routing, sink);
+    config
 }
 
 /// `environment_variables:`. A value of `os.environ/X` is read first; an empty one is as good as unset.

@@ -19,6 +19,8 @@ use crate::config::{read, suggest};
 pub(super) struct Routing {
     pub(super) router: Router,
     pub(super) named: Vec<Reference>,
+    /// Where the keys stand that may be worth a word when all is read.
+    pub(super) places: BTreeMap<&'static str, Place>,
     aliases: Vec<Alias>,
 }
 
@@ -30,6 +32,11 @@ struct Alias {
 }
 
 impl Routing {
+    /// Where the fallbacks of a group are written.
+    pub(super) fn place_of_list(&self, group: &str) -> Option<&Place> {
+        self.named.iter().find(|it| it.name == group && it.instead == fallbacks::NO_SOURCE).map(|it| &it.place)
+    }
+
     /// Each alias and the group that it stands for, be it through other aliases.
     pub(super) fn aliases(&self) -> BTreeMap<String, String> {
         let ends = self.aliases.iter().map(|alias| (alias.name.clone(), self.end_of(alias).unwrap_or(alias)));
@@ -65,6 +72,9 @@ impl Routing {
         self.aliases.iter().filter(|alias| alias.hidden).map(|alias| alias.name.clone()).collect()
     }
 }
+
+const CONTEXT: &str = "context_window_fallbacks";
+const CONTENT: &str = "content_policy_fallbacks";
 
 /// The keys that act here; `SHARED` ones may also stand in `litellm_settings`.
 const KEYS: &[&str] = &[
@@ -137,10 +147,14 @@ pub(super) fn shared(entry: &Entry, routing: &mut Routing, sink: &mut Sink) -> b
         "default_fallbacks" => {
             replace(&mut router.default_fallbacks, fallbacks::targets(sink, key, node, named));
         }
-        "context_window_fallbacks" | "content_policy_fallbacks" => {
+        CONTEXT | CONTENT => {
             let list = fallbacks::read(sink, key, node, named);
+            if !list.is_empty() {
+                let key = if key == CONTEXT { CONTEXT } else { CONTENT };
+                routing.places.insert(key, entry.key_place.clone());
+            }
             let slot = match key {
-                "context_window_fallbacks" => &mut router.context_window_fallbacks,
+                CONTEXT => &mut router.context_window_fallbacks,
                 _ => &mut router.content_policy_fallbacks,
             };
             replace(slot, list);

@@ -6,7 +6,7 @@ mod words;
 
 pub use form::{Said, is_error};
 pub use quota::{is_daily, is_daily_in_details, is_quota};
-pub use words::{is_content_policy, is_context_window};
+pub use words::{is_content_policy, is_context_window, may_be_the_prompt};
 
 use crate::{Class, ErrorKind};
 
@@ -52,7 +52,7 @@ pub fn generic(said: Said, http_status: u32, class: &mut Class) {
     let message = said.message.as_deref().unwrap_or("");
     let code = said.code.as_deref().unwrap_or("");
     let kind = said.kind.as_deref().unwrap_or("");
-    let client_error = (400..500).contains(&class.http_status);
+    let prompt = may_be_the_prompt(class.http_status);
     let daily = class.http_status == 429 && is_daily(message);
     if class.http_status == 402 || is_quota(code) || is_quota(kind) || daily {
         // Payment required keeps its class: no waiting helps.
@@ -61,12 +61,12 @@ pub fn generic(said: Said, http_status: u32, class: &mut Class) {
         }
         class.quota = true;
         class.retryable = false;
-    } else if code == "context_length_exceeded" || (client_error && is_context_window(message)) {
+    } else if code == "context_length_exceeded" || (prompt && is_context_window(message)) {
         class.error = ErrorKind::ContextLength;
         class.retryable = false;
     } else if is_content_policy(code)
         || is_content_policy(kind)
-        || (client_error && is_content_policy(message))
+        || (prompt && is_content_policy(message))
     {
         class.error = ErrorKind::ContentFilter;
         class.retryable = false;

@@ -101,5 +101,8 @@ fn silence(f: &mut fmt::Formatter<'_>, groups: &[WorstCase]) -> fmt::Result {
     for row in groups {
         writeln!(f, "{}\n  request  {}\n  stream   {}", row.group, row.silent_request, row.silent_stream)?;
     }
-    writeln!(f, "a request that brings its own `fallbacks` or `num_retries` has at most {MAX_ATTEMPTS} attempts\n")
+    writeln!(
+        f,
+        "a request that brings its own `fallbacks` or `num_retries` has at most {MAX_ATTEMPTS} attempts\n"
+    )
 }

@@ -22,8 +22,8 @@ mod source;
 mod suggest;
 mod tidegate;
 mod units;
-pub mod worst_case;
 pub mod wildcard;
+pub mod worst_case;
 mod yaml;
 
 use std::path::Path;

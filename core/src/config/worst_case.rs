@@ -81,7 +81,11 @@ impl Config {
                 backoffs = backoffs.saturating_add(retries);
             }
         }
-        Silent { waits: waits.into_iter().rev().map(|(wait, calls)| (calls, wait)).collect(), backoffs, total }
+        Silent {
+            waits: waits.into_iter().rev().map(|(wait, calls)| (calls, wait)).collect(),
+            backoffs,
+            total,
+        }
     }
 
     /// How long one call waits for its first content.

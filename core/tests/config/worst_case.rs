@@ -84,9 +84,17 @@ fn differences_that_this_config_meets_are_noted_at_their_lines() {
     };
     only("cooldown_time: 0", "config.yaml:6:18: note", "litellm reads it as 5 seconds");
     only("allowed_fails: 3", "config.yaml:6:18: note", "litellm takes 3 for its default");
-    only("fallbacks: [{b: [c]}, {a: [b, a]}, {c: [b]}]", "config.yaml:6:16: note", "the fallbacks of `b` lead back");
+    only(
+        "fallbacks: [{b: [c]}, {a: [b, a]}, {c: [b]}]",
+        "config.yaml:6:16: note",
+        "the fallbacks of `b` lead back",
+    );
     only("num_retries: 15, fallbacks: [{c: [b, a]}]", "config.yaml:4:16: note", "come to 48 calls");
-    only("num_retries: 40", "config.yaml:2:16: note", "`a` come to 41 calls for one request, as 2 other models do");
+    only(
+        "num_retries: 40",
+        "config.yaml:2:16: note",
+        "`a` come to 41 calls for one request, as 2 other models do",
+    );
     only("content_policy_fallbacks: [{'*': [b]}]", "config.yaml:6:3: warning", "the entry is never used");
     for quiet in [
         "cooldown_time: 1",

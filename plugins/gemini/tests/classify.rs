@@ -22,7 +22,13 @@ fn by_code_status_and_words() {
         (200, error(500, "INTERNAL", "m", json!([])), 500, E::Server, true),
         (400, error(400, "INVALID_ARGUMENT", "m", json!([])), 400, E::BadRequest, false),
         (400, error(400, "INVALID_ARGUMENT", long, json!([])), 400, E::ContextLength, false),
-        (400, error(400, "INVALID_ARGUMENT", "The response was blocked.", json!([])), 400, E::ContentFilter, false),
+        (
+            400,
+            error(400, "INVALID_ARGUMENT", "The response was blocked.", json!([])),
+            400,
+            E::ContentFilter,
+            false,
+        ),
         // A limit, whatever words it uses.
         (429, error(429, "RESOURCE_EXHAUSTED", long, json!([])), 429, E::RateLimit, true),
         (400, error(400, "INVALID_ARGUMENT", "API key not valid.", bad_key), 400, E::Auth, false),

@@ -63,7 +63,10 @@ fn stars(config: &Config, routing: &Routing, sink: &mut Sink) {
     ] {
         let place = routing.places.get(key);
         if let Some(place) = place.filter(|_| lists.iter().any(|(group, _)| group == "*")) {
-            sink.warn(place, format!("`*` is no model in `{key}`, in litellm neither; the entry is never used"));
+            sink.warn(
+                place,
+                format!("`*` is no model in `{key}`, in litellm neither; the entry is never used"),
+            );
         }
     }
 }

@@ -34,7 +34,10 @@ struct Alias {
 impl Routing {
     /// Where the fallbacks of a group are written.
     pub(super) fn place_of_list(&self, group: &str) -> Option<&Place> {
-        self.named.iter().find(|it| it.name == group && it.instead == fallbacks::NO_SOURCE).map(|it| &it.place)
+        self.named
+            .iter()
+            .find(|it| it.name == group && it.instead == fallbacks::NO_SOURCE)
+            .map(|it| &it.place)
     }
 
     /// Each alias and the group that it stands for, be it through other aliases.

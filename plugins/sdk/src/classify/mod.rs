@@ -64,10 +64,7 @@ pub fn generic(said: Said, http_status: u32, class: &mut Class) {
     } else if code == "context_length_exceeded" || (prompt && is_context_window(message)) {
         class.error = ErrorKind::ContextLength;
         class.retryable = false;
-    } else if is_content_policy(code)
-        || is_content_policy(kind)
-        || (prompt && is_content_policy(message))
-    {
+    } else if is_content_policy(code) || is_content_policy(kind) || (prompt && is_content_policy(message)) {
         class.error = ErrorKind::ContentFilter;
         class.retryable = false;
     }

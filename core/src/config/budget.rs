@@ -20,12 +20,13 @@ pub struct Reach<'a> {
 
 impl Config {
     /// Calls to providers that one request to `group` may make in all: 1 + retries for the group and for each group it
-    /// can fall back to, at most the engine's `MAX_ATTEMPTS`. A request's own options count.
+    /// can fall back to, and its continuation, at most the engine's `MAX_ATTEMPTS`. A request's own options count.
     pub fn attempts(&self, group: &str, options: Option<&Options>) -> u32 {
         let reach = self.reach(group, options);
         let groups = reach.groups.into_iter().filter_map(|name| self.group(name).map(|group| (name, group)));
         let attempts = groups.map(|(name, group)| self.attempts_within(name, group, options));
-        attempts.fold(0, u32::saturating_add).clamp(1, MAX_ATTEMPTS)
+        let attempts = attempts.fold(0, u32::saturating_add);
+        attempts.saturating_add(self.continuations(group, options)).clamp(1, MAX_ATTEMPTS)
     }
 
     /// The group, then breadth-first every group with a deployment that it can fall back to within `max_fallbacks`

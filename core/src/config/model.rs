@@ -126,6 +126,8 @@ pub struct Router {
     pub default_fallbacks: Vec<String>,
     /// How deep a chain of fallbacks may go.
     pub max_fallbacks: Option<u32>,
+    /// `enable_mid_stream_fallback_continuation`.
+    pub mid_stream_continuation: bool,
     /// Tried after a prompt that is too long for the group, in the place of `fallbacks` for all such prompts.
     pub context_window_fallbacks: Vec<(String, Vec<String>)>,
     /// Tried after a prompt that the provider refused, in the place of `fallbacks` for all such prompts.

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::model::Config;
+use super::tidegate::MidStream;
 use super::wildcard::is_pattern;
 
 impl Config {
-    /// `{"router": {...}, "groups": {}, "deployments": {ID: {...}}}`. Times are in seconds; `null` means "not written".
+    /// `{"router": {...}, "groups": {GROUP: {...}}, "deployments": {ID: {...}}}`. Times are in seconds; `null` means "not written".
     pub fn policy_json(&self) -> Value {
         let router = &self.router;
         // The policy knows groups alone: the names that the core gives it are resolved too.
@@ -47,6 +48,14 @@ impl Config {
                 (deployment.id.clone(), value)
             })
             .collect();
+        let groups: Map<String, Value> = self
+            .groups
+            .iter()
+            .map(|group| group.name.as_str())
+            .chain(self.named_models())
+            .filter(|name| self.mid_stream_for(name) == MidStream::Continue)
+            .map(|name| (name.to_owned(), json!({"mid_stream": "continue"})))
+            .collect();
         json!({
             "router": {
                 "num_retries": router.retries(),
@@ -63,7 +72,7 @@ impl Config {
                 "default_fallbacks": names(&router.default_fallbacks),
                 "max_fallbacks": router.fallback_depth(),
             },
-            "groups": {},
+            "groups": groups,
             "deployments": deployments,
         })
     }

@@ -37,6 +37,8 @@ pub struct Group {
     pub attempts: u32,
     /// Of them, how many may leave their group.
     pub fallbacks: u32,
+    /// Of them, how many may go on with a stream that broke off.
+    pub continuations: u32,
     /// Of this group.
     pub clocks: Clocks,
     /// Of this group.
@@ -81,6 +83,7 @@ impl Group {
             attempts: config.attempts(name, options),
             // How deep a chain may go is the policy's rule; no group is worth entering twice.
             fallbacks: u32::try_from(reach.groups.len() - 1).unwrap_or(u32::MAX),
+            continuations: config.continuations(name, options),
             clocks: config.clocks_for(label(name)),
             series: metrics.group(label(name)),
         }
@@ -101,7 +104,7 @@ impl Group {
         Limits {
             attempts: self.attempts,
             fallbacks: self.fallbacks,
-            continuations: 0,
+            continuations: self.continuations,
             max_delay_ms: MAX_DELAY_MS,
             deadline_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX),
         }

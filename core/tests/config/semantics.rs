@@ -351,7 +351,43 @@ tidegate:
     assert_eq!((ours.watchdog.r1_polls, ours.watchdog.r4_wall), (Some(10), Some(secs(3))));
     assert_eq!(ours.plugins.uses["gemini"].isolation, Some(tidegate::config::Isolation::Process));
     let warnings = messages(&config, Severity::Warning);
-    assert_eq!(warnings.len(), 3, "mid_stream and guard: {warnings:?}");
+    assert_eq!(warnings.len(), 2, "process and guard: {warnings:?}");
+}
+
+#[test]
+fn who_continues_a_broken_stream() {
+    let config = |rest: &str| {
+        good(&format!(
+            "model_list:
+- {{model_name: a, litellm_params: {{model: openai/a}}}}
+- {{model_name: a, litellm_params: {{model: openai/b}}}}
+- {{model_name: alone, litellm_params: {{model: openai/c}}}}
+{rest}"
+        ))
+    };
+    const FLAG: &str = "{num_retries: 0, enable_mid_stream_fallback_continuation: true}";
+    for (rest, continues) in [
+        ("", false),
+        ("tidegate: {mid_stream: continue}", true),
+        ("tidegate: {mid_stream: continue, groups: {a: {mid_stream: fail}}}", false),
+        ("tidegate: {groups: {a: {mid_stream: continue}}}", true),
+        (&format!("router_settings: {FLAG}"), true),
+        (&format!("litellm_settings: {FLAG}"), true),
+        (&format!("router_settings: {FLAG}\ntidegate: {{mid_stream: fail}}"), false),
+        (&format!("router_settings: {FLAG}\ntidegate: {{groups: {{a: {{mid_stream: fail}}}}}}"), false),
+    ] {
+        let config = config(rest);
+        let wanted = if continues { MidStream::Continue } else { MidStream::Fail };
+        assert_eq!(config.mid_stream_for("a"), wanted, "{rest}");
+        assert_eq!(config.continuations("a", None), u32::from(continues), "{rest}");
+        assert_eq!(config.continuations("alone", None), 0, "{rest}: there is nobody to go on");
+        let told = config.policy_json()["groups"]["a"]["mid_stream"] == "continue";
+        assert_eq!(told, continues, "{rest}");
+        assert_eq!(config.notices.len(), 0, "{rest}: {:?}", config.notices);
+    }
+    // It is paid from the same budget, which grows by it.
+    assert_eq!(config(&format!("router_settings: {FLAG}")).attempts("a", None), 2);
+    assert_eq!(config("router_settings: {num_retries: 0}").attempts("a", None), 1);
 }
 
 #[test]

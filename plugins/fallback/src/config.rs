@@ -17,6 +17,7 @@ const ALLOWED_FAILS: u32 = 3;
 pub(crate) struct Config {
     #[serde(deserialize_with = "object")]
     pub(crate) router: Router,
+    pub(crate) groups: HashMap<String, Group>,
     pub(crate) deployments: HashMap<String, Deployment>,
 }
 
@@ -71,6 +72,24 @@ impl Default for Router {
     }
 }
 
+/// What one group has of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Group {
+    pub(crate) mid_stream: MidStream,
+}
+
+/// What happens to a stream that breaks off after content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MidStream {
+    /// The client is told.
+    #[default]
+    Fail,
+    /// Another deployment goes on with it.
+    Continue,
+}
+
 /// What one deployment has of its own.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -94,6 +113,11 @@ impl Config {
         serde_json::from_str(json)
             .and_then(|object: serde_json::Map<_, _>| Self::deserialize(object))
             .map_err(|e| format!("the configuration of the fallback policy: {e}"))
+    }
+
+    /// Whether a request for this group may be continued after content.
+    pub(crate) fn continues(&self, group: &str) -> bool {
+        self.groups.get(group).is_some_and(|group| group.mid_stream == MidStream::Continue)
     }
 
     /// Retries after a call of this deployment, where no policy names the error.

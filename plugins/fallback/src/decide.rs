@@ -4,7 +4,7 @@ use tidegate_plugin_sdk::{Action, Attempt, History, Target};
 
 use crate::config::Config;
 use crate::options::Options;
-use crate::{cooldown, fallbacks, retry};
+use crate::{continuation, cooldown, fallbacks, retry};
 
 /// One question, with what follows from the last failure.
 pub(crate) struct Scene<'a> {
@@ -20,10 +20,11 @@ pub(crate) fn decide(config: &Config, history: &History<'_>) -> Action {
     let cooled = history.last().filter(|_| cooldown_ms > 0).map(|last| last.target);
     let options = Options::parse(history.options);
     let scene = Scene { config, history, options: &options, cooled };
-    // A committed stream could only be continued, which no group can ask for yet.
     let committed = history.last().is_some_and(|last| last.committed);
-    let next = if committed || history.attempts_left == 0 {
+    let next = if history.attempts_left == 0 {
         None
+    } else if committed {
+        continuation::next(&scene)
     } else {
         retry::next(&scene).or_else(|| fallbacks::next(&scene))
     };

@@ -15,12 +15,13 @@
 //!   in it (litellm never reads that one). It does not bring a spent quota back.
 //! - A 0 in a policy of allowed failures is 0 (litellm: as if not written).
 //!
-//! Not here yet: routing strategies (`Policy::pick`), and continuation of committed streams (a branch in `decide`).
+//! Not here yet: routing strategies (`Policy::pick`).
 #![forbid(unsafe_code)]
 
 mod backoff;
 mod choose;
 mod config;
+mod continuation;
 mod cooldown;
 mod decide;
 mod errors;
@@ -40,6 +41,7 @@ use tidegate_plugin_sdk::{Action, History, Host, Policy, export_plugin};
 ///             "context_window_fallbacks": [], "content_policy_fallbacks": [],
 ///             "retry_policy": {"RateLimitError": 3}, "model_group_retry_policy": {"GROUP": {"TimeoutError": 0}},
 ///             "allowed_fails_policy": {"AuthenticationError": 0}},
+///  "groups": {"GROUP": {"mid_stream": "fail"}},
 ///  "deployments": {"ID": {"cooldown_time": null, "num_retries": null, "allowed_fails": null,
 ///                         "allowed_fails_policy": null}}}
 /// ```

@@ -71,7 +71,8 @@ impl Request {
         let Some(&failure) = failure else { return Ok(self.engine.step(Event::Content)) };
         called.fails_minute += 1;
         let now = self.history.now_ms;
-        self.history.attempts.push(Attempt { target: target.into(), ended_ms: now, ..failure });
+        let committed = failure.committed || self.engine.committed();
+        self.history.attempts.push(Attempt { target: target.into(), ended_ms: now, committed, ..failure });
         if failure.committed {
             self.engine.step(Event::Content);
         }
@@ -187,14 +188,15 @@ fn rules() -> impl Strategy<Value = (String, String)> {
 
 fn config() -> impl Strategy<Value = String> {
     let lists = prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "*"]), names()), 0..4);
-    (0..4u32, prop::option::of(0..4u32), 0..3u32, any::<bool>(), lists, names(), 0..6u32).prop_map(
-        |(retries, allowed, cooldown, off, lists, default, depth)| {
+    let mid_stream = prop::sample::select(vec!["fail", "continue"]);
+    (0..4u32, prop::option::of(0..4u32), 0..3u32, any::<bool>(), lists, names(), 0..6u32, mid_stream).prop_map(
+        |(retries, allowed, cooldown, off, lists, default, depth, mid_stream)| {
             let lists: Vec<_> = lists.iter().map(|(group, to)| format!("{{{group:?}: {to}}}")).collect();
             let allowed = allowed.map_or("null".to_owned(), |n| n.to_string());
             format!(
                 r#"{{"router": {{"num_retries": {retries}, "allowed_fails": {allowed}, "cooldown_time": {cooldown},
                     "disable_cooldowns": {off}, "fallbacks": [{}], "default_fallbacks": {default},
-                    "max_fallbacks": {depth}}}}}"#,
+                    "max_fallbacks": {depth}}}, "groups": {{"a": {{"mid_stream": {mid_stream:?}}}}}}}"#,
                 lists.join(",")
             )
         },
@@ -216,10 +218,11 @@ proptest! {
         groups in groups(),
         failures in prop::collection::vec(failure(), 0..40),
         attempts in 1..33u32,
+        continuations in 0..3u32,
         deadline_ms in 1..600_000u64,
         seed in any::<u64>(),
     ) {
-        let limits = Limits { attempts, fallbacks: 5, continuations: 0, max_delay_ms: 60_750, deadline_ms };
+        let limits = Limits { attempts, fallbacks: 5, continuations, max_delay_ms: 60_750, deadline_ms };
         let config = config.replacen("{\"router\": {", &format!("{{\"router\": {{{rules}, "), 1);
         let mut request = Request::new(&config, groups, limits, seed);
         request.history.options = options.clone().leak();
@@ -227,6 +230,9 @@ proptest! {
 
         let history = &request.history;
         prop_assert!(history.attempts.len() <= attempts as usize);
+        let committed = history.attempts.iter().filter(|attempt| attempt.committed).count();
+        prop_assert!(committed <= 1 + continuations.min(1) as usize, "continued too often");
+        prop_assert!(committed < 2 || config.contains("continue"), "nobody asked for a continuation");
         let entered = request.entered();
         let mut once = entered.clone();
         once.sort_unstable();
@@ -236,8 +242,8 @@ proptest! {
             prop_assert!(entered.len() <= 1, "a fallback was called");
         }
         for called in history.attempts.windows(2) {
-            prop_assert!(!called[0].committed, "a committed request went on");
             let same = called[0].target == called[1].target;
+            prop_assert!(!(called[0].committed && same), "a committed stream was asked to go on itself");
             prop_assert!(!(same && called[0].quota), "an exhausted quota was asked again");
             if let (true, Some(wait_ms)) = (same, called[0].retry_after_ms) {
                 prop_assert!(called[1].ended_ms >= called[0].ended_ms + wait_ms, "called before its Retry-After");

@@ -99,6 +99,7 @@ const KEYS: &[&str] = &[
     "model_group_alias",
     "routing_strategy",
     "default_max_parallel_requests",
+    "enable_mid_stream_fallback_continuation",
 ];
 
 /// Reads the section. What it writes goes before what `litellm_settings` said.
@@ -144,6 +145,9 @@ pub(super) fn shared(entry: &Entry, routing: &mut Routing, sink: &mut Sink) -> b
                     "here a deployment rests after its fourth failure; litellm takes 3 for its default and uses its percentage rule",
                 );
             }
+        }
+        "enable_mid_stream_fallback_continuation" => {
+            router.mid_stream_continuation = read::flag(sink, key, node).unwrap_or(false);
         }
         "max_fallbacks" => router.max_fallbacks = read::count(sink, key, node).or(router.max_fallbacks),
         "fallbacks" => replace(&mut router.fallbacks, fallbacks::read(sink, key, node, named)),

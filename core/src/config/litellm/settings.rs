@@ -33,6 +33,7 @@ const SHARED: &[&str] = &[
     "num_retries",
     "allowed_fails",
     "max_fallbacks",
+    "enable_mid_stream_fallback_continuation",
     "fallbacks",
     "default_fallbacks",
     "context_window_fallbacks",

@@ -27,8 +27,11 @@ pub struct Tidegate {
     pub clocks: Clocks,
     /// The clocks that the file names: they go before litellm's timeouts.
     pub written_clocks: WrittenClocks,
-    /// What happens to a stream whose upstream fails after content was sent.
+    /// What happens to a stream whose upstream fails after content was sent; [`super::Config::mid_stream_for`] adds the
+    /// overrides and litellm's own switch.
     pub mid_stream: MidStream,
+    /// The same, if the file says so: it goes before litellm's switch.
+    pub written_mid_stream: Option<MidStream>,
     /// Silence after which a stream that goes well gets a comment; zero: none.
     pub keep_alive: Duration,
     /// Retries that a group may add to its requests.
@@ -64,7 +67,7 @@ pub enum MidStream {
     /// One terminal error.
     #[default]
     Fail,
-    /// One continuation on another deployment. Not yet: acts as `Fail`.
+    /// One continuation on another deployment, where the content allows it.
     Continue,
 }
 
@@ -157,6 +160,7 @@ impl Default for Tidegate {
             clocks: Clocks::default(),
             written_clocks: WrittenClocks::default(),
             mid_stream: MidStream::default(),
+            written_mid_stream: None,
             keep_alive: Duration::ZERO,
             retry_budget: RetryBudget::default(),
             limits: Limits::default(),
@@ -185,7 +189,7 @@ pub(crate) fn read(
         "listen" => parts::address(sink, key, &entry.node, &mut section.listen),
         "admin" => parts::address(sink, key, &entry.node, &mut section.admin),
         "clocks" => section.written_clocks = parts::clocks(sink, &entry.node),
-        "mid_stream" => section.mid_stream = parts::mid_stream(sink, &entry.node).unwrap_or_default(),
+        "mid_stream" => section.written_mid_stream = parts::mid_stream(sink, &entry.node),
         "keep_alive" => section.keep_alive = parts::keep_alive(sink, &entry.node).unwrap_or_default(),
         "retry_budget" => {
             section.retry_budget = parts::retry_budget(sink, &entry.node).over(RetryBudget::default());
@@ -197,6 +201,7 @@ pub(crate) fn read(
         _ => section.groups = groups(sink, &entry.node, names),
     });
     section.clocks = section.written_clocks.over(Clocks::default());
+    section.mid_stream = section.written_mid_stream.unwrap_or_default();
     if section.listen == section.admin && section.listen.port() != 0 {
         let place =
             read::mapping(sink, "tidegate", &node).and_then(|map| map.get("admin").or(map.get("listen")));

@@ -41,14 +41,7 @@ pub(super) fn clocks(sink: &mut Sink, node: &Node) -> WrittenClocks {
 
 pub(super) fn mid_stream(sink: &mut Sink, node: &Node) -> Option<MidStream> {
     let words = [("fail", MidStream::Fail), ("continue", MidStream::Continue)];
-    let value = choice(sink, "mid_stream", node, &words);
-    if value == Some(MidStream::Continue) {
-        sink.warn(
-            &node.place,
-            "`mid_stream: continue` is not supported yet; the stream ends with its error, as `fail` does",
-        );
-    }
-    value
+    choice(sink, "mid_stream", node, &words)
 }
 
 /// 0 switches it off.

@@ -1,6 +1,7 @@
 //! Each rule of the policy, case by case.
 
 mod config;
+mod continuation;
 mod cooldown;
 mod fallbacks;
 mod policies;

@@ -33,6 +33,23 @@ pub struct ProviderManifest {
     /// Bare model names that it claims; `*` at the end stands for any rest.
     #[serde(default)]
     pub models: Vec<String>,
+    /// How its models are made to go on with a text that they, or others, began.
+    #[serde(default, deserialize_with = "prefill")]
+    pub prefill: Prefill,
+}
+
+/// How a chat request says that the assistant's last message is the beginning of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prefill {
+    /// Not at all: the model has to be asked in words.
+    #[default]
+    None,
+    /// `assistant`: a last message of the assistant is gone on with.
+    Assistant,
+    /// `prefix`: if it has the member `"prefix": true`.
+    Prefix,
+    /// `continue_final_message`: if the request says so (vLLM's and SGLang's parameter).
+    ContinueFinalMessage,
 }
 
 /// A parameter of a deployment.
@@ -94,6 +111,16 @@ fn dialects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Dialect>, D
     Ok(names.iter().filter_map(|name| Dialect::from_name(name)).collect())
 }
 
+/// A word of tomorrow counts as none: to ask in words works everywhere.
+fn prefill<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Prefill, D::Error> {
+    Ok(match String::deserialize(from)?.as_str() {
+        "assistant" => Prefill::Assistant,
+        "prefix" => Prefill::Prefix,
+        "continue_final_message" => Prefill::ContinueFinalMessage,
+        _ => Prefill::None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,13 +130,19 @@ mod tests {
         let text = r#"{"providers": [{"prefix": "gemini", "dialects": ["openai-chat", "of-tomorrow"],
             "params":  {"api_base": {"env": ["X_BASE"], "default": "https://a"}},
             "secrets": {"api_key": {"env": ["X_KEY"], "default": "none", "required": true}},
-            "models":  ["gemini-*"], "later": 1}]}"#;
+            "models":  ["gemini-*"], "prefill": "assistant", "later": 1},
+            {"prefix": "a"}, {"prefix": "b", "prefill": "of-tomorrow"}]}"#;
         let manifest = Manifest::parse(text).unwrap();
         let gemini = manifest.provider("gemini").unwrap();
         assert_eq!(gemini.dialects, [Dialect::OpenaiChat]);
         assert_eq!(gemini.params["api_base"].default, Some(Value::from("https://a")));
         assert!(gemini.secrets["api_key"].required);
         assert_eq!(gemini.models, ["gemini-*"]);
+        let prefill = |prefix| manifest.provider(prefix).unwrap().prefill;
+        assert_eq!(
+            (gemini.prefill, prefill("a"), prefill("b")),
+            (Prefill::Assistant, Prefill::None, Prefill::None)
+        );
     }
 
     #[test]

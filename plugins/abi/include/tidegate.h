@@ -322,8 +322,10 @@ typedef struct tg_policy_v1 {
  *   {"providers": [{"prefix": "gemini", "dialects": ["openai-chat"],
  *                   "params":  {"api_base": {"env": ["X_BASE"], "default": "https://..."}},
  *                   "secrets": {"api_key": {"env": ["X_KEY"], "default": "none", "required": true}},
- *                   "models":  ["gemini-*"]}]}
- * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims. */
+ *                   "models":  ["gemini-*"], "prefill": "assistant"}]}
+ * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims.
+ * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
+ * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words. */
 typedef struct tg_plugin_v1 {
   uint32_t size, abi_major, abi_minor, flags;
   tg_str name, version, manifest;

@@ -9,6 +9,7 @@ pub mod options;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tidegate_host::Prefill;
 
 use crate::failure::Failure;
 pub use options::Options;
@@ -94,6 +95,21 @@ impl Dialect {
             Dialect::OpenAiChat => openai_chat::request::with(request, members),
         };
         changed.unwrap_or_else(|| request.clone())
+    }
+
+    /// Why the answer to a request with this body cannot be gone on with by another model: a clause whose subject is
+    /// the request. `None`: it can.
+    pub fn obstacle(self, body: &[u8]) -> Option<&'static str> {
+        match self {
+            Dialect::OpenAiChat => openai_chat::continuation::obstacle(body),
+        }
+    }
+
+    /// The request that asks for the rest of an answer, of which `text` is there. `None`: it cannot be read.
+    pub fn continued(self, request: &Request, text: &str, prefill: Prefill) -> Option<Request> {
+        match self {
+            Dialect::OpenAiChat => openai_chat::continuation::continued(request, text, prefill),
+        }
     }
 
     /// Inspects one event of a stream.

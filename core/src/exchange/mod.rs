@@ -1,6 +1,7 @@
 //! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
 
 mod attempt;
+mod continuation;
 mod budget;
 mod loops;
 mod options;
@@ -52,6 +53,8 @@ pub struct Exchange {
     routes: Arc<Routes>,
     group: Arc<Group>,
     request: Request,
+    /// What is asked instead in the call that is to go on with a broken stream.
+    continued: Option<Box<Request>>,
     caller: Caller,
     probe: Probe,
     engine: Engine,
@@ -109,6 +112,7 @@ impl Exchange {
             routes,
             group,
             request,
+            continued: None,
             caller,
             probe,
         }
@@ -327,6 +331,14 @@ impl Exchange {
             series.complete.inc();
         } else {
             self.gateway.metrics.count(&self.group.name, status, ending);
+        }
+        if self.engine.continued() {
+            let result = match ending {
+                Ending::Complete => "complete",
+                Ending::ClientGone => "client_gone",
+                Ending::Error | Ending::StreamError => "failed",
+            };
+            self.gateway.metrics.continuations.with_label_values(&[&*self.group.name, result]).inc();
         }
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.attempts_per_request.observe(f64::from(self.engine.attempts()));

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 impl Exchange {
     /// The request as this target's group gets it: a fallback may have messages of its own.
     pub(super) fn request_for(&self, target: u16) -> Cow<'_, Request> {
+        if let Some(continued) = &self.continued {
+            return Cow::Borrowed(continued);
+        }
         let group = self.group.name_of(target);
         let its = |wanted: &&Target| {
             !wanted.members.is_empty() && self.group_of(&wanted.model).is_some_and(|name| name == group)

@@ -21,7 +21,7 @@ pub enum Body {
     /// At once.
     Whole(Option<Bytes>),
     /// In pieces.
-    Stream(Box<Streaming>),
+    Stream(Streaming),
 }
 
 impl From<Vec<u8>> for Body {
@@ -95,7 +95,7 @@ impl Exchange {
                 response
             }
             Outcome::Stream(opened) => {
-                let mut response = Response::new(Body::Stream(Box::new(Streaming::new(self, opened))));
+                let mut response = Response::new(Body::Stream(Streaming::new(self, opened)));
                 let headers = response.headers_mut();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -1,12 +1,15 @@
 //! A committed stream: from its first content to its one terminal.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tidegate_engine::{Command, Event, Terminal};
-use tidegate_watchdog::Phase;
+use tidegate_watchdog::{Phase, Probe};
 
 use super::attempt::OpenStream;
+use super::continuation::{self, Track};
 use super::{Exchange, outlet};
 use crate::failure::Failure;
 use crate::metrics::Ending;
@@ -14,8 +17,22 @@ use crate::relay::live::Live;
 use crate::relay::source::Step;
 
 /// The body of a stream's response. Each of its frames is whole events.
-pub struct Streaming {
-    exchange: Exchange,
+pub struct Streaming(Place);
+
+/// Where the stream is.
+enum Place {
+    /// Here.
+    Relaying(Box<Committed>),
+    /// In the call that is to continue it.
+    Continuing { probe: Probe, call: Pin<Box<dyn Future<Output = Box<Committed>> + Send>> },
+    /// Between the two: never at the end of a poll.
+    Moving,
+}
+
+/// A stream whose client has had content.
+pub(super) struct Committed {
+    pub(super) exchange: Exchange,
+    pub(super) track: Track,
     live: Option<Box<Live>>,
     first: Option<Bytes>,
     state: State,
@@ -30,44 +47,95 @@ enum State {
     Over,
 }
 
+/// What a poll of a committed stream gives.
+enum Next {
+    /// Bytes for the client; `None` at the end.
+    Give(Option<Bytes>),
+    /// It broke off, and this target goes on with it.
+    Continue(u16),
+}
+
 impl Streaming {
     pub(super) fn new(mut exchange: Exchange, opened: OpenStream) -> Self {
-        let OpenStream { live, first, ended } = opened;
-        exchange.release();
-        exchange.probe.phase(Phase::Streaming);
-        let mut stream = Self { exchange, live: Some(live), first: Some(first), state: State::Relaying };
-        if ended {
-            stream.complete();
-        }
-        stream
+        let track = exchange.track();
+        let mut stream = Box::new(Committed {
+            exchange,
+            track: Track::Off,
+            live: None,
+            first: None,
+            state: State::Relaying,
+        });
+        stream.resume(opened, track);
+        Self(Place::Relaying(stream))
     }
 
     /// The next bytes for the client; `None` at the end.
     pub(super) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         outlet::asked();
-        let probe = self.exchange.probe.clone();
-        let bytes = probe.poll(|| self.poll_inner(cx));
+        let probe = match &self.0 {
+            Place::Relaying(stream) => stream.exchange.probe.clone(),
+            Place::Continuing { probe, .. } => probe.clone(),
+            Place::Moving => return Poll::Ready(None),
+        };
+        let bytes = probe.poll(|| self.poll_place(cx));
         if matches!(bytes, Poll::Ready(Some(_))) {
             outlet::given();
         }
         bytes
     }
 
-    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // Ends: the engine continues a stream at most once.
+        loop {
+            match &mut self.0 {
+                Place::Relaying(stream) => match ready!(stream.poll_next(cx)) {
+                    Next::Give(bytes) => return Poll::Ready(bytes),
+                    Next::Continue(target) => self.depart(target),
+                },
+                Place::Continuing { call, .. } => self.0 = Place::Relaying(ready!(call.as_mut().poll(cx))),
+                Place::Moving => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn depart(&mut self, target: u16) {
+        if let Place::Relaying(stream) = std::mem::replace(&mut self.0, Place::Moving) {
+            let probe = stream.exchange.probe.clone();
+            self.0 = Place::Continuing { probe, call: Box::pin(continuation::run(stream, target)) };
+        }
+    }
+}
+
+impl Committed {
+    /// Relays what has opened: the first stream of the request, or its continuation.
+    pub(super) fn resume(&mut self, opened: OpenStream, track: Track) {
+        let OpenStream { live, first, ended } = opened;
+        self.track = track;
+        self.exchange.probe.phase(Phase::Streaming);
+        self.live = Some(live);
+        self.first = Some(self.track.take(first));
+        if ended {
+            self.complete();
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
-            return Poll::Ready(Some(self.pass(first)));
+            // A terminal that waits there has been counted.
+            let first = if self.state == State::Over { first } else { self.pass(first) };
+            return Poll::Ready(Next::Give(Some(first)));
         }
         if self.state == State::Relaying
             && let Some(rule) = self.exchange.probe.verdict()
         {
             let failure = self.exchange.abort(Failure::aborted(rule.as_str()));
-            return Poll::Ready(Some(self.terminal(&failure)));
+            return Poll::Ready(Next::Give(Some(self.terminal(&failure))));
         }
         if self.state == State::Relaying && self.exchange.gateway.is_cut() {
             let failure = self.exchange.abort(Failure::shutdown());
-            return Poll::Ready(Some(self.terminal(&failure)));
+            return Poll::Ready(Next::Give(Some(self.terminal(&failure))));
         }
-        let Some(live) = &mut self.live else { return Poll::Ready(None) };
+        let Some(live) = &mut self.live else { return Poll::Ready(Next::Give(None)) };
         match self.state {
             State::Relaying => {
                 #[cfg(feature = "fault-hooks")]
@@ -83,21 +151,27 @@ impl Streaming {
                         if live.take_done() {
                             self.complete();
                         }
-                        Poll::Ready(Some(self.pass(bytes)))
+                        let bytes = self.track.take(bytes);
+                        if bytes.is_empty() {
+                            // A continuation that may be repeating what the client has: the next poll is another's turn.
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Next::Give(Some(self.pass(bytes))))
                     }
                     Step::Done => {
                         self.complete();
-                        self.poll_inner(cx)
+                        self.poll_next(cx)
                     }
-                    Step::Failed(failure) => Poll::Ready(Some(self.fail(failure))),
+                    Step::Failed(failure) => Poll::Ready(self.fail(failure)),
                 }
             }
             State::Ended => {
                 ready!(live.poll_drained(cx));
                 self.close(false);
-                Poll::Ready(None)
+                Poll::Ready(Next::Give(None))
             }
-            State::Over => Poll::Ready(None),
+            State::Over => Poll::Ready(Next::Give(None)),
         }
     }
 
@@ -115,18 +189,41 @@ impl Streaming {
         self.state = State::Ended;
     }
 
-    /// The attempt failed after content: the policy may order a cooldown, the client gets the failure.
-    fn fail(&mut self, failure: Failure) -> Bytes {
+    /// The attempt failed after content: the policy may order a cooldown, and name who goes on where the group wants
+    /// that; else the client gets the failure.
+    fn fail(&mut self, failure: Failure) -> Next {
+        self.exchange.weigh(&self.track);
         let command = match self.exchange.fail(failure) {
             Command::AskPolicy => self.exchange.ask(),
             command => command,
         };
         let told = match command {
+            Command::Attempt { target } => {
+                if let Some(live) = self.live.take() {
+                    live.close(true);
+                }
+                return Next::Continue(target);
+            }
             Command::Finish(Terminal::Error(reason)) => self.exchange.explain(reason),
             // The engine knows no other way out of a committed stream's failure.
             _ => Failure::out_of_order(),
         };
-        self.terminal(&told)
+        self.exchange.count_refused();
+        Next::Give(Some(self.terminal(&told)))
+    }
+
+    /// The continuation failed before it said anything: the client is told what broke its answer off.
+    pub(super) fn give_up(&mut self, failure: Failure) {
+        match self.fail(failure) {
+            Next::Give(event) => self.first = event,
+            // The engine continues a stream once.
+            Next::Continue(_) => self.terminate(&Failure::out_of_order()),
+        }
+    }
+
+    /// The one terminal is the next that the client gets.
+    pub(super) fn terminate(&mut self, failure: &Failure) {
+        self.first = Some(self.terminal(failure));
     }
 
     /// The one terminal event of a stream that failed. No normal end follows it.

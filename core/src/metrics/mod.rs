@@ -132,6 +132,8 @@ metrics! {
     budget_tokens: GaugeVec = GaugeVec::new(Opts::new("tidegate_retry_budget_tokens", "Retries that the budget of the group allows now."), &["group"]);
     /// Attempts that left their group.
     fallbacks: IntCounterVec = counter("tidegate_fallbacks_total", "Attempts that left the requested model group, by that group and the one they went to.", &["group", "to"]);
+    /// Broken streams in groups that continue them.
+    continuations: IntCounterVec = counter("tidegate_continuations_total", "Streams that broke off after content in a group with mid_stream: continue, by what became of them: complete, failed, client_gone, refused.", &["group", "result"]);
     /// Cooldowns ordered.
     cooldowns: IntCounterVec = counter("tidegate_cooldowns_total", "Times that a deployment was put aside.", &["deployment"]);
     /// Cooldowns running.

@@ -32,6 +32,9 @@ impl Metrics {
         for status in ["200", "429", "500", "502", "503", "504"] {
             self.requests.with_label_values(&[group, status]);
         }
+        for result in ["complete", "failed", "client_gone", "refused"] {
+            self.continuations.with_label_values(&[group, result]);
+        }
         self.budget_exhausted.with_label_values(&[group]);
         self.budget_tokens.with_label_values(&[group]);
         GroupSeries {

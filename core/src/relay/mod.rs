@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod clocks;
+pub mod continuation;
 pub mod live;
 mod passed;
 pub mod source;

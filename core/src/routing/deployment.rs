@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use tidegate_host::{ProviderInstance, ProviderManifest};
+use tidegate_host::{Prefill, ProviderInstance, ProviderManifest};
 
 use super::health::Health;
 use super::plugins::Plugins;
@@ -46,6 +46,8 @@ pub struct Deployment {
     pub group: Arc<str>,
     /// Who translates for it.
     pub provider: ProviderInstance,
+    /// How its model is made to go on with a text.
+    pub prefill: Prefill,
     /// Sent with every call.
     pub headers: HeaderMap,
     /// For the choice within the group.
@@ -111,6 +113,7 @@ impl Deployment {
             name: name.into(),
             group: from.group.as_str().into(),
             provider,
+            prefill: manifest.prefill,
             headers: headers(from).map_err(|error| format!("{whose}: {error}"))?,
             weight: weight(from),
             order: from.rank(),

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod clients;
+mod continuation;
 mod founding;
 mod limits;
 mod operations;

@@ -1,8 +1,8 @@
 //! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
 
 mod attempt;
-mod continuation;
 mod budget;
+mod continuation;
 mod loops;
 mod options;
 pub mod outlet;

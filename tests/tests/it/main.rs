@@ -9,6 +9,7 @@ mod founding;
 mod limits;
 mod operations;
 mod plugins;
+mod policy;
 mod routing;
 mod rules;
 mod scenarios;

@@ -38,7 +38,8 @@ impl World {
     }
 
     async fn told(&self, model: &str, stream: bool, options: Value) -> Told {
-        let mut body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}], "stream": stream});
+        let mut body =
+            json!({"model": model, "messages": [{"role": "user", "content": "hello"}], "stream": stream});
         body.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         let request = post("/v1/chat/completions", "", body.to_string().as_bytes());
         Told::of(&ask(self.proxy.data, &request, LONG).await, stream).unwrap()
@@ -157,10 +158,15 @@ async fn a_fallback_may_have_messages_of_its_own_and_options_stay_here() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_is_told_its_own_models_failure_and_what_came_of_the_fallbacks() {
-    let world = World::new(&[("a", "http-500"), ("b", "limited"), ("c", "fast")], &["fallbacks: [{a: [b]}]"]).await;
+    let world =
+        World::new(&[("a", "http-500"), ("b", "limited"), ("c", "fast")], &["fallbacks: [{a: [b]}]"]).await;
     let told = world.told("a", true, NOTHING()).await;
     assert_eq!(told.status, 500);
-    assert!(told.message.contains("Error doing the fallback to \"b\": ") && told.message.contains("slow down"), "{}", told.message);
+    assert!(
+        told.message.contains("Error doing the fallback to \"b\": ") && told.message.contains("slow down"),
+        "{}",
+        told.message
+    );
     let told = world.told("a", true, json!({"fallbacks": ["nobody"]})).await;
     assert!(told.message.contains("The fallback \"nobody\" is no model here"), "{}", told.message);
     let told = world.told("a", true, json!({"disable_fallbacks": true})).await;
@@ -186,9 +192,12 @@ async fn retries_go_by_the_kind_of_error() {
     ];
     let world = World::new(&groups, &policies).await;
     let mut seen = 0;
-    for (model, status, asked) in
-        [("limited", 429, "limited"), ("down", 500, "down down down"), ("bad", 400, "bad bad"), ("own", 500, "own")]
-    {
+    for (model, status, asked) in [
+        ("limited", 429, "limited"),
+        ("down", 500, "down down down"),
+        ("bad", 400, "bad bad"),
+        ("own", 500, "own"),
+    ] {
         let told = world.told(model, true, NOTHING()).await;
         assert_eq!((told.status, world.asked(&mut seen).as_str()), (status, asked), "{}", told.message);
     }
@@ -293,7 +302,11 @@ async fn failures_that_are_further_apart_than_a_cooldown_do_not_add_up() {
     let world = World::new(&[("a", "http-500")], &["allowed_fails: 1", "cooldown_time: 0.5"]).await;
     for expected in 1..=3 {
         assert_eq!(world.told("a", true, NOTHING()).await.status, 500);
-        assert_eq!(world.sim.counts("http-500").started, expected, "two in a minute are not two in half a second");
+        assert_eq!(
+            world.sim.counts("http-500").started,
+            expected,
+            "two in a minute are not two in half a second"
+        );
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
 }

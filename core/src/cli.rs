@@ -59,6 +59,9 @@ pub struct Drill {
     /// One JSON document instead of tables.
     #[arg(long, conflicts_with = "list")]
     pub json: bool,
+    /// The generated part of docs/fault-matrix.md instead of tables.
+    #[arg(long, conflicts_with_all = ["list", "json", "config", "only"])]
+    pub markdown: bool,
     /// No progress on standard error.
     #[arg(long)]
     pub no_progress: bool,

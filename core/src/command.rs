@@ -45,8 +45,13 @@ pub fn demo() -> ExitCode {
 /// `tidegate drill`.
 pub fn drill(asked: Drill) -> ExitCode {
     logging::start("off");
-    let Drill { config, only, list, json, no_progress } = asked;
-    let options = drill::Options { config, only, list, json, quiet: no_progress };
+    let Drill { config, only, list, json, markdown, no_progress } = asked;
+    let form = match (json, markdown) {
+        (true, _) => drill::Form::Json,
+        (_, true) => drill::Form::Markdown,
+        _ => drill::Form::Tables,
+    };
+    let options = drill::Options { config, only, list, form, quiet: no_progress };
     match drill::drill(&options) {
         Ok(drill::Ending::Kept) => ExitCode::SUCCESS,
         Ok(drill::Ending::Broken) => ExitCode::FAILURE,

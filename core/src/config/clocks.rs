@@ -62,10 +62,44 @@ clocks! {
     drain = 30;
 }
 
+/// Shortens waits for a rehearsal that cannot wait for them: `total` and the silences by one factor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hurry {
+    /// What each wait is multiplied with; below 1.
+    pub factor: f64,
+    /// No wait becomes shorter than this, unless it was.
+    pub least: Duration,
+    /// What retries wait between attempts, which nothing shortens: added to a `total` that leaves time for a retry.
+    pub pauses: Duration,
+}
+
+impl Clocks {
+    fn hurried(self, hurry: Option<Hurry>) -> Self {
+        let Some(Hurry { factor, least, pauses }) = hurry else { return self };
+        let short = |clock: Duration| clock.mul_f64(factor).max(least).min(clock);
+        let pauses = if self.total > self.first_content { pauses } else { Duration::ZERO };
+        Self {
+            connect: short(self.connect),
+            first_content: short(self.first_content),
+            content_idle: short(self.content_idle),
+            byte_idle: short(self.byte_idle),
+            total: (short(self.total) + pauses).min(self.total),
+            client_idle: short(self.client_idle),
+            ..self
+        }
+    }
+}
+
 impl Config {
+    /// Makes every clock run faster, those of the whole program too.
+    pub fn hurry(&mut self, hurry: Hurry) {
+        self.hurry = Some(hurry);
+        self.tidegate.clocks = self.tidegate.clocks.hurried(self.hurry);
+    }
+
     /// The clocks of a group: the defaults, `tidegate.clocks`, and `tidegate.groups.NAME.clocks` on top.
     pub fn clocks_for(&self, group: &str) -> Clocks {
-        self.written_for(group).over(Clocks::default())
+        self.written_for(group).over(Clocks::default()).hurried(self.hurry)
     }
 
     /// The clocks of one call to one deployment, litellm's timeouts included.
@@ -74,6 +108,10 @@ impl Config {
     /// `stream_timeout` (else `timeout`) is the longest wait for the next content, first or later, which is what
     /// litellm's HTTP client makes of it. It never cuts a stream that flows.
     pub fn clocks_of(&self, deployment: &Deployment, stream: bool) -> Clocks {
+        self.unhurried(deployment, stream).hurried(self.hurry)
+    }
+
+    fn unhurried(&self, deployment: &Deployment, stream: bool) -> Clocks {
         let written = self.written_for(&deployment.group);
         let mut clocks = Clocks::default();
         let stream_timeout = deployment.stream_timeout.or(self.router.stream_timeout).filter(|_| stream);

@@ -31,11 +31,12 @@ use std::path::Path;
 
 pub use crate::secret::Secret;
 pub use budget::Reach;
-pub use clocks::{Clocks, WrittenClocks};
+pub use clocks::{Clocks, Hurry, WrittenClocks};
 pub use diagnose::{Notice, Report, Severity};
 pub use env::{Env, ProcessEnv};
 pub use model::{ByError, Config, Deployment, General, Group, Router};
 pub use retry_budget::{RetryBudget, WrittenRetryBudget};
+pub(crate) use secret::is_secret_name;
 pub use source::{Place, Source};
 pub use tidegate::{
     GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,

@@ -28,6 +28,8 @@ pub struct Config {
     pub environment: BTreeMap<String, Secret>,
     /// What there is to say about a config that loads: see [`Notice`].
     pub notices: Vec<Notice>,
+    /// Set for a rehearsal: no file says it.
+    pub hurry: Option<super::Hurry>,
 }
 
 /// A public model name and the deployments that answer for it.

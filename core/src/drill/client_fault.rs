@@ -268,7 +268,8 @@ impl ClientFault {
                 at.refused(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n", &[400, 0]).await
             }
             Self::HugeHead => {
-                let filler = "y".repeat(usize::try_from(at.header).unwrap_or(1 << 16) + 4096);
+                // A buffer may hold one read more than the limit.
+                let filler = "y".repeat(usize::try_from(at.header).unwrap_or(1 << 16) * 3);
                 let headers = format!("{}x-filler: {filler}\r\n", at.headers);
                 at.refused(&client::chat_with(&headers, at.model, "fast", true), &[431, 0]).await
             }

@@ -34,8 +34,8 @@ pub(super) enum Faults {
     Clients,
 }
 
-const BOTH: &[Mode] = &[Mode::Stream, Mode::Whole];
-const STREAM: &[Mode] = &[Mode::Stream];
+pub(super) const BOTH: &[Mode] = &[Mode::Stream, Mode::Whole];
+pub(super) const STREAM: &[Mode] = &[Mode::Stream];
 const ONCE: Exact = Exact { retries: 0, cools: false };
 
 pub(super) static ALL: &[Configuration] = &[

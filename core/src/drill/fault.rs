@@ -85,7 +85,7 @@ impl Fault {
     pub(super) fn is_transport(self) -> bool {
         match self {
             Self::Link(link) => link != Link::TlsSilence,
-            Self::Answer(scenario) => matches!(scenario.name, "fin-headers" | "rst-headers"),
+            Self::Answer(scenario) => matches!(scenario.name, "fin-headers" | "rst-headers" | "half-head"),
             Self::Client(_) => false,
         }
     }

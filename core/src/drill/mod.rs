@@ -5,8 +5,11 @@ mod client_fault;
 mod configuration;
 mod draw;
 mod fault;
+mod json;
 mod link;
+mod markdown;
 mod outcome;
+mod own;
 mod plan;
 mod play;
 mod progress;
@@ -19,4 +22,4 @@ mod simulated;
 mod stage;
 mod worst;
 
-pub use show::{Ending, Options, drill};
+pub use show::{Ending, Form, Options, drill};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tidegate_sim::{Dialect, Mode};
+use tidegate_sim::Mode;
 
 use super::configuration::{self, Faults, PRIMARY, PROVIDERS, SPARE};
 use super::fault::Fault;
@@ -94,6 +94,7 @@ pub(super) fn built_in(plugins: &Plugins, sim: SocketAddr) -> Result<Plan, Strin
                     own,
                     others: other,
                     exact: Some(configuration.exact),
+                    patient: true,
                 },
                 simulated,
             });
@@ -122,15 +123,4 @@ impl Faults {
             (Self::Failures, fault) => !fault.is_odd_delivery(Mode::Stream) && !fault.is_flood(),
         }
     }
-}
-
-/// The dialects of several groups.
-pub(super) fn dialects(simulated: &Simulated, plugins: &Plugins, groups: &[&str]) -> Vec<Dialect> {
-    let mut all = Vec::new();
-    for dialect in groups.iter().flat_map(|group| simulated.dialects(plugins, group)) {
-        if !all.contains(&dialect) {
-            all.push(dialect);
-        }
-    }
-    all
 }

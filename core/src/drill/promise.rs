@@ -29,6 +29,8 @@ pub(super) struct Terms {
     pub(super) budget: u32,
     /// The configuration is the drill's own, and so simple that the number of attempts is known.
     pub(super) exact: Option<Exact>,
+    /// A stall leaves time for another attempt.
+    pub(super) patient: bool,
 }
 
 /// A group of one deployment and at most one fallback, itself of one deployment.
@@ -94,9 +96,14 @@ impl Promise {
         let own = alone(&terms.own);
         let early = |expect: &Expect| !is_normal(expect) && !is_committed(expect);
         let mut any: Vec<Expect> = match terms.rescue {
-            // The client's own mistake is one everywhere: whether it is passed on is the policy's to say.
+            // The client's own mistake is one everywhere: whether it is passed on is the policy's to say. A stall that
+            // takes all of the request's time leaves none for a fallback.
             Rescue::Good => {
-                own.iter().filter(|expect| !early(expect) || !retryable(fault, expect)).cloned().collect()
+                let last = |expect: &&Expect| {
+                    let stall = matches!(expect, Expect::Stalled { .. } | Expect::Failed { .. });
+                    !early(expect) || !retryable(fault, expect) || (stall && !terms.patient)
+                };
+                own.iter().filter(last).cloned().collect()
             }
             _ => own.clone(),
         };

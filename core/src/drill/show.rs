@@ -1,17 +1,18 @@
 //! The command: reads what is to be drilled, plays it, and says what it came to.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::configuration;
-use super::draw::Style;
+use super::draw::{Style, wrapped};
 use super::plan::{self, Plan};
 use super::progress::Progress;
 use super::run::{self, Played};
 use super::simulated::base;
 use super::stage::{Stage, simulator};
-use super::{report, select};
+use super::{json, markdown, own, report, select};
+use crate::config::{self, Config, Env, ProcessEnv};
 use crate::serve::Error;
 
 /// What the command line asks for.
@@ -23,10 +24,22 @@ pub struct Options {
     pub only: Vec<String>,
     /// Names the cells instead of playing them.
     pub list: bool,
-    /// One JSON document instead of tables.
-    pub json: bool,
+    /// How the outcome is said.
+    pub form: Form,
     /// No progress on standard error.
     pub quiet: bool,
+}
+
+/// How the outcome is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Tables for people.
+    #[default]
+    Tables,
+    /// One JSON document.
+    Json,
+    /// The generated part of docs/fault-matrix.md.
+    Markdown,
 }
 
 /// How a drill ended.
@@ -51,14 +64,19 @@ pub fn drill(options: &Options) -> Result<Ending, Error> {
 }
 
 async fn perform(options: &Options) -> Result<Ending, Error> {
-    if options.config.is_some() || options.json {
-        return Err(Error::System("drill: --config and --json are not built yet".into()));
-    }
     let sim = simulator().await.map_err(system)?;
     let address = sim.addr();
-    let settings = configuration::settings().map_err(Error::System)?;
-    let stage = Arc::new(Stage::set(base(settings, address).map_err(Error::System)?, sim)?);
-    let mut plan = plan::built_in(&stage.plugins, address).map_err(Error::System)?;
+    let own = options.config.as_deref().map(read).transpose()?;
+    let settings = match &own {
+        Some(config) => Ok(config.clone()),
+        None => configuration::settings(),
+    };
+    let stage = Arc::new(Stage::set(settings.and_then(|config| base(config, address)).map_err(Error::System)?, sim)?);
+    let plan = match &own {
+        Some(config) => own::plan(config, &stage.plugins, address),
+        None => plan::built_in(&stage.plugins, address),
+    };
+    let mut plan = plan.map_err(Error::System)?;
     plan.cells.retain(|cell| select::wanted(&options.only, cell));
     if plan.cells.is_empty() {
         return Ok(Ending::NoSuchCell);
@@ -71,16 +89,51 @@ async fn perform(options: &Options) -> Result<Ending, Error> {
     let cells = std::mem::take(&mut plan.cells);
     let played = run::all(&stage, cells, &progress).await;
     progress.end();
-    say(&tables(&plan, &played))?;
+    let tables = report::tables(&played);
+    say(&match options.form {
+        Form::Tables => drawn(&plan, &tables, &played, own.as_ref()),
+        Form::Json => format!("{:#}\n", json::document(&plan, &played, options.config.as_deref())),
+        Form::Markdown => markdown::page(&tables, played.cells.len()),
+    })?;
     Ok(if played.kept() { Ending::Kept } else { Ending::Broken })
 }
 
-fn tables(_plan: &Plan, played: &Played) -> String {
+/// The user's configuration. Secrets that the environment does not have are made up: no provider is called.
+fn read(file: &Path) -> Result<Config, Error> {
+    config::load(file, &Placeholders).map_err(|report| Error::Config(report.to_string()))
+}
+
+/// The process's variables, and a stand-in for every secret that is not set.
+struct Placeholders;
+
+impl Env for Placeholders {
+    fn var(&self, name: &str) -> Option<String> {
+        let stand_in = || config::is_secret_name(name).then(|| "not-set-not-needed".to_owned());
+        // Whether clients must send a key is the configuration's to say, or the real environment's.
+        ProcessEnv.var(name).or_else(|| stand_in().filter(|_| name != "LITELLM_MASTER_KEY"))
+    }
+}
+
+fn drawn(plan: &Plan, tables: &[report::Table], played: &Played, own: Option<&Config>) -> String {
     let style = style();
     let mut out = String::new();
-    for table in report::tables(played) {
-        out.push_str(&style.table(&table));
+    for table in tables {
+        out.push_str(&style.table(table));
         out.push('\n');
+    }
+    for why in &plan.left_out {
+        out.push_str(&format!("not drilled: {why}\n"));
+    }
+    if !plan.left_out.is_empty() {
+        out.push('\n');
+    }
+    if let Some(hurry) = own.and_then(|config| own::hurried(&mut config.clone())) {
+        let said = format!(
+            "The clocks ran {:.0} times faster than configured; \"worst\" is computed from the configured ones. A wait that \
+             a provider asks for comes on top of it, within the total clock.",
+            1.0 / hurry.factor
+        );
+        out.push_str(&format!("{}\n\n", wrapped(&said, style.columns).join("\n")));
     }
     out + &style.summary(played)
 }

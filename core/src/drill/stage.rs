@@ -29,7 +29,7 @@ const FLOOD_BYTES: u64 = 16 << 20;
 pub(super) async fn simulator() -> std::io::Result<Arc<Sim>> {
     let settings = Settings {
         pace: PACE,
-        drip: Duration::from_micros(200),
+        drip: Duration::ZERO,
         flood_bytes: FLOOD_BYTES,
         flood_time: FLOOD,
         retry_after: RETRY_AFTER,

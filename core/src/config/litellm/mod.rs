@@ -49,6 +49,7 @@ pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {
         tidegate,
         environment,
         notices: Vec::new(),
+        hurry: None,
     };
     differences::say(&config, &routing, sink);
     config

@@ -36,6 +36,12 @@ pub fn client_status(status: u32) -> u32 {
     }
 }
 
+/// The status of an error that names none: a redirect, or another head that is neither an answer nor an error, is a bad
+/// gateway's.
+pub fn unsaid(http_status: u32) -> u32 {
+    if (200..300).contains(&http_status) { 500 } else { 502 }
+}
+
 /// Puts a status found in a body into the class, with what it means.
 pub fn set_status(class: &mut Class, status: u32) {
     (class.error, class.retryable) = by_status(status);
@@ -48,7 +54,7 @@ pub fn generic(said: Said, http_status: u32, class: &mut Class) {
     let by_word =
         said.kind.as_deref().and_then(words::status_of).or(said.code.as_deref().and_then(words::status_of));
     let from_head = Some(http_status).filter(|status| (400..=599).contains(status));
-    set_status(class, said.status.or(from_head).or(by_word).unwrap_or(500));
+    set_status(class, said.status.or(from_head).or(by_word).unwrap_or_else(|| unsaid(http_status)));
     let message = said.message.as_deref().unwrap_or("");
     let code = said.code.as_deref().unwrap_or("");
     let kind = said.kind.as_deref().unwrap_or("");
@@ -172,6 +178,7 @@ mod tests {
             (404, json!({"error": {"message": "what?"}}), 404, E::NotFound, false, false),
             (200, json!({"error": {"message": "x", "code": 99999999999_u64}}), 500, E::Server, true, false),
             (500, json!({"detail": "boom"}), 500, E::Server, true, false),
+            (302, json!({"error": {"message": "moved"}}), 502, E::Server, true, false),
         ];
         for (status, body, want_status, want, retryable, quota) in rows {
             let mut class = Class::default();

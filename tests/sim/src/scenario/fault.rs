@@ -237,3 +237,56 @@ pub(super) fn no_finish(context: &Context<'_>) -> Script {
 pub(super) fn empty(context: &Context<'_>) -> Script {
     Say::new(context).end(Ending::Complete)
 }
+
+/// Anthropic's overload, through a server that speaks OpenAI's dialect; from Google, its own.
+pub(super) fn overloaded_frame(context: &Context<'_>) -> Script {
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    match (context.dialect, context.mode) {
+        (Dialect::Gemini, _) => error_frame(context, &context.error(503), Ending::Complete),
+        (Dialect::OpenAiChat, Mode::Stream) => {
+            let mut say = Say::before_fault(context);
+            say.raw(format!("event: error\ndata: {overloaded}\n\n"));
+            say.end(Ending::Complete)
+        }
+        _ => Script::json(200, overloaded),
+    }
+}
+
+/// OpenRouter's word for its provider's failure: a chunk with choices and a numeric error.
+pub(super) fn router_frame(context: &Context<'_>) -> Script {
+    let error = r#""error":{"code":502,"message":"Provider returned error","metadata":{"provider_name":"Sim","raw":"upstream connect error"}}"#;
+    let json = match (context.dialect, context.mode) {
+        (Dialect::OpenAiChat, Mode::Stream) => format!(
+            r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":1750000000,"model":{},{error},"choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"error"}}]}}"#,
+            quote(&context.meta.model)
+        ),
+        _ => format!("{{{error}}}"),
+    };
+    error_frame(context, &json, Ending::Complete)
+}
+
+/// A quota that ends in mid-stream.
+pub(super) fn quota_frame(context: &Context<'_>) -> Script {
+    let json = match context.dialect {
+        Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
+        Dialect::Gemini => context.error(429),
+    };
+    error_frame(context, &json, Ending::Complete)
+}
+
+/// An opening without content, then the error: nothing has gone to the client yet.
+pub(super) fn opening_then_error(context: &Context<'_>) -> Script {
+    if context.mode == Mode::Whole {
+        return end(context);
+    }
+    let mut say = Say::new(context);
+    say.texts(&[""]);
+    say.event(&context.error(429));
+    close_array(context, &mut say, Ending::Complete);
+    say.end(Ending::Complete)
+}
+
+/// The error as a whole JSON document with status 200, where a stream was asked for.
+pub(super) fn json_error_200(context: &Context<'_>) -> Script {
+    Script::json(200, context.error(429))
+}

@@ -65,6 +65,14 @@ pub(super) fn keepalive_only(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
+/// Keep-alives before any content.
+pub(super) fn keepalive_first(context: &Context<'_>) -> Script {
+    let mut say = Say::new(context);
+    let unit = if context.mode == Mode::Whole { "\n".to_owned() } else { keep_alive(context, &say) };
+    say.step(repeat(context, unit.into(), Duration::from_millis(50), u64::MAX));
+    say.end(Ending::Complete)
+}
+
 /// One event that never ends, within the flood's bounds.
 pub(super) fn giant_event(context: &Context<'_>) -> Script {
     let mut say = if context.mode == Mode::Whole { Say::new(context) } else { Say::before_fault(context) };

@@ -81,6 +81,10 @@ pub(super) fn drip(context: &Context<'_>) -> Script {
     let script = say::normal(context, &FAULT_PIECES, Say::new(context));
     let mut script = rewrite(script, |bytes| pieces_at(bytes, 1..bytes.len()));
     let pause = context.settings.drip;
+    if pause.is_zero() {
+        // A timer waits a millisecond even for nothing.
+        return script;
+    }
     script.steps = script.steps.into_iter().flat_map(|step| [step, Step::Pause(pause)]).collect();
     script
 }

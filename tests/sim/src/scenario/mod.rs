@@ -5,6 +5,7 @@ mod fault;
 mod finish;
 mod flood;
 mod healthy;
+mod odd;
 mod refuse;
 mod say;
 mod stall;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::Context;
 use super::healthy;
 use crate::dialect::{Dialect, gemini};
-use crate::script::Script;
+use crate::script::{Framing, Script};
 
 /// The message of an error of this status.
 pub(super) fn sentence(status: u16) -> &'static str {
@@ -14,6 +14,10 @@ pub(super) fn sentence(status: u16) -> &'static str {
         401 => "The request does not have valid authentication credentials.",
         403 => "The caller does not have permission.",
         404 => "The model was not found.",
+        402 => "Payment is required to go on.",
+        413 => "The request is too large.",
+        422 => "The request cannot be processed.",
+        504 => "The deadline expired before the operation could complete.",
         429 => "Resource exhausted. Please try again later.",
         503 => "The model is overloaded. Please try again later.",
         _ => "An internal error has occurred.",
@@ -117,4 +121,41 @@ pub(super) fn http_429_once(context: &Context<'_>) -> Script {
     } else {
         healthy::fast(context)
     }
+}
+
+/// An error of `STATUS` in the provider's own form.
+pub(super) fn plain<const STATUS: u16>(context: &Context<'_>) -> Script {
+    status(context, STATUS)
+}
+
+/// A middlebox's error page.
+pub(super) fn http_502(_: &Context<'_>) -> Script {
+    let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\r\n";
+    Script::new(502).header("content-type", "text/html").write(page).framing(Framing::Length(None))
+}
+
+/// Anthropic's overload status.
+pub(super) fn http_529(_: &Context<'_>) -> Script {
+    Script::json(529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#)
+}
+
+/// A prompt that is too long.
+pub(super) fn http_context(context: &Context<'_>) -> Script {
+    let body = match context.dialect {
+        Dialect::OpenAiChat => r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#.to_owned(),
+        Dialect::Gemini => gemini::error(400, "The input token count (9000) exceeds the maximum number of tokens allowed (8192).", None),
+    };
+    Script::json(400, body)
+}
+
+/// A prompt that a filter refused.
+pub(super) fn http_policy(context: &Context<'_>) -> Script {
+    let sentence = "Your request was rejected as a result of our safety system.";
+    let body = match context.dialect {
+        Dialect::OpenAiChat => format!(
+            r#"{{"error":{{"message":"{sentence}","type":"invalid_request_error","param":null,"code":"content_policy_violation"}}}}"#
+        ),
+        Dialect::Gemini => gemini::error(400, sentence, None),
+    };
+    Script::json(400, body)
 }

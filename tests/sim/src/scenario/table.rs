@@ -1,6 +1,6 @@
 //! The table of all scenarios. Names are a public interface: add, never rename.
 
-use super::{Context, Expect, Mode, Scenario, answer, fault, finish, flood, healthy, refuse, stall};
+use super::{Context, Expect, Mode, Scenario, answer, fault, finish, flood, healthy, odd, refuse, stall};
 use crate::dialect::Dialect;
 use crate::script::Script;
 use crate::text::{fault_text, healthy_text, huge_text};
@@ -66,6 +66,24 @@ fn http<const STATUS: u16>(_: Dialect, _: Mode) -> Expect {
 
 fn http_hint<const STATUS: u16>(_: Dialect, _: Mode) -> Expect {
     Expect::Http { status: STATUS, retry_after: true }
+}
+
+/// An error event of this status; where the answer is whole, an HTTP error.
+fn frame<const STATUS: u16>(_: Dialect, mode: Mode) -> Expect {
+    committed(mode, Expect::Error { status: STATUS, committed: true }, STATUS)
+}
+
+/// Wrong for a stream alone.
+fn not_a_stream(_: Dialect, mode: Mode) -> Expect {
+    if mode == Mode::Whole {
+        Expect::Text(healthy_text())
+    } else {
+        Expect::Http { status: 502, retry_after: false }
+    }
+}
+
+fn failed_early(_: Dialect, _: Mode) -> Expect {
+    Expect::Failed { committed: false }
 }
 
 pub(super) static ALL: &[Scenario] = &[
@@ -273,6 +291,39 @@ pub(super) static ALL: &[Scenario] = &[
         },
         finish::no_done,
     ),
+    // More errors of providers.
+    scenario("http-402", "HTTP 402: the bill is not paid", http::<402>, refuse::plain::<402>),
+    scenario("http-413", "HTTP 413", http::<413>, refuse::plain::<413>),
+    scenario("http-422", "HTTP 422", http::<422>, refuse::plain::<422>),
+    scenario("http-502", "HTTP 502 with a middlebox's HTML page", http::<502>, refuse::http_502),
+    scenario("http-504", "HTTP 504", http::<504>, refuse::plain::<504>),
+    scenario("http-529", "HTTP 529, Anthropic's overload, which is no registered status", http::<503>, refuse::http_529),
+    scenario("http-context", "HTTP 400: the prompt is too long", http::<400>, refuse::http_context),
+    scenario("http-policy", "HTTP 400: the prompt was refused by a filter", http::<400>, refuse::http_policy),
+    scenario("json-error-200", "HTTP 200 with a 429 error as a JSON document", http::<429>, fault::json_error_200),
+    scenario("429-after-opening", "an opening without content, then a 429 error event", http::<429>, fault::opening_then_error),
+    scenario("overloaded-frame", "three good chunks, then Anthropic's overload as an event", frame::<503>, fault::overloaded_frame),
+    scenario("502-router-frame", "three good chunks, then OpenRouter's word for its provider's failure", frame::<502>, fault::router_frame),
+    scenario("quota-frame", "three good chunks, then an exhausted quota as an event", error_429, fault::quota_frame),
+    // What HTTP allows or forbids.
+    scenario("http-204", "HTTP 204", http::<502>, odd::no_content),
+    scenario("http-302", "HTTP 302 to itself", http::<502>, odd::redirect),
+    scenario("early-hints", "103 before the answer", whole_text, odd::early_hints),
+    scenario("kept-then-closed", "the answer, then FIN on a connection that was to be kept", whole_text, odd::kept_then_closed),
+    scenario("plain-type", "the answer with the content type text/plain", whole_text, odd::plain_type),
+    scenario("json-type", "an event stream that says it is a JSON document", not_a_stream, odd::json_type),
+    scenario("gzip-200", "says that it is compressed, which was not offered", http::<502>, odd::gzip),
+    scenario("huge-head", "a response head of one megabyte", http::<502>, odd::huge_head),
+    scenario("two-lengths", "two lengths that differ", http::<502>, odd::two_lengths),
+    scenario("half-head", "half a response head, FIN", http::<502>, odd::half_head),
+    scenario("half-head-open", "half a response head, then silence", stalled_early, odd::half_head_open),
+    scenario("head-then-fin", "the response's head, FIN without the body's proper end", http::<502>, odd::head_then_fin),
+    scenario("head-then-rst", "the response's head, RST", http::<502>, odd::head_then_rst),
+    scenario("half-length", "a declared length, three good chunks of it, FIN", truncated, odd::half_length),
+    scenario("chunk-garbage", "three good chunks, then one whose size is no number", frame::<502>, odd::chunk_garbage),
+    scenario("bad-utf8", "three good chunks, then an event that is not UTF-8", malformed, odd::bad_utf8),
+    scenario("keepalive-first", "keep-alives every 50 ms and no content at all", failed_early, flood::keepalive_first),
+    scenario("done-then-garbage", "the whole answer, then bytes that are nothing behind `[DONE]`", whole_text, odd::done_then_garbage),
     // Answers that depend on the request.
     scenario(
         "tool-call",

@@ -20,7 +20,9 @@ fn good_text(text: &str) -> (String, Vec<String>) {
 async fn faults_follow_three_good_chunks_and_never_finish() {
     let sim = sim().await;
     let mut faults = 0;
-    for scenario in Scenario::all() {
+    // Chunks that are none cannot be read as chunks; and one fault stands within an answer that then ends well.
+    let plain = |scenario: &&Scenario| !matches!(scenario.name, "chunk-garbage" | "bad-utf8");
+    for scenario in Scenario::all().iter().filter(plain) {
         for dialect in [Dialect::OpenAiChat, Dialect::Gemini] {
             let expect = scenario.expect(dialect, Mode::Stream);
             let committed = match expect {
@@ -46,7 +48,7 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
             let form_with_done = scenario.name == "429-then-done" && dialect == Dialect::OpenAiChat;
             assert_eq!(done, form_with_done, "{case}");
             if let Expect::Error { status: 429, .. } = expect {
-                let signs = ["429", "rate_limit_exceeded", "RESOURCE_EXHAUSTED"];
+                let signs = ["429", "rate_limit_exceeded", "RESOURCE_EXHAUSTED", "insufficient_quota"];
                 assert!(signs.iter().any(|sign| text.contains(sign)), "{case}: {text}");
             }
         }

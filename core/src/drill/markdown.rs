@@ -13,8 +13,18 @@ pub(super) fn page(tables: &[Table], cells: usize) -> String {
     );
     for table in tables {
         let whole = table.rows.iter().any(|row| row.whole.is_some());
-        let _ = write!(out, "\n### {}\n\n{}{}.\n\n", table.name, table.about[..1].to_uppercase(), &table.about[1..]);
-        let _ = writeln!(out, "| fault | what happens | stream: the client gets | calls |{}", if whole { " whole: the client gets | calls |" } else { "" });
+        let _ = write!(
+            out,
+            "\n### {}\n\n{}{}.\n\n",
+            table.name,
+            table.about[..1].to_uppercase(),
+            &table.about[1..]
+        );
+        let _ = writeln!(
+            out,
+            "| fault | what happens | stream: the client gets | calls |{}",
+            if whole { " whole: the client gets | calls |" } else { "" }
+        );
         let _ = writeln!(out, "|---|---|---|---|{}", if whole { "---|---|" } else { "" });
         for row in &table.rows {
             let _ = writeln!(out, "{}", line(row, whole));

@@ -113,7 +113,9 @@ fn describe(config: &Config, model: &str, others: &[&str], rescue: Rescue) -> (u
     let group = config.group(model).map_or(model, |group| &group.name);
     let total = |stream| {
         let own = config.deployments.iter().filter(|deployment| deployment.group == group);
-        worst::shown(own.map(|deployment| config.clocks_of(deployment, stream).total).max().unwrap_or_default())
+        worst::shown(
+            own.map(|deployment| config.clocks_of(deployment, stream).total).max().unwrap_or_default(),
+        )
     };
     let fallbacks = match rescue {
         Rescue::None => "nothing else answers".to_owned(),

@@ -71,7 +71,8 @@ async fn perform(options: &Options) -> Result<Ending, Error> {
         Some(config) => Ok(config.clone()),
         None => configuration::settings(),
     };
-    let stage = Arc::new(Stage::set(settings.and_then(|config| base(config, address)).map_err(Error::System)?, sim)?);
+    let stage =
+        Arc::new(Stage::set(settings.and_then(|config| base(config, address)).map_err(Error::System)?, sim)?);
     let plan = match &own {
         Some(config) => own::plan(config, &stage.plugins, address),
         None => plan::built_in(&stage.plugins, address),

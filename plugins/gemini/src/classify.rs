@@ -16,7 +16,10 @@ pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
     let inner = found.as_ref().and_then(|found| found.get("error")).unwrap_or(&empty);
     let word = inner.get("status").and_then(Value::as_str);
     let from_head = Some(failure.http_status).filter(|status| (400..=599).contains(status));
-    set_status(class, said.status.or(word.and_then(status_of)).or(from_head).unwrap_or_else(|| unsaid(failure.http_status)));
+    set_status(
+        class,
+        said.status.or(word.and_then(status_of)).or(from_head).unwrap_or_else(|| unsaid(failure.http_status)),
+    );
 
     let details = inner.get("details").unwrap_or(&empty);
     class.retry_after_ms = retry_after::said(

@@ -35,7 +35,10 @@ fn headless(steps: Vec<Step>, ending: Ending) -> Script {
 /// 103, then the answer.
 pub(super) fn early_hints(context: &Context<'_>) -> Script {
     let mut steps = raw(&healthy::fast(context));
-    steps.insert(0, Step::Write(Bytes::from_static(b"HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n")));
+    steps.insert(
+        0,
+        Step::Write(Bytes::from_static(b"HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n")),
+    );
     headless(steps, Ending::Fin)
 }
 
@@ -45,9 +48,7 @@ pub(super) fn kept_then_closed(context: &Context<'_>) -> Script {
 }
 
 pub(super) fn redirect(context: &Context<'_>) -> Script {
-    Script::new(302)
-        .header("location", context.request.target.clone())
-        .framing(Framing::Length(None))
+    Script::new(302).header("location", context.request.target.clone()).framing(Framing::Length(None))
 }
 
 pub(super) fn no_content(_: &Context<'_>) -> Script {

@@ -130,7 +130,8 @@ pub(super) fn plain<const STATUS: u16>(context: &Context<'_>) -> Script {
 
 /// A middlebox's error page.
 pub(super) fn http_502(_: &Context<'_>) -> Script {
-    let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\r\n";
+    let page =
+        "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\r\n";
     Script::new(502).header("content-type", "text/html").write(page).framing(Framing::Length(None))
 }
 

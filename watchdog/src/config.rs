@@ -61,6 +61,8 @@ pub struct Rules {
     pub brake: Brake,
     /// How often a rule has to find the same fault before it acts.
     pub strikes: Strikes,
+    /// Plugins and deployments that are to blame.
+    pub quarantine: Quarantine,
     /// Warnings beyond this many a minute and rule are only counted.
     pub warnings: Warnings,
 }
@@ -110,6 +112,8 @@ pub struct StuckPoll {
     pub abort_cpu: Duration,
     /// Abort when one poll took this long, though it used less CPU than that: it is blocked.
     pub abort_wall: Duration,
+    /// When a poll that was judged has used this much CPU, its thread runs only when nothing else wants to.
+    pub demote_cpu: Duration,
 }
 
 impl Default for StuckPoll {
@@ -119,6 +123,7 @@ impl Default for StuckPoll {
             warn_wall: Duration::from_secs(1),
             abort_cpu: Duration::from_secs(1),
             abort_wall: Duration::from_secs(10),
+            demote_cpu: Duration::from_secs(3),
         }
     }
 }
@@ -166,6 +171,23 @@ impl Default for Strikes {
     }
 }
 
+/// When who is to blame for verdicts is no longer asked, and for how long.
+#[derive(Debug, Clone)]
+pub struct Quarantine {
+    /// Streams aborted by R1 or R2 within the window. One poll that does not return from a plugin is enough in any case.
+    pub after: u32,
+    /// The window.
+    pub window: Duration,
+    /// The pause before one request tries it again.
+    pub trial: Duration,
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self { after: 3, window: Duration::from_secs(300), trial: Duration::from_secs(60) }
+    }
+}
+
 /// The limit on warnings.
 #[derive(Debug, Clone)]
 pub struct Warnings {
@@ -184,7 +206,7 @@ impl Default for Warnings {
 impl Config {
     /// A sentence on the first setting that would make a rule fire on healthy streams, or never.
     pub fn check(&self) -> Result<(), String> {
-        let Rules { r1, r2, r4, brake, strikes, .. } = &self.rules;
+        let Rules { r1, r2, r4, brake, strikes, quarantine, .. } = &self.rules;
         let fault = if self.tick.is_zero() {
             "tick must be longer than 0"
         } else if self.round < self.tick {
@@ -205,6 +227,8 @@ impl Config {
             "brake.share must be between 0 and 1"
         } else if strikes.needed == 0 {
             "strikes.needed must be at least 1"
+        } else if quarantine.after == 0 || quarantine.window.is_zero() {
+            "quarantine.after must be at least 1, and quarantine.window longer than 0"
         } else {
             return Ok(());
         };

@@ -1,4 +1,5 @@
-//! From a judgement to what is done about it: count, warn, tell the stream to end, shut its client's socket.
+//! From a judgement to what is done about it: count, warn, tell the stream to end, shut its client's socket, quarantine
+//! who is to blame, demote the thread, ask for another runtime, give up.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
@@ -6,10 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::Kill;
 use crate::brake::Minute;
+use crate::capacity::Workers;
 use crate::config::Mode;
-use crate::incident::{Action, Incident, PollTimes, Rule, Verdict};
+use crate::dump::{Dump, WorkerDump};
+use crate::incident::{Action, Incident, PollTimes, Rule, Sample, StreamInfo, Verdict};
 use crate::record::{Live, StreamRef};
-use crate::report::{IncidentId, Kind};
+use crate::report::{IncidentId, Kind, Report};
+use crate::rules::LongPoll;
 use crate::shared::Shared;
 
 /// What was found.
@@ -50,12 +54,19 @@ impl Ladder {
 
     /// Carries a verdict out. Answers what was done, `None` when the stream is gone. A verdict that the brake holds back
     /// may be brought again; only the first time (`again` is false) is it reported.
-    pub(crate) fn abort(&mut self, case: Case, now: Duration, again: bool) -> Option<Action> {
+    pub(crate) fn abort(
+        &mut self,
+        case: Case,
+        samples: Vec<Sample>,
+        now: Duration,
+        again: bool,
+    ) -> Option<Action> {
         let shared = Arc::clone(&self.shared);
         // Outlives the lock on the stream: whatever is dropped with it may own the stream's probe.
         let mut kill = None;
-        let incident = self.incident(case, |ladder, live| ladder.act(case, live, now, &mut kill))?;
+        let mut incident = self.incident(case, |ladder, live| ladder.act(case, live, now, &mut kill))?;
         drop(kill);
+        incident.samples = samples;
         let action = incident.verdict.as_ref().map_or(Action::Counted, |verdict| verdict.action);
         if action == Action::Braked && again {
             return Some(action);
@@ -64,8 +75,50 @@ impl Ladder {
         if let (Rule::StuckPoll, Some(plugin)) = (case.rule, case.plugin) {
             shared.plugins.count_stuck(plugin);
         }
-        shared.keep(incident);
+        let incident = shared.keep(incident);
+        shared.gates.blame(&shared, &incident);
         Some(action)
+    }
+
+    /// Answers whether the thread was demoted.
+    pub(crate) fn demote(&self, worker: usize, thread: i32, poll: LongPoll) -> bool {
+        let mut done = false;
+        self.shared.call(|hooks| done = hooks.demote(thread));
+        if done {
+            let sentence = format!(
+                "worker {worker} is in one poll for {:.1?}, {:.1?} of it CPU: its thread runs only when nothing else \
+                 wants to",
+                poll.wall, poll.cpu
+            );
+            self.shared.report(Report::new(Kind::ThreadDemoted, sentence).counter("worker", worker as u64));
+        }
+        done
+    }
+
+    /// Answers whether the thread has its old priority again.
+    pub(crate) fn raise(&self, thread: i32) -> bool {
+        let mut done = false;
+        self.shared.call(|hooks| done = hooks.raise(thread));
+        done
+    }
+
+    pub(crate) fn take_over(&self, workers: Workers) {
+        let sentence =
+            format!("{} of {} workers are lost: another runtime takes over", workers.current_lost, workers.current);
+        self.shared.report(counted(Report::new(Kind::RuntimeReplaced, sentence), workers));
+        self.shared.call(|hooks| hooks.take_over());
+    }
+
+    pub(crate) fn give_up(&self, workers: Workers, dumped: Vec<WorkerDump>, streams: Vec<StreamInfo>) {
+        let sentence = format!(
+            "{} of {} workers are lost, {} in all, after {} takeovers: the process ends",
+            workers.current_lost, workers.current, workers.lost, workers.takeovers
+        );
+        let report = counted(Report::new(Kind::GaveUp, sentence), workers).counter("streams", streams.len() as u64);
+        let report = dumped.iter().fold(report, |report, worker| report.event(worker.wall, worker.to_string()));
+        self.shared.report(report);
+        let dump = Dump { workers: dumped, streams };
+        self.shared.call(|hooks| hooks.give_up(&dump));
     }
 
     fn act(
@@ -127,4 +180,12 @@ impl Ladder {
             samples: Vec::new(),
         })
     }
+}
+
+fn counted(report: Report, workers: Workers) -> Report {
+    report
+        .counter("workers", workers.current as u64)
+        .counter("workers_lost", workers.current_lost as u64)
+        .counter("threads_lost", workers.lost as u64)
+        .counter("takeovers", workers.takeovers as u64)
 }

@@ -17,8 +17,12 @@ use std::thread::{self, JoinHandle};
 use parking_lot::Mutex;
 
 mod brake;
+mod capacity;
 mod config;
 mod cpu;
+mod dump;
+mod gate;
+mod gates;
 mod incident;
 mod ladder;
 mod probe;
@@ -39,7 +43,10 @@ use sampler::Sampler;
 use shared::Shared;
 use ticks::Ticks;
 
-pub use config::{Brake, Config, Cpu, Mode, NoProgress, Poke, Rules, Strikes, StuckPoll, Warnings};
+pub use config::{Brake, Config, Cpu, Mode, NoProgress, Poke, Quarantine, Rules, Strikes, StuckPoll, Warnings};
+pub use dump::{Dump, WorkerDump};
+pub use gate::{Gate, Pass};
+pub use gates::{QuarantineInfo, Suspected};
 pub use incident::{Action, Incident, Labels, Phase, PollTimes, Rule, Sample, StreamInfo, Verdict};
 pub use probe::Probe;
 pub use report::{Event, IncidentId, Kind, Report};
@@ -56,6 +63,18 @@ pub trait Hooks: Send + Sync + 'static {
     fn incident(&self, incident: &Arc<Incident>);
     /// A stream passed a lower threshold. At most [`Warnings::per_minute`] for each rule.
     fn warn(&self, incident: &Incident);
+    /// Let a thread run only when nothing else wants to; the number is the system's. Answers whether it was done.
+    fn demote(&self, _thread: i32) -> bool {
+        false
+    }
+    /// Undo [`Hooks::demote`]. Answers whether it was done.
+    fn raise(&self, _thread: i32) -> bool {
+        false
+    }
+    /// Start another runtime, and announce it with [`Watchdog::runtime`] within ten seconds. Only in [`Mode::Enforce`].
+    fn take_over(&self) {}
+    /// End the process: nothing else is left. Only in [`Mode::Enforce`], and once.
+    fn give_up(&self, _dump: &Dump) {}
 }
 
 /// What can be done to the transport of a stuck stream from outside of its task.
@@ -108,11 +127,27 @@ impl Watchdog {
         Probe::new(Arc::clone(shared), stream)
     }
 
-    /// Makes the calling thread one of the workers. Call it when a runtime starts a thread.
-    pub fn register_worker(&self) {
+    /// A runtime with so many workers serves from now on. Answers its number, for [`Watchdog::register_worker_of`]. When
+    /// over half of these workers are lost, another is asked for: [`Hooks::take_over`].
+    pub fn runtime(&self, workers: usize) -> u32 {
+        self.0.as_ref().map_or(0, |handle| handle.shared.workers.announce(workers))
+    }
+
+    /// Makes the calling thread one of the workers of a runtime. Call it when the runtime starts a thread.
+    pub fn register_worker_of(&self, runtime: u32) {
         if let Some(handle) = &self.0 {
-            handle.shared.workers.register();
+            handle.shared.workers.register(runtime);
         }
+    }
+
+    /// The same for a runtime that was not announced.
+    pub fn register_worker(&self) {
+        self.register_worker_of(0);
+    }
+
+    /// The gate of a plugin, by its name, or of a deployment. Always open in [`Mode::Off`].
+    pub fn gate(&self, what: Suspected, name: &str) -> Gate {
+        self.0.as_ref().map_or_else(Gate::default, |handle| handle.shared.gates.get(&handle.shared, what, name))
     }
 
     /// The calling thread is no worker any more. Call it when a runtime's thread stops.
@@ -126,6 +161,7 @@ impl Watchdog {
     pub fn name_plugin(&self, id: u32, name: &str) {
         if let Some(handle) = &self.0 {
             handle.shared.plugins.name(id, name);
+            handle.shared.gates.get(&handle.shared, Suspected::Plugin, name);
         }
     }
 

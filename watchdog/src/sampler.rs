@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::incident::{Action, PollTimes, Rule};
-use crate::ladder::{Case, Ladder};
-use crate::record::StreamRef;
-use crate::rules::{Judgement, LongPoll, StrikeCount};
+use crate::ladder::Ladder;
 use crate::shared::Shared;
 use crate::streams::Streams;
-use crate::worker::{Sight, WorkerSlot};
+use crate::worker::WorkerSlot;
+
+mod escalate;
+mod workers;
+
+use escalate::Escalation;
+use workers::WorkerWatch;
 
 /// Ticks in a row that are given up for being late. A pause makes one late; a machine that is always late must be
 /// watched all the same.
@@ -35,34 +38,7 @@ pub(crate) struct Sampler {
     skipped: u32,
     next_round: u64,
     next_poke: u64,
-}
-
-/// What is remembered of a worker between two ticks.
-#[derive(Debug, Default)]
-struct WorkerWatch {
-    tid: i32,
-    sequence: u64,
-    cpu: Option<u64>,
-    poll: Option<PollWatch>,
-}
-
-/// What is remembered of a poll that was seen at more than one tick.
-#[derive(Debug, Clone, Copy)]
-struct PollWatch {
-    sequence: u64,
-    since: u64,
-    cpu_at_start: u64,
-    strikes: StrikeCount,
-    warned: bool,
-    outcome: Option<Action>,
-}
-
-/// What one tick found among the workers.
-#[derive(Debug, Default)]
-struct Found {
-    poke: bool,
-    stuck: u64,
-    stuck_plugin: Option<u32>,
+    escalation: Escalation,
 }
 
 impl Sampler {
@@ -81,6 +57,7 @@ impl Sampler {
             skipped: 0,
             next_round,
             next_poke: 0,
+            escalation: Escalation::default(),
         }
     }
 
@@ -116,6 +93,8 @@ impl Sampler {
         shared.counters.stuck_workers.store(found.stuck, Relaxed);
         shared.counters.worker_stuck.fetch_add(found.stuck * seen, Relaxed);
         shared.counters.stuck_plugin.store(found.stuck_plugin.map_or(0, |id| u64::from(id) + 1), Relaxed);
+        self.count_threads();
+        self.escalate();
         if found.poke && self.now >= self.next_poke {
             self.next_poke = self.now + nanos(shared.config.rules.poke.every);
             self.ladder.poke();
@@ -124,83 +103,6 @@ impl Sampler {
             self.next_round = self.now + nanos(shared.config.round);
             self.streams.round(&shared, &mut self.ladder, reading, Duration::from_nanos(self.now));
         }
-    }
-
-    fn look_at_workers(&mut self, reading: u64) -> Found {
-        let shared = Arc::clone(&self.shared);
-        shared.workers.list(&mut self.slots);
-        self.watches.resize_with(self.slots.len(), WorkerWatch::default);
-        let mut found = Found::default();
-        for worker in 0..self.slots.len() {
-            let slot = self.slots[worker];
-            let watch = &mut self.watches[worker];
-            let Some(tid) = slot.tid() else {
-                *watch = WorkerWatch::default();
-                continue;
-            };
-            if watch.tid != tid {
-                *watch = WorkerWatch { tid, ..WorkerWatch::default() };
-            }
-            let sight = slot.sight();
-            let sequence = slot.sequence();
-            if sight.is_none() && sequence == watch.sequence {
-                // It rests; its clock need not be read.
-                (watch.cpu, watch.poll) = (None, None);
-                continue;
-            }
-            watch.sequence = sequence;
-            let Some(cpu) = (self.read_cpu)(tid, self.now) else { continue };
-            let used = watch.cpu.replace(cpu).map_or(0, |before| cpu.saturating_sub(before));
-            let Some(sight) = sight else {
-                watch.poll = None;
-                continue;
-            };
-            self.streams.credit(&shared.slab, sight, used);
-            found.poke |= shared.ticks.between(sight.start, reading) > nanos(shared.config.rules.poke.after);
-            if self.look_at_poll(worker, sight, cpu) {
-                found.stuck += 1;
-                found.stuck_plugin = found.stuck_plugin.or(sight.plugin);
-            }
-        }
-        found
-    }
-
-    /// Judges the poll that a worker is in. Answers whether the worker is stuck.
-    fn look_at_poll(&mut self, worker: usize, sight: Sight, cpu: u64) -> bool {
-        let watch = &mut self.watches[worker];
-        let Some(mut poll) = watch.poll.filter(|poll| poll.sequence == sight.sequence) else {
-            watch.poll = Some(PollWatch {
-                sequence: sight.sequence,
-                since: self.now,
-                cpu_at_start: cpu,
-                strikes: StrikeCount::default(),
-                warned: false,
-                outcome: None,
-            });
-            return false;
-        };
-        let rules = &self.shared.config.rules;
-        let long = LongPoll {
-            wall: Duration::from_nanos(self.now - poll.since),
-            cpu: Duration::from_nanos(cpu.saturating_sub(poll.cpu_at_start)),
-        };
-        let case = Case {
-            rule: Rule::StuckPoll,
-            stream: StreamRef::unpack(sight.current),
-            plugin: sight.plugin,
-            poll: Some(PollTimes { worker, wall: long.wall, cpu: long.cpu }),
-        };
-        let judgement = rules.r4.judge(long, &mut poll.strikes, &rules.strikes);
-        let stuck = rules.r4.is_stuck(long);
-        let now = Duration::from_nanos(self.now);
-        if judgement == Judgement::Abort && matches!(poll.outcome, None | Some(Action::Braked)) {
-            poll.outcome = self.ladder.abort(case, now, poll.outcome.is_some());
-        } else if judgement == Judgement::Warn && !poll.warned {
-            poll.warned = true;
-            self.ladder.warn(case, now);
-        }
-        self.watches[worker].poll = Some(poll);
-        stuck
     }
 }
 

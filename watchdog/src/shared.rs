@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::Hooks;
 use crate::config::Config;
+use crate::gates::Gates;
 use crate::incident::{Incident, StreamInfo};
 use crate::record::{Live, Slab, StreamRef};
 use crate::report::Report;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Workers,
     pub(crate) counters: Counters,
     pub(crate) plugins: Plugins,
+    pub(crate) gates: Gates,
     pub(crate) incidents: Ring,
     pub(crate) stopping: AtomicBool,
 }
@@ -40,6 +42,7 @@ impl Shared {
             workers: Workers::new(),
             counters: Counters::default(),
             plugins: Plugins::default(),
+            gates: Gates::default(),
             stopping: AtomicBool::new(false),
         })
     }
@@ -62,9 +65,10 @@ impl Shared {
     }
 
     /// Puts an incident into the ring and tells the owner.
-    pub(crate) fn keep(&self, incident: Incident) {
+    pub(crate) fn keep(&self, incident: Incident) -> Arc<Incident> {
         let incident = self.incidents.push(incident);
         self.call(|hooks| hooks.incident(&incident));
+        incident
     }
 
     pub(crate) fn describe(&self, stream: StreamRef, live: &Live<'_>) -> StreamInfo {
@@ -118,6 +122,8 @@ impl Shared {
         }
         stats.set_polls(&totals, |ticks| self.ticks.nanos(ticks));
         stats.plugin_stuck = self.plugins.stuck();
+        stats.takeovers = (self.workers.current().0 as usize).saturating_sub(1);
+        stats.quarantines = self.gates.list();
         stats.stuck_plugin =
             self.counters.stuck_plugin.load(Relaxed).checked_sub(1).map(|id| self.plugins.get(id as u32));
         stats

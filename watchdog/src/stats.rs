@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::gates::QuarantineInfo;
 use crate::incident::{Action, Rule};
 use crate::worker::{BUCKETS, Totals};
 
@@ -52,6 +53,14 @@ pub struct Stats {
     pub stuck_workers: usize,
     /// Time that workers spent beyond them, summed over workers.
     pub worker_stuck: Duration,
+    /// Workers in a poll that R4 has judged, or left at the lowest priority, of all runtimes.
+    pub lost_workers: usize,
+    /// Threads at the lowest priority.
+    pub demoted_threads: usize,
+    /// Runtimes that took over from one whose workers were stuck.
+    pub takeovers: usize,
+    /// What can be quarantined, and what is.
+    pub quarantines: Vec<QuarantineInfo>,
     /// The plugin that a stuck worker is in.
     pub stuck_plugin: Option<Arc<str>>,
     /// R4 verdicts by the plugin that was being called, for every named plugin.
@@ -91,6 +100,8 @@ pub(crate) struct Counters {
     pub(crate) unwatched: AtomicU64,
     pub(crate) stuck_workers: AtomicU64,
     pub(crate) worker_stuck: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) demoted: AtomicU64,
     /// Id of the plugin a stuck worker is in, plus 1.
     pub(crate) stuck_plugin: AtomicU64,
     verdicts: [[AtomicU64; Action::ALL.len()]; Rule::ALL.len()],
@@ -117,6 +128,8 @@ impl Counters {
         stats.hook_panics = self.hook_panics.load(Relaxed);
         stats.unwatched_streams = self.unwatched.load(Relaxed);
         stats.stuck_workers = self.stuck_workers.load(Relaxed) as usize;
+        stats.lost_workers = self.lost.load(Relaxed) as usize;
+        stats.demoted_threads = self.demoted.load(Relaxed) as usize;
         stats.worker_stuck = Duration::from_nanos(self.worker_stuck.load(Relaxed));
         for rule in Rule::ALL {
             for action in Action::ALL {

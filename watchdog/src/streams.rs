@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::incident::{Action, Rule};
+use crate::incident::{Action, Rule, Sample};
 use crate::ladder::{Case, Ladder};
 use crate::record::{Slab, Snapshot, StreamRef};
 use crate::rules::{Judgement, NoProgressMemory, Streak, StrikeCount, Use};
@@ -45,6 +45,11 @@ impl Streams {
             suspect.cpu += used;
         }
         suspect.plugin = sight.plugin.or(suspect.plugin);
+    }
+
+    /// What was seen of a stream while it was near a threshold.
+    pub(crate) fn samples(&self, _stream: StreamRef) -> Vec<Sample> {
+        Vec::new()
     }
 
     pub(crate) fn round(&mut self, shared: &Shared, ladder: &mut Ladder, reading: u64, now: Duration) {
@@ -104,7 +109,7 @@ impl Suspect {
             let case = Case { rule, stream: Some(stream), plugin: self.plugin, poll: None };
             match judgement {
                 Judgement::Abort if matches!(self.outcome, None | Some(Action::Braked)) => {
-                    self.outcome = ladder.abort(case, now, self.outcome.is_some());
+                    self.outcome = ladder.abort(case, Vec::new(), now, self.outcome.is_some());
                 }
                 Judgement::Warn if !*warned => {
                     *warned = true;

@@ -33,6 +33,8 @@ pub(crate) struct WorkerSlot {
     tid: AtomicI32,
     /// The watchdog it belongs to: a probe of another one must not write its stream here.
     owner: u32,
+    /// The runtime whose thread it is.
+    runtime: AtomicU32,
     busy: AtomicU64,
     no_progress: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
@@ -84,6 +86,10 @@ impl WorkerSlot {
         Some(self.tid.load(Acquire)).filter(|tid| *tid != 0)
     }
 
+    pub(crate) fn runtime(&self) -> u32 {
+        self.runtime.load(Relaxed)
+    }
+
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence.load(Acquire)
     }
@@ -131,20 +137,36 @@ pub(crate) struct Totals {
 pub(crate) struct Workers {
     slots: Mutex<Vec<&'static WorkerSlot>>,
     owner: u32,
+    /// How many workers each announced runtime has.
+    runtimes: Mutex<Vec<usize>>,
 }
 
 impl Workers {
     pub(crate) fn new() -> Self {
         static OWNERS: AtomicU32 = AtomicU32::new(0);
-        Self { slots: Mutex::new(Vec::new()), owner: OWNERS.fetch_add(1, Relaxed) }
+        let owner = OWNERS.fetch_add(1, Relaxed);
+        Self { slots: Mutex::new(Vec::new()), owner, runtimes: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn owner(&self) -> u32 {
         self.owner
     }
 
+    /// A runtime with so many workers is the one that serves from now on. Answers its number, from 1.
+    pub(crate) fn announce(&self, workers: usize) -> u32 {
+        let mut runtimes = self.runtimes.lock();
+        runtimes.push(workers);
+        runtimes.len() as u32
+    }
+
+    /// The number of the runtime that serves, and its workers; zeros when none was announced.
+    pub(crate) fn current(&self) -> (u32, usize) {
+        let runtimes = self.runtimes.lock();
+        (runtimes.len() as u32, runtimes.last().copied().unwrap_or(0))
+    }
+
     /// Gives the calling thread a slot; a thread has one at a time, of the watchdog that registered it last.
-    pub(crate) fn register(&self) {
+    pub(crate) fn register(&self, runtime: u32) {
         self.unregister();
         let mut slots = self.slots.lock();
         let slot = match slots.iter().find(|slot| slot.tid().is_none()) {
@@ -156,6 +178,7 @@ impl Workers {
                 slot
             }
         };
+        slot.runtime.store(runtime, Relaxed);
         slot.tid.store(cpu::current(), Release);
         WORKER.set(Some(slot));
     }
@@ -212,7 +235,7 @@ mod tests {
     fn on_a_worker(f: impl FnOnce(&'static WorkerSlot) + Send + 'static) {
         std::thread::spawn(|| {
             let workers = Workers::new();
-            workers.register();
+            workers.register(0);
             let mut slots = Vec::new();
             workers.list(&mut slots);
             f(slots[0]);
@@ -271,7 +294,7 @@ mod tests {
         let workers = Workers::new();
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| (workers.register(), workers.unregister())).join().unwrap();
+                scope.spawn(|| (workers.register(0), workers.unregister())).join().unwrap();
             }
         });
         let mut slots = Vec::new();

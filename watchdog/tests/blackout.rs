@@ -136,7 +136,8 @@ fn a_stuck_poll_leaves_others_served(workers: usize) {
             Some(server.watchdog.incidents()).filter(|incidents| !incidents.is_empty())
         })
         .unwrap();
-    assert_eq!(incidents.len(), 1);
+    let verdicts = incidents.iter().filter(|incident| incident.verdict.is_some());
+    assert_eq!(verdicts.count(), 1);
     let rule = incidents[0].verdict.as_ref().map(|verdict| verdict.rule);
     assert_eq!((rule, incidents[0].plugin.as_deref()), (Some(Rule::StuckPoll), Some("endless")));
     assert!(open.iter_mut().all(echoed));

@@ -1,13 +1,15 @@
 //! The sampler on a mock clock: the test thread is the worker, and ticks happen inside its polls.
 
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use parking_lot::Mutex;
 use quanta::{Clock, Mock};
 
 use super::*;
+use crate::incident::{Action, Rule};
 use crate::config::{Config, Mode};
+use crate::dump::Dump;
 use crate::incident::{Incident, Labels};
 use crate::probe::Probe;
 use crate::record::Cold;
@@ -22,7 +24,12 @@ const TICK: Duration = Duration::from_millis(10);
 struct Log {
     pokes: AtomicUsize,
     verdicts: Mutex<Vec<Incident>>,
+    reports: Mutex<Vec<Incident>>,
     warnings: Mutex<Vec<Incident>>,
+    /// What was asked for beyond verdicts, in order.
+    asked: Mutex<Vec<String>>,
+    /// Threads cannot be raised again.
+    unprivileged: AtomicBool,
 }
 
 struct LogHooks(Arc<Log>);
@@ -32,10 +39,26 @@ impl Hooks for LogHooks {
         self.0.pokes.fetch_add(1, Relaxed);
     }
     fn incident(&self, incident: &Arc<Incident>) {
-        self.0.verdicts.lock().push(Incident::clone(incident));
+        let log = if incident.verdict.is_some() { &self.0.verdicts } else { &self.0.reports };
+        log.lock().push(Incident::clone(incident));
     }
     fn warn(&self, incident: &Incident) {
         self.0.warnings.lock().push(incident.clone());
+    }
+    fn demote(&self, _: i32) -> bool {
+        self.0.asked.lock().push("demote".to_owned());
+        true
+    }
+    fn raise(&self, _: i32) -> bool {
+        self.0.asked.lock().push("raise".to_owned());
+        !self.0.unprivileged.load(Relaxed)
+    }
+    fn take_over(&self) {
+        self.0.asked.lock().push("take over".to_owned());
+    }
+    fn give_up(&self, dump: &Dump) {
+        let stuck = dump.workers.iter().filter(|worker| !worker.wall.is_zero()).count();
+        self.0.asked.lock().push(format!("give up: {stuck} stuck, {} streams", dump.streams.len()));
     }
 }
 
@@ -73,7 +96,7 @@ impl Bench {
         let log = Arc::new(Log::default());
         let hooks = hooks(Arc::clone(&log));
         let shared = Shared::new(config, Ticks::with(clock), Arc::downgrade(&hooks));
-        shared.workers.register();
+        shared.workers.register(1);
         let ladder = Ladder::new(Arc::clone(&shared));
         let cpu = Arc::new(AtomicU64::new(0));
         let reader = Arc::clone(&cpu);
@@ -151,7 +174,7 @@ fn a_spin_over_the_threshold_is_aborted_and_its_socket_shut() {
     assert_eq!(verdict.stream.as_ref().map(|s| &*s.labels.request), Some("a"));
     assert!(verdict.poll.is_some_and(|poll| poll.cpu >= 1_000 * MS));
     assert!(incident.to_string().contains("in plugin gemini"), "{incident}");
-    assert_eq!(bench.shared.incidents.list().len(), 1);
+    assert_eq!(bench.shared.incidents.list().len(), 2, "the verdict, and the plugin's quarantine");
     let stats = bench.shared.stats();
     assert_eq!(stats.plugin_stuck, [("gemini".into(), 1)]);
     assert!(stats.worker_stuck >= 900 * MS, "{:?}", stats.worker_stuck);
@@ -443,7 +466,7 @@ fn a_thread_that_takes_over_a_slot_does_not_bring_its_past_along() {
     bench.shared.workers.unregister();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            bench.shared.workers.register();
+            bench.shared.workers.register(1);
             for _ in 0..40 {
                 probe.poll(|| bench.ticks(50 * MS, Duration::ZERO));
             }
@@ -525,7 +548,7 @@ fn what_is_no_verdict_is_reported_to_the_ring_and_the_owner_within_limits() {
     };
     let limit = Config::default().rules.warnings.reports_per_minute;
     (0..=limit).for_each(|_| bench.shared.report(report()));
-    assert_eq!((bench.shared.incidents.list().len(), bench.log.verdicts.lock().len()), (limit, limit));
+    assert_eq!((bench.shared.incidents.list().len(), bench.log.reports.lock().len()), (limit, limit));
     assert_eq!(bench.shared.stats().reports_suppressed, 1);
     let incident = bench.shared.incidents.list()[0].clone();
     assert_eq!(incident.to_string(), "loop: again and again group=gpt turns=3");
@@ -534,3 +557,5 @@ fn what_is_no_verdict_is_reported_to_the_ring_and_the_owner_within_limits() {
     bench.shared.report(report());
     assert_eq!(bench.shared.incidents.list().len(), limit + 1);
 }
+
+mod ladder;

@@ -74,9 +74,10 @@ impl State {
 
     /// A trial that has run for so long without a verdict is a good one, though it has not ended.
     fn settle(&mut self, now: Duration, rule: &Quarantine) -> bool {
-        let good = self.closed.and_then(|closed| closed.trial).is_some_and(|began| {
-            now.saturating_sub(began) >= rule.trial.max(MIN_TRIAL)
-        });
+        let good = self
+            .closed
+            .and_then(|closed| closed.trial)
+            .is_some_and(|began| now.saturating_sub(began) >= rule.trial.max(MIN_TRIAL));
         if good {
             self.closed = None;
         }

@@ -53,7 +53,8 @@ impl Gates {
         let name: Arc<str> = name.into();
         let mut gates = self.0.lock();
         let gate = gates.entry((what, Arc::clone(&name)));
-        gate.or_insert_with(|| make(&shared.ticks, &shared.config.rules.quarantine, shared, what, name)).clone()
+        gate.or_insert_with(|| make(&shared.ticks, &shared.config.rules.quarantine, shared, what, name))
+            .clone()
     }
 
     /// A verdict was carried out, or held back by the brake: whoever is to blame gets a strike. The plugin that was being
@@ -97,17 +98,12 @@ impl Gates {
     }
 }
 
-fn make(
-    ticks: &Ticks,
-    rule: &Quarantine,
-    shared: &Arc<Shared>,
-    what: Suspected,
-    name: Arc<str>,
-) -> Gate {
+fn make(ticks: &Ticks, rule: &Quarantine, shared: &Arc<Shared>, what: Suspected, name: Arc<str>) -> Gate {
     let shared: Weak<Shared> = Arc::downgrade(shared);
     let lifted = move || {
         if let Some(shared) = shared.upgrade() {
-            let report = Report::new(Kind::QuarantineLifted, format!("a trial of the {} went well", what.as_str()));
+            let report =
+                Report::new(Kind::QuarantineLifted, format!("a trial of the {} went well", what.as_str()));
             shared.report(labelled(report, what, &name));
         }
     };

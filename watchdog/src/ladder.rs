@@ -103,8 +103,10 @@ impl Ladder {
     }
 
     pub(crate) fn take_over(&self, workers: Workers) {
-        let sentence =
-            format!("{} of {} workers are lost: another runtime takes over", workers.current_lost, workers.current);
+        let sentence = format!(
+            "{} of {} workers are lost: another runtime takes over",
+            workers.current_lost, workers.current
+        );
         self.shared.report(counted(Report::new(Kind::RuntimeReplaced, sentence), workers));
         self.shared.call(|hooks| hooks.take_over());
     }
@@ -114,8 +116,10 @@ impl Ladder {
             "{} of {} workers are lost, {} in all, after {} takeovers: the process ends",
             workers.current_lost, workers.current, workers.lost, workers.takeovers
         );
-        let report = counted(Report::new(Kind::GaveUp, sentence), workers).counter("streams", streams.len() as u64);
-        let report = dumped.iter().fold(report, |report, worker| report.event(worker.wall, worker.to_string()));
+        let report =
+            counted(Report::new(Kind::GaveUp, sentence), workers).counter("streams", streams.len() as u64);
+        let report =
+            dumped.iter().fold(report, |report, worker| report.event(worker.wall, worker.to_string()));
         self.shared.report(report);
         let dump = Dump { workers: dumped, streams };
         self.shared.call(|hooks| hooks.give_up(&dump));
@@ -158,11 +162,13 @@ impl Ladder {
     ) -> Option<Incident> {
         let shared = Arc::clone(&self.shared);
         let plugin = case.plugin.map(|id| shared.plugins.get(id));
+        let mut events = Vec::new();
         let (stream, action) = match case.stream {
             None => (None, act(self, None)),
             Some(stream) => shared.slab.with_live(stream, |live| {
                 let mut info = shared.describe(stream, live);
                 info.plugin = plugin.clone();
+                events = live.cold.journal.events(&shared.ticks, shared.ticks.now());
                 (Some(info), act(self, Some(live)))
             })?,
         };
@@ -176,7 +182,7 @@ impl Ladder {
             plugin,
             verdict: Some(Verdict { rule: case.rule, action, stream, poll: case.poll }),
             counters: Vec::new(),
-            events: Vec::new(),
+            events,
             samples: Vec::new(),
         })
     }

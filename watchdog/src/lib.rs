@@ -24,6 +24,7 @@ mod dump;
 mod gate;
 mod gates;
 mod incident;
+mod journal;
 mod ladder;
 mod probe;
 mod record;
@@ -37,13 +38,16 @@ mod streams;
 mod ticks;
 mod worker;
 
+use journal::Journal;
 use ladder::Ladder;
 use record::Cold;
 use sampler::Sampler;
 use shared::Shared;
 use ticks::Ticks;
 
-pub use config::{Brake, Config, Cpu, Mode, NoProgress, Poke, Quarantine, Rules, Strikes, StuckPoll, Warnings};
+pub use config::{
+    Brake, Config, Cpu, Mode, NoProgress, Poke, Quarantine, Rules, Strikes, StuckPoll, Warnings,
+};
 pub use dump::{Dump, WorkerDump};
 pub use gate::{Gate, Pass};
 pub use gates::{QuarantineInfo, Suspected};
@@ -119,7 +123,8 @@ impl Watchdog {
     pub fn open(&self, labels: Labels, kill: Option<Weak<dyn Kill>>) -> Probe {
         let Some(handle) = &self.0 else { return Probe::off() };
         let shared = &handle.shared;
-        let cold = Cold { labels, deployment: None, kill, opened_at: shared.ticks.now() };
+        let opened_at = shared.ticks.now();
+        let cold = Cold { labels, deployment: None, kill, opened_at, journal: Journal::default() };
         let stream = shared.slab.open(cold);
         if stream.is_none() {
             shared.counters.unwatched.fetch_add(1, Relaxed);
@@ -147,7 +152,9 @@ impl Watchdog {
 
     /// The gate of a plugin, by its name, or of a deployment. Always open in [`Mode::Off`].
     pub fn gate(&self, what: Suspected, name: &str) -> Gate {
-        self.0.as_ref().map_or_else(Gate::default, |handle| handle.shared.gates.get(&handle.shared, what, name))
+        self.0
+            .as_ref()
+            .map_or_else(Gate::default, |handle| handle.shared.gates.get(&handle.shared, what, name))
     }
 
     /// The calling thread is no worker any more. Call it when a runtime's thread stops.

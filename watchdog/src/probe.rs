@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::incident::{Phase, Rule};
+use crate::journal::Note;
 use crate::record::{Record, StreamRef};
 use crate::shared::Shared;
 use crate::ticks::Ticks;
@@ -98,6 +99,17 @@ impl Probe {
             && let Some(stream) = inner.stream
         {
             inner.shared.slab.with_live(stream, |live| live.cold.deployment = Some(name));
+        }
+    }
+
+    /// Something happened that an incident should tell: words of the program's own, a number (0: none) with its unit, a
+    /// label. Takes a lock: for what happens per attempt, not per piece.
+    pub fn note(&self, what: &'static str, number: u32, unit: &'static str, label: Option<Arc<str>>) {
+        if let Some(inner) = &self.0
+            && let Some(stream) = inner.stream
+        {
+            let note = Note { at: inner.ticks.now(), what, number, unit, label };
+            inner.shared.slab.with_live(stream, |live| live.cold.journal.push(note));
         }
     }
 

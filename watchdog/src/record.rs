@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::Kill;
 use crate::incident::{Labels, Phase, Rule};
+use crate::journal::Journal;
 
 /// Which stream: the place in the slab, and how often that place was given out. Live ones have an odd generation, so
 /// the packed form is never 0.
@@ -170,6 +171,7 @@ pub(crate) struct Cold {
     pub(crate) deployment: Option<Arc<str>>,
     pub(crate) kill: Option<Weak<dyn Kill>>,
     pub(crate) opened_at: u64,
+    pub(crate) journal: Journal,
 }
 
 /// All records.
@@ -285,7 +287,13 @@ mod tests {
     use super::*;
 
     fn cold() -> Cold {
-        Cold { labels: Labels::default(), deployment: None, kill: None, opened_at: 0 }
+        Cold {
+            labels: Labels::default(),
+            deployment: None,
+            kill: None,
+            opened_at: 0,
+            journal: Journal::default(),
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The round over all live streams. Only the few that look suspicious are remembered from one round to the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::incident::{Action, Rule, Sample};
@@ -25,6 +25,8 @@ struct Suspect {
     polls: NoProgressMemory,
     cpu_strikes: StrikeCount,
     warned: [bool; 2],
+    /// One a round since it was first suspected; the latest are kept.
+    seen: VecDeque<Seen>,
     outcome: Option<Action>,
 }
 
@@ -48,8 +50,8 @@ impl Streams {
     }
 
     /// What was seen of a stream while it was near a threshold.
-    pub(crate) fn samples(&self, _stream: StreamRef) -> Vec<Sample> {
-        Vec::new()
+    pub(crate) fn samples(&self, stream: StreamRef, now: u64) -> Vec<Sample> {
+        self.0.get(&stream).map(|suspect| suspect.samples(now)).unwrap_or_default()
     }
 
     pub(crate) fn round(&mut self, shared: &Shared, ladder: &mut Ladder, reading: u64, now: Duration) {
@@ -71,6 +73,7 @@ impl Streams {
                     .or_insert_with(|| Suspect { progress_at: record.progress_at, ..Suspect::default() });
             }
             if let Some(suspect) = self.0.get_mut(&stream) {
+                suspect.see(shared, &record, now);
                 suspect.judge(shared, ladder, stream, &record, reading, now);
             }
         }
@@ -82,7 +85,38 @@ impl Streams {
     }
 }
 
+/// What one round saw.
+#[derive(Debug)]
+struct Seen {
+    at: Duration,
+    sample: Sample,
+}
+
+/// Rounds that are kept of a suspect: five seconds.
+const KEPT: usize = 20;
+
 impl Suspect {
+    fn see(&mut self, shared: &Shared, record: &Snapshot, now: Duration) {
+        if self.seen.len() == KEPT {
+            self.seen.pop_front();
+        }
+        let sample = Sample {
+            before: Duration::ZERO,
+            polls: record.polls,
+            no_progress: record.no_progress,
+            busy: Duration::from_nanos(shared.ticks.nanos(record.busy)),
+            cpu: Duration::from_nanos(self.cpu),
+            bytes: record.bytes,
+            chunks: record.chunks,
+        };
+        self.seen.push_back(Seen { at: now, sample });
+    }
+
+    fn samples(&self, now: u64) -> Vec<Sample> {
+        let before = |seen: &Seen| Duration::from_nanos(now).saturating_sub(seen.at);
+        self.seen.iter().map(|seen| Sample { before: before(seen), ..seen.sample }).collect()
+    }
+
     fn judge(
         &mut self,
         shared: &Shared,
@@ -105,14 +139,15 @@ impl Suspect {
             (Rule::NoProgress, rules.r1.judge(streak, &mut self.polls, &rules.strikes)),
             (Rule::Cpu, rules.r2.judge(used, &mut self.cpu_strikes, &rules.strikes)),
         ];
-        for (warned, (rule, judgement)) in self.warned.iter_mut().zip(judgements) {
+        for (at, (rule, judgement)) in judgements.into_iter().enumerate() {
             let case = Case { rule, stream: Some(stream), plugin: self.plugin, poll: None };
             match judgement {
                 Judgement::Abort if matches!(self.outcome, None | Some(Action::Braked)) => {
-                    self.outcome = ladder.abort(case, Vec::new(), now, self.outcome.is_some());
+                    let samples = self.samples(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+                    self.outcome = ladder.abort(case, samples, now, self.outcome.is_some());
                 }
-                Judgement::Warn if !*warned => {
-                    *warned = true;
+                Judgement::Warn if !self.warned[at] => {
+                    self.warned[at] = true;
                     ladder.warn(case, now);
                 }
                 _ => {}

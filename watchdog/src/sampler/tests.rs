@@ -7,10 +7,11 @@ use parking_lot::Mutex;
 use quanta::{Clock, Mock};
 
 use super::*;
-use crate::incident::{Action, Rule};
 use crate::config::{Config, Mode};
 use crate::dump::Dump;
+use crate::incident::{Action, Rule};
 use crate::incident::{Incident, Labels};
+use crate::journal::Journal;
 use crate::probe::Probe;
 use crate::record::Cold;
 use crate::report::{Kind, Report};
@@ -107,7 +108,8 @@ impl Bench {
 
     fn open(&self, request: &str, kill: Option<Weak<dyn Kill>>) -> Probe {
         let labels = Labels { group: "gpt".into(), request: request.into() };
-        let cold = Cold { labels, deployment: None, kill, opened_at: self.shared.ticks.now() };
+        let opened_at = self.shared.ticks.now();
+        let cold = Cold { labels, deployment: None, kill, opened_at, journal: Journal::default() };
         let stream = self.shared.slab.open(cold);
         assert!(stream.is_some());
         Probe::new(Arc::clone(&self.shared), stream)

@@ -134,7 +134,8 @@ impl Sampler {
         let now = Duration::from_nanos(self.now);
         if judgement == Judgement::Abort && matches!(poll.outcome, None | Some(Action::Braked)) {
             poll.judged = true;
-            let samples = case.stream.map(|stream| self.streams.samples(stream)).unwrap_or_default();
+            let samples =
+                case.stream.map(|stream| self.streams.samples(stream, self.now)).unwrap_or_default();
             poll.outcome = self.ladder.abort(case, samples, now, poll.outcome.is_some());
         } else if judgement == Judgement::Warn && !poll.warned {
             poll.warned = true;
@@ -176,7 +177,8 @@ impl Sampler {
     }
 
     pub(super) fn count_threads(&self) {
-        let count = |is: fn(&WorkerWatch) -> bool| self.watches.iter().filter(|watch| is(watch)).count() as u64;
+        let count =
+            |is: fn(&WorkerWatch) -> bool| self.watches.iter().filter(|watch| is(watch)).count() as u64;
         self.shared.counters.lost.store(count(WorkerWatch::is_lost), Relaxed);
         self.shared.counters.demoted.store(count(|watch| watch.demoted || watch.low), Relaxed);
     }

@@ -55,7 +55,8 @@ fn three_runaways_quarantine_their_deployment_and_two_do_not() {
     assert!(!bench.is_open(Suspected::Deployment, "dep"));
     assert!(bench.is_open(Suspected::Deployment, "other"));
     let quarantined: Vec<_> = bench.shared.stats().quarantines;
-    let now: Vec<_> = quarantined.iter().filter(|one| one.quarantined).map(|one| (&*one.name, one.total)).collect();
+    let now: Vec<_> =
+        quarantined.iter().filter(|one| one.quarantined).map(|one| (&*one.name, one.total)).collect();
     assert_eq!(now, [("dep", 1)]);
 }
 
@@ -150,4 +151,38 @@ fn a_runtime_that_does_not_come_is_not_waited_for() {
     bench.stuck_poll(&probe, 9_000 * MS, false);
     bench.stuck_poll(&probe, 25_000 * MS, false);
     assert_eq!(bench.asked(), ["take over", "give up: 1 stuck, 1 streams"]);
+}
+
+#[test]
+fn a_verdict_tells_the_streams_last_seconds() {
+    let mut bench = Bench::new(Mode::Enforce);
+    let probe = bench.open("a", None);
+    probe.note("attempt", 1, "", Some("openai/sim".into()));
+    bench.ticks(500 * MS, Duration::ZERO);
+    probe.note("first content", 0, "", None);
+    bench.spin(&probe, 2_000 * MS, 20);
+    let incident = bench.shared.incidents.list()[0].clone();
+    let told: Vec<_> = incident.events.iter().map(|event| event.what.as_str()).collect();
+    assert_eq!(told, ["attempt 1 openai/sim", "first content"]);
+    assert_eq!(incident.events[0].before - incident.events[1].before, 500 * MS);
+    assert!(incident.samples.len() >= 2, "{:?}", incident.samples);
+    assert!(
+        incident.samples.is_sorted_by(|a, b| a.before > b.before && a.polls < b.polls),
+        "{:?}",
+        incident.samples
+    );
+    assert!(incident.samples.iter().all(|sample| sample.before < 1_500 * MS));
+}
+
+#[test]
+fn nothing_is_kept_of_healthy_streams() {
+    let mut bench = Bench::new(Mode::Enforce);
+    let probes: Vec<_> = (0..100).map(|_| bench.open("healthy", None)).collect();
+    for _ in 0..100 {
+        for probe in &probes {
+            probe.poll(|| probe.progress(1));
+        }
+        bench.tick(TICK);
+    }
+    assert_eq!(bench.sampler.streams.len(), 0);
 }

@@ -24,6 +24,7 @@ mod macho;
 mod manifest;
 mod plugin;
 mod policy;
+pub mod process;
 mod provider;
 mod request;
 mod scan;

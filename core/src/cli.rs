@@ -33,6 +33,21 @@ pub enum Command {
     Demo,
     /// Play every fault of upstreams and clients against this build, or against your own configuration.
     Drill(Drill),
+    /// Show what the watchdog found and did.
+    Incidents {
+        /// What to show; without it, the list.
+        #[command(subcommand)]
+        what: Option<Incidents>,
+        /// The admin address of the running tidegate.
+        #[arg(long, global = true, value_name = "ADDR", default_value = "127.0.0.1:4001")]
+        admin: SocketAddr,
+        /// Read the file of `tidegate.watchdog.incidents` instead; nothing need be running.
+        #[arg(long, global = true, value_name = "FILE", conflicts_with = "admin")]
+        file: Option<PathBuf>,
+        /// JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Serve simulated providers: healthy and faulty, byte-exact.
     Sim {
         /// Where to listen.
@@ -65,4 +80,17 @@ pub struct Drill {
     /// No progress on standard error.
     #[arg(long)]
     pub no_progress: bool,
+}
+
+/// What `tidegate incidents` shows.
+#[derive(Debug, Subcommand)]
+pub enum Incidents {
+    /// A line for each, the oldest first.
+    List,
+    /// One, with the stream's last seconds as a timeline.
+    Show {
+        /// Its id, as the list has it.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
 }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::Drill;
+use crate::cli::{Drill, Incidents};
 use crate::config::ProcessEnv;
+use crate::incidents::{self, Source};
 use crate::serve::{self, Error, Server};
 use crate::{config, demo, drill, logging};
 
@@ -60,6 +61,22 @@ pub fn drill(asked: Drill) -> ExitCode {
             ExitCode::from(USAGE)
         }
         Err(error) => code(Err(error)),
+    }
+}
+
+/// `tidegate incidents`.
+pub fn incidents(what: Option<Incidents>, admin: SocketAddr, file: Option<PathBuf>, json: bool) -> ExitCode {
+    let source = file.map_or(Source::Admin(admin), Source::File);
+    let text = match what {
+        None | Some(Incidents::List) => incidents::command::list(&source, json),
+        Some(Incidents::Show { id }) => incidents::command::show(&source, &id, json),
+    };
+    match text {
+        Ok(text) => {
+            show(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => code(Err(Error::System(error))),
     }
 }
 

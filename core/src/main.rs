@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config } => command::serve(config),
         Command::Check { config } => command::check(&config),
+        Command::Incidents { what, admin, file, json } => command::incidents(what, admin, file, json),
         Command::Demo => command::demo(),
         Command::Drill(drill) => command::drill(drill),
         Command::Sim { list: true, .. } => command::scenarios(),

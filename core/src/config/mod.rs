@@ -22,7 +22,7 @@ mod secret;
 mod source;
 mod suggest;
 mod tidegate;
-mod units;
+pub(crate) mod units;
 pub mod wildcard;
 pub mod worst_case;
 mod yaml;
@@ -39,7 +39,8 @@ pub use retry_budget::{RetryBudget, WrittenRetryBudget};
 pub(crate) use secret::is_secret_name;
 pub use source::{Place, Source};
 pub use tidegate::{
-    GroupOverrides, Guard, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog, WatchdogMode,
+    GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog,
+    WatchdogMode,
 };
 
 /// Reads the config file at `path`, the files it includes, and the variables it names.

@@ -127,7 +127,14 @@ impl Scene {
             _ => (simulated.config.clone(), None),
         };
         // Fresh: what one cell did to a deployment's health is not the next one's.
-        let routes = Routes::build(config, &stage.plugins, &Nothing, &stage.gateway.metrics, None)?;
+        let routes = Routes::build(
+            config,
+            &stage.plugins,
+            &Nothing,
+            &stage.gateway.metrics,
+            &stage.gateway.watchdog,
+            None,
+        )?;
         let group = routes.group(&setup.model).ok_or("the model is not served")?;
         let limit = group.total(cell.mode == Mode::Stream) + SLACK;
         Ok(Self { routes: Arc::new(routes), limit, _broken: broken })

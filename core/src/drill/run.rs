@@ -123,7 +123,14 @@ fn lost(why: &str) -> Outcome {
 /// Puts a setup's configuration in force.
 fn in_force(stage: &Stage, setup: &Setup) -> Result<(), String> {
     let config = setup.simulated.config.clone();
-    let routes = Routes::build(config, &stage.plugins, &Nothing, &stage.gateway.metrics, None)?;
+    let routes = Routes::build(
+        config,
+        &stage.plugins,
+        &Nothing,
+        &stage.gateway.metrics,
+        &stage.gateway.watchdog,
+        None,
+    )?;
     stage.gateway.swap(routes);
     Ok(())
 }

@@ -50,6 +50,7 @@ impl Exchange {
         if let Some(failure) = self.mock(target) {
             return Err(failure);
         }
+        self.admitted()?;
         let model = self.routes.upstream_model(&self.group, target, &self.request.model);
         let (deployment, model) = self.deployment(target).serving(model);
         let times = deployment.times(self.request.stream);

@@ -3,10 +3,12 @@
 mod attempt;
 mod budget;
 mod continuation;
+mod journal;
 mod loops;
 mod options;
 pub mod outlet;
 mod policy;
+mod quarantine;
 mod reply;
 mod report;
 mod stream;
@@ -26,7 +28,7 @@ use crate::dialects::Request;
 use crate::failure::{Clock, Failure};
 use crate::gateway::Gateway;
 use crate::metrics::Ending;
-use crate::routing::{Deployment, Group, Routes, group::seed, health::InFlight};
+use crate::routing::{Deployment, Group, Passes, Routes, group::seed, health::InFlight};
 
 pub use reply::{Body, error};
 pub use stream::Streaming;
@@ -73,6 +75,8 @@ pub struct Exchange {
 struct Running {
     target: u16,
     started: Instant,
+    /// `None`: it may not be made.
+    passes: Option<Passes>,
     /// A stream counts until its end, not until its first content.
     _in_flight: InFlight,
 }
@@ -163,6 +167,7 @@ impl Exchange {
                 Command::AskPolicy => self.ask(),
                 Command::Sleep { ms } => {
                     self.probe.phase(Phase::Backoff);
+                    self.note_pause(ms);
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     self.engine.step(Event::Slept)
                 }
@@ -194,15 +199,18 @@ impl Exchange {
         }
         self.arrive(target);
         let in_flight = self.deployment(target).health.enter();
-        self.running = Some(Running { target, started: Instant::now(), _in_flight: in_flight });
+        let passes = self.deployment(target).quarantine.enter();
+        self.running = Some(Running { target, started: Instant::now(), passes, _in_flight: in_flight });
         self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).name.clone());
         self.probe.phase(Phase::Connecting);
+        self.note_attempt(target);
     }
 
     fn observe_first_content(&self) {
         let took = self.started.elapsed().as_secs_f64();
         self.group.series.first_token.observe(took);
+        self.note_content();
         if let Some(running) = &self.running {
             self.deployment(running.target).health.first_content(running.started.elapsed());
         }
@@ -210,7 +218,10 @@ impl Exchange {
 
     /// The attempt in flight came to its good end.
     fn succeed(&mut self) {
-        if let Some(running) = self.running.take() {
+        if let Some(mut running) = self.running.take() {
+            if let Some(passes) = running.passes.take() {
+                passes.succeed();
+            }
             let deployment = self.deployment(running.target);
             deployment.health.record(true);
             deployment.series.ok.inc();
@@ -222,6 +233,7 @@ impl Exchange {
         if let Some(running) = &self.running {
             failure.message = self.deployment(running.target).masked(failure.message);
         }
+        self.note_failure(&failure);
         let event = Event::Failed(failure.for_engine());
         if let Some(running) = self.running.take() {
             self.record(&running, failure);
@@ -305,6 +317,9 @@ impl Exchange {
 
     /// litellm's words, and the Retry-After that it leaves out (BerriAI/litellm#27823).
     fn no_target(&self) -> Failure {
+        if let Some(failure) = self.quarantined() {
+            return failure;
+        }
         let Some(wait) = self.group.cooldown() else {
             return Failure::refusal(
                 503,

@@ -62,7 +62,11 @@ impl Exchange {
                     group: (&*self.group.known_as[usize::from(*number)]).into(),
                     weight: target.weight,
                     order: target.order,
-                    flags: if target.is_full() { abi::target::UNAVAILABLE } else { 0 },
+                    flags: if target.is_full() || !target.quarantine.is_open() {
+                        abi::target::UNAVAILABLE
+                    } else {
+                        0
+                    },
                     inflight: target.health.inflight(),
                     fails_minute,
                     oks_minute,
@@ -87,8 +91,13 @@ impl Exchange {
             attempts: &attempts,
             targets: &targets,
         };
+        let Some(pass) = self.routes.policy_gate.enter() else {
+            // The core's own default: the client is told the upstream's error.
+            return self.engine.step(Event::Decided { answer: None, now_ms });
+        };
         let answer = match self.routes.policy.decide(&history) {
             Ok(action) => {
+                pass.succeed();
                 self.cool(Duration::from_millis(action.cooldown_ms));
                 let kind = match action.kind {
                     ActionKind::Raise => abi::action::RAISE,
@@ -118,6 +127,7 @@ impl Exchange {
         if deployment.wild && last.failure.class == ErrorClass::NotFound {
             return;
         }
+        self.note_cooldown(last.target, time);
         deployment.health.cool(time);
         self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.name]).inc();
         tracing::info!(deployment = %deployment.name, seconds = time.as_secs_f64(), "deployment put aside");

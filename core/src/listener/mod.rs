@@ -28,7 +28,7 @@ use crate::gateway::Gateway;
 use crate::service::{self, Peer};
 
 /// How long the last terminal errors may take to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A pause after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -49,8 +49,14 @@ pub fn bind(addr: SocketAddr) -> Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves until `stop` says so, then lets requests in flight finish for `drain`.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+/// Serves until `stop` says so, then lets requests in flight finish for `drain`. From `retire` on it accepts no more: another
+/// runtime does.
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+    mut retire: watch::Receiver<bool>,
+) {
     let limits = gateway.routes.load().config.tidegate.limits;
     let seats =
         Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
@@ -65,6 +71,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
         let (seat, accepted) = tokio::select! {
             next = next => next,
             _ = stop.wait_for(|stop| *stop) => break,
+            _ = retire.wait_for(|retire| *retire) => break,
         };
         let Ok(seat) = seat else { break };
         match accepted {
@@ -78,6 +85,8 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut stop: watch
         }
     }
     drop(listener);
+    // Its sender is gone only at the end.
+    let _ = stop.wait_for(|stop| *stop).await;
     let drain = gateway.routes.load().config.tidegate.clocks.drain;
     let left = gateway.metrics.active.get();
     tracing::info!(requests = left, deadline = ?drain, "draining");

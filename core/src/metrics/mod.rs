@@ -158,6 +158,8 @@ metrics! {
     plugin_errors: IntCounterVec = counter("tidegate_plugin_errors_total", "Calls of plugin functions that failed, by plugin, function and kind: error, panic.", &["plugin", "call", "kind"]);
     /// Plugin files refused at start.
     plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that were found and refused.");
+    /// Incidents that are in the ring alone.
+    incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file.");
     /// Configuration reloads.
     reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads of the configuration, by result.", &["result"]);
     /// Upstream calls per client request over the last 60 s.

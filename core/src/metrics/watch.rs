@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
-use tidegate_watchdog::{Stats, Watchdog};
+use tidegate_watchdog::{QuarantineInfo, Stats, Watchdog};
 
 /// Collects from a watchdog.
 pub struct WatchdogCollector {
@@ -12,7 +12,7 @@ pub struct WatchdogCollector {
     descs: Vec<Desc>,
 }
 
-const FAMILIES: [(&str, &str); 15] = [
+const FAMILIES: [(&str, &str); 20] = [
     ("tidegate_watchdog_ticks_total", "Looks of the watchdog at the workers."),
     (
         "tidegate_watchdog_skipped_ticks_total",
@@ -24,6 +24,14 @@ const FAMILIES: [(&str, &str); 15] = [
     ("tidegate_watchdog_unwatched_streams_total", "Streams opened while every record was taken."),
     ("tidegate_watchdog_live_streams", "Streams that are watched now."),
     ("tidegate_watchdog_plugin_stuck_total", "Polls that did not return from a call of this plugin."),
+    ("tidegate_quarantined", "Whether a plugin or a deployment is quarantined now, trials or not."),
+    ("tidegate_quarantines_total", "Quarantines of plugins and deployments."),
+    ("tidegate_watchdog_takeovers_total", "Runtimes that took over from one whose workers were stuck."),
+    (
+        "tidegate_threads_lost",
+        "Workers of all runtimes that are in a poll which R4 has judged, or cannot be raised.",
+    ),
+    ("tidegate_threads_demoted", "Workers that run only when nothing else wants to."),
     ("tidegate_workers", "Worker threads of the data runtime."),
     ("tidegate_workers_stuck", "Workers that are in one poll for longer than the warning threshold."),
     ("tidegate_worker_stuck_seconds_total", "Time that workers were in one poll beyond that threshold."),
@@ -80,6 +88,20 @@ fn metrics(name: &str, stats: &Stats) -> Vec<Metric> {
             .iter()
             .map(|(plugin, count)| counter(*count as f64, &[("plugin", plugin)]))
             .collect(),
+        "tidegate_quarantined" => {
+            let each = stats.quarantines.iter();
+            let now = |one: &QuarantineInfo| f64::from(u8::from(one.quarantined));
+            each.map(|one| labelled(gauge(now(one)), &[("kind", one.what.as_str()), ("name", &*one.name)]))
+                .collect()
+        }
+        "tidegate_quarantines_total" => {
+            let each = stats.quarantines.iter();
+            each.map(|one| counter(one.total as f64, &[("kind", one.what.as_str()), ("name", &*one.name)]))
+                .collect()
+        }
+        "tidegate_watchdog_takeovers_total" => count(stats.takeovers as u64),
+        "tidegate_threads_lost" => value(stats.lost_workers as f64),
+        "tidegate_threads_demoted" => value(stats.demoted_threads as f64),
         "tidegate_workers" => value(stats.workers as f64),
         "tidegate_workers_stuck" => value(stats.stuck_workers as f64),
         "tidegate_worker_stuck_seconds_total" => vec![counter(stats.worker_stuck.as_secs_f64(), &[])],
@@ -109,6 +131,10 @@ fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
     counter.set_value(value);
     let mut metric = Metric::default();
     metric.set_counter(counter);
+    labelled(metric, labels)
+}
+
+fn labelled(mut metric: Metric, labels: &[(&str, &str)]) -> Metric {
     let pairs = labels.iter().map(|(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name((*name).into());

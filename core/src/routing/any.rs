@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use tidegate_watchdog::Watchdog;
+
 use super::deployment::Deployment;
 use super::health::Health;
 use super::plugins::{Plugins, claims};
@@ -30,11 +32,12 @@ pub(super) fn build(
     plugins: &Plugins,
     env: &dyn Env,
     metrics: &Metrics,
+    watchdog: &Watchdog,
     health: &Arc<Health>,
 ) -> Result<Deployment, String> {
     let one = |prefix: &str| {
         let from = config::Deployment { provider: prefix.to_owned(), ..from.clone() };
-        Deployment::build(config, &from, name.to_owned(), plugins, env, metrics, health.clone())
+        Deployment::build(config, &from, name.to_owned(), plugins, env, metrics, watchdog, health.clone())
     };
     if !from.secrets.is_empty() || from.params.contains_key("api_base") {
         let mut own = one(USUAL)?;

@@ -9,9 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tidegate_host::{Prefill, ProviderInstance, ProviderManifest};
+use tidegate_watchdog::Watchdog;
 
 use super::health::Health;
 use super::plugins::Plugins;
+use super::quarantine::Quarantine;
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
 use crate::dialects::Request;
@@ -62,6 +64,8 @@ pub struct Deployment {
     pub whole_times: Times,
     /// What is known of it.
     pub health: Arc<Health>,
+    /// Whether it may be asked.
+    pub quarantine: Quarantine,
     /// What Prometheus sees of it.
     pub series: DeploymentSeries,
     /// The providers that it can call, where the request names one; else empty.
@@ -84,6 +88,7 @@ impl Deployment {
         plugins: &Plugins,
         env: &dyn Env,
         metrics: &Metrics,
+        watchdog: &Watchdog,
         health: Arc<Health>,
     ) -> Result<Self, String> {
         let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
@@ -110,6 +115,7 @@ impl Deployment {
         Ok(Self {
             id: from.id.as_str().into(),
             series: metrics.deployment(&name),
+            quarantine: Quarantine::new(watchdog, plugin.name(), &name),
             name: name.into(),
             group: from.group.as_str().into(),
             provider,
@@ -202,6 +208,11 @@ impl Deployment {
         let text = self.others().fold(text, |text, other| other.masked(text));
         secrets
             .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "***") } else { text })
+    }
+
+    /// What fetches tokens for it lives on a runtime; another one has taken over.
+    pub fn revive(&self) {
+        self.google.lock().values().for_each(|token| token.revive());
     }
 
     fn secret(&self, name: &str) -> Result<Secret, Failure> {

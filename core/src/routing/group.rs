@@ -130,10 +130,27 @@ impl Group {
             .map(Duration::from_millis)
     }
 
+    /// The shortest time until one of its own deployments may be asked again, if none may and one is quarantined.
+    pub fn quarantine(&self) -> Option<Duration> {
+        let own = || self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
+        let wait = |target: &Deployment| {
+            target.quarantine.wait().max(Duration::from_millis(target.health.cooldown_ms()))
+        };
+        let away = |target: &Deployment| !target.quarantine.is_open() || target.health.cooldown_ms() > 0;
+        let quarantined = own().any(|(target, _)| !target.quarantine.is_open());
+        if !quarantined || !own().all(|(target, _)| away(target)) {
+            return None;
+        }
+        own().map(|(target, _)| wait(target)).min()
+    }
+
     fn draw(&self, number: u16, seed: u64) -> Option<u16> {
         let open = || {
             self.targets.iter().zip(&*self.numbers).enumerate().filter(move |(_, (target, its))| {
-                **its == number && target.health.cooldown_ms() == 0 && !target.is_full()
+                **its == number
+                    && target.health.cooldown_ms() == 0
+                    && !target.is_full()
+                    && target.quarantine.is_open()
             })
         };
         let order = open().map(|(_, (target, _))| target.order).min()?;

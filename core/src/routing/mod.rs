@@ -7,12 +7,14 @@ pub mod group;
 pub mod health;
 mod model_name;
 pub mod plugins;
+pub mod quarantine;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tidegate_host::PolicyInstance;
+use tidegate_watchdog::{Gate, Suspected, Watchdog};
 
 pub use budget::Budget;
 pub use deployment::{Deployment, Times};
@@ -20,6 +22,7 @@ pub use group::Group;
 pub use health::Health;
 pub use model_name::ModelName;
 pub use plugins::Plugins;
+pub use quarantine::{Passes, Quarantine};
 
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
@@ -35,6 +38,8 @@ pub struct Routes {
     pub config: Config,
     /// The policy's instance.
     pub policy: PolicyInstance,
+    /// Whether it may be asked.
+    pub policy_gate: Gate,
     /// By name: the groups, and the models of wildcard groups that a setting names.
     groups: HashMap<String, Arc<Group>>,
     /// The bare names that providers claim, with the prefix that a wildcard may have for them.
@@ -58,6 +63,7 @@ impl Routes {
         plugins: &Plugins,
         env: &dyn Env,
         metrics: &Metrics,
+        watchdog: &Watchdog,
         before: Option<&Routes>,
     ) -> Result<Self, String> {
         let policy = plugins
@@ -71,9 +77,9 @@ impl Routes {
             let known = before.and_then(|routes| routes.deployments.iter().find(|old| *old.id == *from.id));
             let health = known.map(|old| old.health.clone()).unwrap_or_default();
             let built = if from.is_any() {
-                any::build(&config, from, &name, plugins, env, metrics, &health)
+                any::build(&config, from, &name, plugins, env, metrics, watchdog, &health)
             } else {
-                Deployment::build(&config, from, name, plugins, env, metrics, health)
+                Deployment::build(&config, from, name, plugins, env, metrics, watchdog, health)
             };
             match built {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),
@@ -98,7 +104,8 @@ impl Routes {
             offer.models.iter().map(|pattern| (pattern.clone(), offer.prefix.clone()))
         });
         let claimed = claims.collect();
-        Ok(Self { config, policy, groups, claimed, deployments, budgets, skipped })
+        let policy_gate = watchdog.gate(Suspected::Plugin, POLICY);
+        Ok(Self { config, policy, policy_gate, groups, claimed, deployments, budgets, skipped })
     }
 
     /// The group that a client's model name means.

@@ -1,42 +1,75 @@
 //! What the watchdog and the plugin host call back into.
 
 use std::cell::Cell;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::IntCounter;
 use tidegate_host::{CallHook, Op, Outcome};
-use tidegate_watchdog::{Hooks, Incident, PluginGuard, Watchdog, plugin_enter};
-use tokio::runtime::Handle;
+use tidegate_watchdog::{Dump, Hooks, Incident, PluginGuard, Watchdog, plugin_enter};
+use tokio::sync::mpsc;
 
+use super::runtimes::Runtimes;
+use crate::incidents::Writer;
 use crate::metrics::Metrics;
 use crate::routing::Plugins;
+use crate::routing::group::seed;
 
-/// Wakes a worker of the runtime, once there is one.
-///
-/// One poll that does not return can stop every other task, because the worker that polled the IO driver is the one that
-/// is stuck and nobody was told; a task spawned from outside wakes another (tokio-rs/tokio#4730).
-#[derive(Clone, Default)]
-pub(super) struct Poke(Arc<OnceLock<Handle>>);
+/// sysexits.h EX_SOFTWARE: the service manager is to start it anew.
+const GAVE_UP: i32 = 70;
 
-impl Poke {
-    pub(super) fn set(&self, runtime: Handle) {
-        let _ = self.0.set(runtime);
-    }
+/// The end comes within this time, at random: where many gave up for one reason they are not to come back at once.
+const JITTER_MS: u64 = 500;
 
-    pub(super) fn hooks(&self) -> impl Hooks {
-        self.clone()
-    }
+/// How long the last incidents may take to reach the file.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What the watchdog can have done.
+pub(super) struct Hands {
+    pub(super) runtimes: Runtimes,
+    pub(super) takeovers: mpsc::UnboundedSender<()>,
+    pub(super) file: Option<Writer>,
 }
 
-impl Hooks for Poke {
+impl Hooks for Hands {
     fn poke(&self) {
-        if let Some(runtime) = self.0.get() {
-            runtime.spawn(std::future::ready(()));
+        self.runtimes.poke();
+    }
+
+    fn demote(&self, thread: i32) -> bool {
+        tidegate_host::process::demote(thread)
+    }
+
+    fn raise(&self, thread: i32) -> bool {
+        tidegate_host::process::raise(thread)
+    }
+
+    fn take_over(&self) {
+        if self.takeovers.send(()).is_err() {
+            tracing::error!("watchdog: it is ending: no other runtime takes over");
         }
+    }
+
+    fn give_up(&self, dump: &Dump) {
+        for worker in &dump.workers {
+            tracing::error!("watchdog: {worker}");
+        }
+        for stream in &dump.streams {
+            tracing::error!("watchdog: {}", crate::incidents::json::stream(stream));
+        }
+        if let Some(file) = &self.file {
+            file.flush(FLUSH);
+        }
+        std::thread::sleep(Duration::from_millis(seed() % JITTER_MS));
+        tracing::error!(code = GAVE_UP, "watchdog: ending, for the service manager to start it anew");
+        tidegate_host::process::exit_at_once(GAVE_UP)
     }
 
     fn incident(&self, incident: &Arc<Incident>) {
         tracing::error!(incident = %incident.id, "watchdog: {incident}");
+        if let Some(file) = &self.file {
+            file.line(crate::incidents::json::incident(incident).to_string());
+        }
     }
 
     fn warn(&self, incident: &Incident) {

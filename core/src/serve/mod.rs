@@ -1,19 +1,23 @@
 //! `tidegate serve`: puts the rooms together, runs them, and takes them down again.
 
+mod control;
 mod hooks;
+mod notify;
 mod observe;
 mod reload;
 mod runtime;
+mod runtimes;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidegate_watchdog::Watchdog;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Config, ProcessEnv};
 use crate::gateway::Gateway;
+use crate::incidents::Writer;
 use crate::metrics::{Metrics, WatchdogCollector};
 use crate::routing::{Plugins, Routes};
 use crate::upstream::{self, Upstream};
@@ -30,10 +34,7 @@ pub enum Error {
 
 /// A running Tidegate.
 pub struct Server {
-    runtime: tokio::runtime::Runtime,
-    gateway: Arc<Gateway>,
-    plugins: Arc<Plugins>,
-    listener: TcpListener,
+    control: control::Control,
     /// Where clients are served.
     pub data: SocketAddr,
     /// Where metrics, health and the admin API are served.
@@ -54,9 +55,11 @@ impl Server {
         let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
         let plugins = Plugins::load(&settings.plugins);
         metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
-        let poke = hooks::Poke::default();
-        let watchdog =
-            Watchdog::start(watch, poke.hooks()).map_err(|error| system("the watchdog", &error))?;
+        let (reach, (ask, takeovers)) = (runtimes::Runtimes::default(), mpsc::unbounded_channel());
+        let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone())
+            .map_err(|error| system("the file of watchdog.incidents", &error))?;
+        let hands = hooks::Hands { runtimes: reach.clone(), takeovers: ask, file: file.clone() };
+        let watchdog = Watchdog::start(watch, hands).map_err(|error| system("the watchdog", &error))?;
         hooks::watch_plugins(&plugins, &metrics, &watchdog);
         let collector =
             WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
@@ -64,11 +67,10 @@ impl Server {
         let upstream = Upstream::new(upstream::Settings::default())
             .map_err(|error| system("TLS to the providers", &error))?;
         let runtime = runtime::build(&watchdog).map_err(|error| system("the runtime", &error))?;
-        poke.set(runtime.handle().clone());
 
         let routes = {
             let _runtime = runtime.enter();
-            Routes::build(config, &plugins, &ProcessEnv, &metrics, None).map_err(Error::Config)?
+            Routes::build(config, &plugins, &ProcessEnv, &metrics, &watchdog, None).map_err(Error::Config)?
         };
         for skipped in &routes.skipped {
             tracing::error!("left out: {skipped}");
@@ -82,14 +84,16 @@ impl Server {
         let gateway = Gateway::new(routes, upstream, metrics, watchdog);
         let _ = gateway.runtime.set(runtime.handle().metrics());
         admin::start(gateway.clone(), admin_socket).map_err(|error| system("the admin thread", &error))?;
-        Ok(Self {
-            runtime,
+        let control = control::Control {
             gateway,
             plugins: Arc::new(plugins),
             listener: data_socket,
-            data,
-            admin: admin_addr,
-        })
+            runtimes: vec![runtime],
+            reach,
+            takeovers,
+            file,
+        };
+        Ok(Self { control, data, admin: admin_addr })
     }
 
     /// Serves until a signal or `stop` says so, and drains. `file` is read again at SIGHUP.
@@ -97,29 +101,17 @@ impl Server {
     /// # Errors
     /// Signals or the socket cannot be had.
     pub fn run(self, file: Option<PathBuf>, stop: Option<watch::Receiver<bool>>) -> Result<(), Error> {
-        let system = |error: std::io::Error| Error::System(error.to_string());
-        let Self { runtime, gateway, plugins, listener, .. } = self;
-        let result = runtime.block_on(async {
-            let signals = reload::signals(gateway.clone(), plugins, file, stop).map_err(system)?;
-            let listener = tokio::net::TcpListener::from_std(listener).map_err(system)?;
-            // Accepting is a task of the workers, as the connections are: it must not depend on this thread.
-            let serving = tokio::spawn(listener::serve(gateway.clone(), listener, signals));
-            serving.await.map_err(|error| Error::System(error.to_string()))
-        });
-        gateway.watchdog.stop();
-        // Waiting for workers would wait for one that is stuck.
-        runtime.shutdown_background();
-        result
+        self.control.run(file, stop)
     }
 
     /// What it loaded.
     pub fn plugins(&self) -> &Arc<Plugins> {
-        &self.plugins
+        &self.control.plugins
     }
 
     /// The shared state, for those who look from outside.
     pub fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
+        &self.control.gateway
     }
 }
 

@@ -25,6 +25,12 @@ pub(super) fn config(from: &Watchdog) -> Config {
     set(&mut rules.r2.abort, from.r2_cpu);
     set(&mut rules.r4.abort_cpu, from.r4_cpu);
     set(&mut rules.r4.abort_wall, from.r4_wall);
+    set(&mut rules.r4.demote_cpu, from.r4_demote);
+    set(&mut rules.quarantine.window, from.quarantine.window);
+    set(&mut rules.quarantine.trial, from.quarantine.trial);
+    if let Some(after) = from.quarantine.after {
+        rules.quarantine.after = after;
+    }
     set(&mut rules.poke.after, from.r4p_after);
     rules.r2.warn = rules.r2.warn.min(rules.r2.abort);
     rules.r4.warn = rules.r4.warn.min(rules.r4.abort_cpu);

@@ -72,7 +72,8 @@ async fn reload(gateway: &Arc<Gateway>, plugins: &Arc<Plugins>, file: Option<&Pa
         if changed {
             tracing::warn!("listen and admin take effect at the next start");
         }
-        Routes::build(config, &plugins, &ProcessEnv, &shared.metrics, Some(&before)).map_err(Error::Config)
+        Routes::build(config, &plugins, &ProcessEnv, &shared.metrics, &shared.watchdog, Some(&before))
+            .map_err(Error::Config)
     });
     let result = match built.await {
         Ok(Ok(routes)) => {

@@ -5,13 +5,15 @@ use std::io;
 use tidegate_watchdog::Watchdog;
 use tokio::runtime::{Builder, Runtime};
 
+/// Builds one and announces it to the watchdog.
 pub(super) fn build(watchdog: &Watchdog) -> io::Result<Runtime> {
     let workers = workers(std::env::var("TIDEGATE_WORKERS").ok().as_deref());
+    let number = watchdog.runtime(workers);
     let (start, stop) = (watchdog.clone(), watchdog.clone());
     Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("tidegate-worker")
-        .on_thread_start(move || start.register_worker())
+        .on_thread_start(move || start.register_worker_of(number))
         .on_thread_stop(move || stop.unregister_worker())
         .enable_all()
         .build()

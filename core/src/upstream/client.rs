@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::Version;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
@@ -28,7 +29,8 @@ const STALE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Upstream {
     settings: Settings,
     tls: Arc<ClientConfig>,
-    pool: Arc<Pool>,
+    /// Another one when another runtime takes over: a connection lives on the runtime that made it.
+    pool: ArcSwap<Pool>,
     sockets: Sockets,
 }
 
@@ -40,7 +42,7 @@ impl Upstream {
     /// not a certificate.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let tls = tls::client_config(&settings.extra_roots)?;
-        let pool = Arc::new(Pool::new(&settings));
+        let pool = ArcSwap::from_pointee(Pool::new(&settings));
         Ok(Self { settings, tls, pool, sockets: Sockets::default() })
     }
 
@@ -55,7 +57,8 @@ impl Upstream {
     /// When no response head arrived; see [`SendError`]. Statuses are not errors here.
     pub async fn send(&self, call: Call, connect: Duration) -> Result<Response, SendError> {
         let origin = call.url.origin();
-        if let Some(pooled) = self.pool.checkout(origin) {
+        let pooled = self.pool.load().checkout(origin);
+        if let Some(pooled) = pooled {
             let sent = Instant::now();
             match self.exchange(pooled, &call).await {
                 Ok(response) => return Ok(response),
@@ -73,12 +76,17 @@ impl Upstream {
 
     /// Closes connections that have been idle for longer than the settings allow. Meant for a timer, about every 10 s.
     pub fn reap(&self) {
-        self.pool.reap();
+        self.pool.load().reap();
     }
 
     /// Idle HTTP/1.1 connections and open HTTP/2 connections in the pool.
     pub fn pooled(&self) -> (usize, usize) {
-        self.pool.count()
+        self.pool.load().count()
+    }
+
+    /// Begins anew without the connections of before. Those in use are not kept when their calls end.
+    pub fn forget(&self) {
+        self.pool.store(Arc::new(Pool::new(&self.settings)));
     }
 
     /// Connections that are open, in use or in the pool.
@@ -93,7 +101,7 @@ impl Upstream {
         }
         let conn = H2Conn::handshake(origin, stream, &self.settings).await?;
         let place = conn.place().ok_or_else(|| SendError::Closed { origin: Arc::clone(origin) })?;
-        self.pool.put_h2(origin, conn.clone());
+        self.pool.load().put_h2(origin, conn.clone());
         Ok(Pooled::H2(conn, place))
     }
 
@@ -106,8 +114,10 @@ impl Upstream {
 
     async fn exchange_h1(&self, mut conn: Box<Conn>, call: &Call) -> Result<Response, Failed> {
         let origin = call.url.origin();
+        // The pool of now, not of the answer: a runtime may take over meanwhile.
+        let pool = self.pool.load_full();
         let response = conn.exchange(origin, call.request(Version::HTTP_11)).await?;
-        Ok(assemble(response, |incoming| Body::h1(H1Body::new(incoming, conn, &self.pool, origin))))
+        Ok(assemble(response, |incoming| Body::h1(H1Body::new(incoming, conn, &pool, origin))))
     }
 
     async fn exchange_h2(&self, mut conn: H2Conn, place: Place, call: &Call) -> Result<Response, Failed> {
@@ -116,7 +126,7 @@ impl Upstream {
             Ok(response) => Ok(assemble(response, |incoming| Body::h2(H2Body::new(incoming, place)))),
             Err(failed) => {
                 if failed.silent {
-                    self.pool.forget_h2(origin, &conn);
+                    self.pool.load().forget_h2(origin, &conn);
                 }
                 Err(failed)
             }

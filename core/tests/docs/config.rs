@@ -44,7 +44,7 @@ fn in_force(section: &Tidegate) -> String {
         (
             (section.listen, section.admin, section.clocks, section.mid_stream, section.limits),
             (section.keep_alive, section.retry_budget),
-            (&section.plugins, section.watchdog, &section.guard, section.groups.len()),
+            (&section.plugins, &section.watchdog, &section.guard, section.groups.len()),
         )
     )
 }

@@ -11,7 +11,7 @@ const SOURCES: [&str; 2] =
     [include_str!("../../src/metrics/mod.rs"), include_str!("../../src/metrics/watch.rs")];
 
 /// Labels whose values come from the configuration, the plugins or the build.
-const OPEN: [&str; 6] = ["group", "to", "deployment", "plugin", "version", "le"];
+const OPEN: [&str; 7] = ["group", "to", "deployment", "plugin", "version", "le", "name"];
 
 #[derive(Debug, Default, PartialEq)]
 struct Family {
@@ -38,6 +38,7 @@ fn scrape() -> String {
     }
     let watchdog = Watchdog::start(Config::default(), Quiet).unwrap();
     watchdog.name_plugin(1, "p");
+    watchdog.gate(tidegate_watchdog::Suspected::Deployment, "d");
     metrics.register(WatchdogCollector::new(watchdog).unwrap()).unwrap();
     String::from_utf8(metrics.encode()).unwrap()
 }

@@ -6,6 +6,8 @@ mod bytes;
 mod clients;
 mod continuation;
 mod founding;
+mod innocent;
+mod ladder;
 mod limits;
 mod operations;
 mod plugins;

@@ -2,6 +2,7 @@
 
 mod parts;
 mod strict;
+mod watchdog;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use super::node::Node;
 use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
 use strict::strict;
+pub use watchdog::{Incidents, Watchdog, WatchdogMode};
 
 /// The section with its defaults filled in.
 #[derive(Clone, Debug)]
@@ -111,37 +113,6 @@ pub enum Isolation {
     Process,
 }
 
-/// How the watchdog acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Watchdog {
-    /// Whether it acts at all.
-    pub mode: WatchdogMode,
-    /// `thresholds.r1.polls`: polls in a row without progress.
-    pub r1_polls: Option<u32>,
-    /// `thresholds.r1.age`: how old such a streak must be.
-    pub r1_age: Option<Duration>,
-    /// `thresholds.r2.cpu`: CPU time since the last progress.
-    pub r2_cpu: Option<Duration>,
-    /// `thresholds.r4.cpu`: CPU time in one poll.
-    pub r4_cpu: Option<Duration>,
-    /// `thresholds.r4.wall`: time in one poll that burns no CPU.
-    pub r4_wall: Option<Duration>,
-    /// `thresholds.r4p.after`: time in one poll before another worker is woken.
-    pub r4p_after: Option<Duration>,
-}
-
-/// Whether the watchdog acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WatchdogMode {
-    /// It aborts what breaks a rule.
-    #[default]
-    Enforce,
-    /// It counts and warns.
-    Observe,
-    /// It does not run.
-    Off,
-}
-
 /// One entry of `guard:`, as written. Kept for a later version.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guard(pub serde_json::Value);
@@ -196,7 +167,7 @@ pub(crate) fn read(
         }
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
         "plugins" => section.plugins = parts::plugins(sink, &entry.node),
-        "watchdog" => section.watchdog = parts::watchdog(sink, &entry.node),
+        "watchdog" => section.watchdog = watchdog::watchdog(sink, &entry.node),
         "guard" => section.guard = guard(sink, &entry.node),
         _ => section.groups = groups(sink, &entry.node, names),
     });

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::strict::{choice, strict};
-use super::{Isolation, Limits, MidStream, PluginUse, Plugins, Watchdog, WatchdogMode};
+use super::{Isolation, Limits, MidStream, PluginUse, Plugins};
 use crate::config::clocks::WrittenClocks;
 use crate::config::diagnose::Sink;
 use crate::config::node::Node;
@@ -140,58 +140,12 @@ fn uses(sink: &mut Sink, node: &Node) -> BTreeMap<String, PluginUse> {
     uses
 }
 
-pub(super) fn watchdog(sink: &mut Sink, node: &Node) -> Watchdog {
-    let mut watchdog = Watchdog::default();
-    strict(sink, "watchdog", node, &["mode", "thresholds"], |sink, key, entry| {
-        if key == "thresholds" {
-            thresholds(sink, &entry.node, &mut watchdog);
-            return;
-        }
-        let words = [
-            ("enforce", WatchdogMode::Enforce),
-            ("observe", WatchdogMode::Observe),
-            ("off", WatchdogMode::Off),
-        ];
-        watchdog.mode = choice(sink, key, &entry.node, &words).unwrap_or_default();
-    });
-    watchdog
-}
-
-fn thresholds(sink: &mut Sink, node: &Node, watchdog: &mut Watchdog) {
-    const RULES: &[(&str, &[&str])] =
-        &[("r1", &["polls", "age"]), ("r2", &["cpu"]), ("r4", &["cpu", "wall"]), ("r4p", &["after"])];
-    let names: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
-    strict(sink, "thresholds", node, &names, |sink, rule, entry| {
-        let keys = RULES.iter().find(|(name, _)| *name == rule).map_or(&[][..], |(_, keys)| keys);
-        strict(sink, rule, &entry.node, keys, |sink, key, entry| {
-            if (rule, key) == ("r1", "polls") {
-                watchdog.r1_polls = read::count(sink, key, &entry.node);
-                if watchdog.r1_polls == Some(0) {
-                    sink.error(&entry.node.place, "`polls` must be at least 1");
-                }
-                return;
-            }
-            let value = duration(sink, key, &entry.node);
-            if value == Some(Duration::ZERO) {
-                sink.error(&entry.node.place, format!("`{key}` must be longer than 0s"));
-            }
-            match (rule, key) {
-                ("r1", _) => watchdog.r1_age = value,
-                ("r2", _) => watchdog.r2_cpu = value,
-                ("r4", "cpu") => watchdog.r4_cpu = value,
-                ("r4", _) => watchdog.r4_wall = value,
-                _ => watchdog.r4p_after = value,
-            }
-        });
-    });
-}
-
-fn duration(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {
+pub(super) fn duration(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {
     let text = read::text(sink, name, node)?;
     units::duration(&text).map_err(|message| sink.error(&node.place, format!("`{name}`: {message}"))).ok()
 }
 
-fn size(sink: &mut Sink, name: &str, node: &Node) -> Option<u64> {
+pub(super) fn size(sink: &mut Sink, name: &str, node: &Node) -> Option<u64> {
     let text = read::text(sink, name, node)?;
     let bytes =
         units::size(&text).map_err(|message| sink.error(&node.place, format!("`{name}`: {message}"))).ok()?;

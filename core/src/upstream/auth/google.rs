@@ -102,6 +102,13 @@ impl GoogleToken {
         }
     }
 
+    /// The next request starts a keeper on its own runtime: the old one's does not run any more.
+    pub fn revive(&self) {
+        if let Some(keeper) = self.keeper.lock().take() {
+            keeper.abort();
+        }
+    }
+
     /// Starts the keeper, also when its runtime has gone away under it.
     fn ensure_keeper(&self) {
         let mut keeper = self.keeper.lock();

@@ -1,0 +1,108 @@
+//! Tells systemd how it goes (sd_notify(3)): READY=1, STOPPING=1, and WATCHDOG=1 for as long as data workers advance.
+//!
+//! Whether they do is asked of the runtime itself: a task is put there from this thread, and only when it has run is the next
+//! WATCHDOG=1 sent. A thread that merely pings says nothing but that it lives.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::runtimes::Runtimes;
+
+/// Where systemd listens; unset: there is none.
+const SOCKET: &str = "NOTIFY_SOCKET";
+
+/// Serving has begun. Starts the thread that pings, if systemd wants pings.
+pub(super) fn ready(runtimes: &Runtimes) {
+    send("READY=1");
+    let Some(interval) = interval(|name| std::env::var(name).ok()) else { return };
+    let runtimes = runtimes.clone();
+    let ping = move || {
+        let alive = Arc::new(AtomicBool::new(true));
+        loop {
+            if alive.swap(false, Relaxed) {
+                send("WATCHDOG=1");
+            }
+            let beat = alive.clone();
+            runtimes.beat(async move { beat.store(true, Relaxed) });
+            std::thread::sleep(interval);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("tidegate-notify".into()).spawn(ping) {
+        tracing::error!(%error, "systemd gets no pings");
+    }
+}
+
+/// The end has begun.
+pub(super) fn stopping() {
+    send("STOPPING=1");
+}
+
+/// Half of what systemd allows between two pings; `None` where it wants none, or not from this process.
+fn interval(env: impl Fn(&str) -> Option<String>) -> Option<Duration> {
+    let micros: u64 = env("WATCHDOG_USEC")?.parse().ok()?;
+    let other = env("WATCHDOG_PID").is_some_and(|pid| pid != std::process::id().to_string());
+    (micros > 0 && !other).then(|| Duration::from_micros(micros / 2).max(Duration::from_millis(1)))
+}
+
+fn send(state: &str) {
+    let Some(name) = std::env::var_os(SOCKET) else { return };
+    if let Err(error) = try_send(Path::new(&name), state) {
+        tracing::warn!(%error, "systemd could not be told {state}");
+    }
+}
+
+fn try_send(name: &Path, state: &str) -> std::io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    // The pings' thread must not wait for a reader that has none.
+    socket.set_nonblocking(true)?;
+    #[cfg(target_os = "linux")]
+    if let Some(name) = name.as_os_str().as_encoded_bytes().strip_prefix(b"@") {
+        use std::os::linux::net::SocketAddrExt;
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        return socket.send_to_addr(state.as_bytes(), &address).map(drop);
+    }
+    socket.send_to(state.as_bytes(), name).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_the_interval_and_none_for_another_process() {
+        let env = |usec: &'static str, pid: Option<String>| {
+            interval(move |name| if name == "WATCHDOG_USEC" { Some(usec.to_owned()) } else { pid.clone() })
+        };
+        assert_eq!(env("3000000", None), Some(Duration::from_millis(1_500)));
+        assert_eq!(env("3000000", Some(std::process::id().to_string())), Some(Duration::from_millis(1_500)));
+        assert_eq!(env("3000000", Some("1".into())), None);
+        assert_eq!(env("0", None), None);
+        assert_eq!(env("often", None), None);
+        assert_eq!(interval(|_| None), None);
+    }
+
+    #[test]
+    fn both_kinds_of_sockets_are_reached() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let there = UnixDatagram::bind(&path).unwrap();
+        try_send(&path, "READY=1").unwrap();
+        let mut seen = [0; 32];
+        let length = there.recv(&mut seen).unwrap();
+        assert_eq!(&seen[..length], b"READY=1");
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::linux::net::SocketAddrExt;
+            let name = format!("tidegate-test-{}", std::process::id());
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+            let there = UnixDatagram::bind_addr(&address).unwrap();
+            try_send(Path::new(&format!("@{name}")), "STOPPING=1").unwrap();
+            let length = there.recv(&mut seen).unwrap();
+            assert_eq!(&seen[..length], b"STOPPING=1");
+        }
+        assert!(try_send(&dir.path().join("nobody"), "READY=1").is_err());
+    }
+}

@@ -10,6 +10,7 @@ mod innocent;
 mod ladder;
 mod limits;
 mod operations;
+mod peers;
 mod plugins;
 mod policy;
 mod routing;

@@ -34,6 +34,8 @@ pub struct Request {
     pub stream: bool,
     /// The client wants the usage in the stream.
     pub include_usage: bool,
+    /// Whether it may ask for more than one choice.
+    pub several: bool,
     /// The body as it came, without what is in `options`.
     pub body: Bytes,
     /// litellm's request-level options, where the request has any.

@@ -160,7 +160,8 @@ impl Exchange {
             let opened = head.provider.open(&self.head_in(&head, framing, &headers));
             Some(opened.map_err(|error| Failure::plugin(&error))?)
         };
-        let client = Client { dialect: self.request.dialect, include_usage: self.request.include_usage };
+        let crate::dialects::Request { dialect, include_usage, several, .. } = self.request;
+        let client = Client { dialect, include_usage, several };
         let source = Source::new(body, framer, head, client, translator, event_limit);
         self.first_content(Box::new(Live::new(source, clocks)), event_limit).await
     }

@@ -82,6 +82,11 @@ impl Clocks {
         self.bring_forward(until);
     }
 
+    /// More than the end was missing.
+    pub fn no_grace(&mut self) {
+        self.grace = None;
+    }
+
     /// Whether the whole request's time is over. This alone must be asked while there is always more to relay: the
     /// timer is looked at when there is nothing.
     pub fn is_overdue(&self, now: Instant) -> bool {
@@ -207,6 +212,16 @@ mod tests {
         assert_eq!(now.elapsed().as_secs(), 1);
         assert!(!done.is_overdue(now + 29 * S));
         assert!(done.is_overdue(now + 30 * S));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_grace_that_was_taken_back_ends_nothing() {
+        let mut clocks = clocks();
+        let now = Instant::now();
+        clocks.grace(now, S);
+        clocks.no_grace();
+        assert!(expired(&mut clocks).await.contains("no content"));
+        assert_eq!(now.elapsed().as_secs(), 10);
     }
 
     #[tokio::test(start_paused = true)]

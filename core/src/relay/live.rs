@@ -56,6 +56,8 @@ impl Live {
             }
             if self.source.finished() {
                 self.clocks.grace(now, FINISH_GRACE);
+            } else {
+                self.clocks.no_grace();
             }
         }
         let step = match step {

@@ -50,6 +50,8 @@ pub struct Client {
     pub dialect: Dialect,
     /// Whether it asked for the usage.
     pub include_usage: bool,
+    /// Whether it may have asked for more than one choice.
+    pub several: bool,
 }
 
 /// The stream of one attempt.
@@ -68,6 +70,7 @@ struct Reader {
     translator: Option<Stream>,
     events: Events,
     include_usage: bool,
+    several: bool,
     dialect: Dialect,
     head: Head,
     finish: bool,
@@ -101,6 +104,7 @@ impl Source {
             translator,
             events: Events::new(limit, MAX_EVENTS),
             include_usage: client.include_usage,
+            several: client.several,
             dialect: client.dialect,
             head,
             finish: false,
@@ -321,6 +325,9 @@ impl Reader {
             Seen::Chunk(chunk) => {
                 batch.content |= chunk.content;
                 self.answered |= chunk.is_answer();
+                // Of several choices it is not known here which have ended. Servers that say a reason in every chunk do
+                // not mean it while content comes.
+                self.finish = !self.several && !chunk.content && (chunk.finish || self.finish);
                 Ok(())
             }
             Seen::Done if self.answered => Err(Step::Done),

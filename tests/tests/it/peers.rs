@@ -173,7 +173,8 @@ async fn litellm_40130_a_later_and_longer_cooldown_replaces_a_shorter_one() {
     sim.push_script(refusal(429).header("retry-after", "1"));
     for _ in 0..32 {
         let error = r#"{"error":{"message":"no","type":"rate_limit_error","code":"429"}}"#;
-        let head = "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        let head =
+            "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nconnection: close\r\n";
         let slow = format!("{head}content-length: {}\r\n\r\n{error}", error.len());
         sim.push_script(Script::headless(Ending::Fin).pause(Duration::from_millis(250)).write(slow));
     }
@@ -200,7 +201,8 @@ async fn litellm_40130_a_later_and_longer_cooldown_replaces_a_shorter_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn litellm_27823_a_429_of_a_group_that_cools_has_a_retry_after() {
     let sim = sim().await;
-    let setup = Setup::default().router("num_retries: 0").router("cooldown_time: 60").router("allowed_fails: 0");
+    let setup =
+        Setup::default().router("num_retries: 0").router("cooldown_time: 60").router("allowed_fails: 0");
     let setup = plays(plays(setup, "pool", &sim, "a"), "pool", &sim, "b");
     let proxy = Proxy::start(&setup.yaml()).await;
     sim.script("a", refusal(429));
@@ -249,7 +251,18 @@ async fn bifrost_7108_a_finished_stream_without_done_ends_soon() {
         let told = says(&proxy, "only").await;
         assert!(began.elapsed() < Duration::from_secs(40), "it took {:?}", began.elapsed());
         assert_eq!((told.text, told.finish.as_deref()), (text(TOKENS), Some("stop")));
+        assert_eq!(told.terminal, Terminal::Error(502), "all of it came, but its own end did not");
     }
+
+    // Servers that write an empty reason into every chunk, or a reason too early, have not finished.
+    let early = |reason: &str| chunk(&json!({"content": ""}), Some(reason));
+    let slow = stream(1).write(early("")).pause(Duration::from_secs(7)).write(token(1));
+    let slow = slow.write(early("stop")).write(token(2)).pause(Duration::from_secs(7)).write(token(3));
+    sim.push_script(slow.write(chunk(&json!({}), Some("stop"))).write("data: [DONE]\n\n"));
+    let body = json!({"model": "only", "stream": true, "messages": [{"role": "user", "content": "hello"}]});
+    let request = post("/v1/chat/completions", "", body.to_string().as_bytes());
+    let answer = ask(proxy.data, &request, LONG).await.text();
+    assert!(answer.contains("t3 ") && answer.ends_with("data: [DONE]\n\n"), "{answer}");
 }
 
 /// The primary refuses, with a 403 or a 429, and a fallback is configured: there it was never asked.
@@ -281,11 +294,18 @@ async fn tensorzero_6328_a_stall_after_the_first_token_gives_its_connection_back
         asking.spawn(async move { says(&proxy, "stalls").await });
     }
     assert!(sim.wait_until(LONG, |sim| sim.counts("stalls").active() > 30).await);
-    assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text(), "others are served meanwhile");
+    assert_eq!(
+        told(&proxy, "openai", "fast", true).await.text,
+        healthy_text(),
+        "others are served meanwhile"
+    );
     for stalled in asking.join_all().await {
         assert_eq!((stalled.text, stalled.terminal), (text(1), Terminal::Error(504)));
     }
-    assert!(sim.wait_until(LONG, |sim| sim.counts("stalls").active() == 0).await, "an upstream call is still open");
+    assert!(
+        sim.wait_until(LONG, |sim| sim.counts("stalls").active() == 0).await,
+        "an upstream call is still open"
+    );
     let released = |m: &tidegate_tests::Metrics| {
         let sum = |name| m.sum(name, &[]);
         sum("tidegate_upstream_connections") == sum("tidegate_upstream_idle_connections")
@@ -328,7 +348,8 @@ async fn jcode_976_keep_alives_feed_the_byte_clock_alone_and_each_attempt_has_it
     let sim = sim().await;
     let clocked = |first: &str, retries: &str| {
         let setup = Setup::default().router("cooldown_time: 0").router(&format!("num_retries: {retries}"));
-        let setup = setup.clock("byte_idle: 2s").clock(&format!("first_content: {first}")).clock("content_idle: 3s");
+        let setup =
+            setup.clock("byte_idle: 2s").clock(&format!("first_content: {first}")).clock("content_idle: 3s");
         plays(setup, "local", &sim, "custom").yaml()
     };
     let alive = "data: {\"id\":\"k\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"keepalive\",\"choices\":[{\"index\":0,\

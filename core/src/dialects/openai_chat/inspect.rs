@@ -72,7 +72,8 @@ fn choice(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
         }
         let value = scan.value()?;
         if name.is("finish_reason") {
-            found.finish |= !value.is_null();
+            // Some servers write an empty reason into every chunk.
+            found.finish |= value.is_full();
             found.error |= value.is("error");
         } else if name.is("error") {
             found.error |= !value.is_null();
@@ -115,6 +116,7 @@ mod tests {
                 chunk(true, false, false),
             ),
             (r#"{"choices":[{"delta":{"content":"error"}}]}"#, chunk(true, false, false)),
+            (r#"{"choices":[{"delta":{},"finish_reason":""}]}"#, chunk(false, false, false)),
             (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, chunk(true, false, false)),
             (
                 r#"{"choices":[{"delta":{"reasoning_content":"hm","tool_calls":[],"content":null}}]}"#,

@@ -18,6 +18,8 @@ struct Head<'a> {
     stream: Option<bool>,
     #[serde(default)]
     stream_options: Option<StreamOptions>,
+    #[serde(borrow)]
+    n: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -31,9 +33,17 @@ pub(in crate::dialects) fn decode(body: Bytes) -> Result<Request, String> {
         Some(found) => found,
         None => explained(&body)?,
     };
-    let Found { model, model_at, stream, include_usage, options } = found;
-    let request =
-        Request { dialect: Dialect::OpenAiChat, model, model_at, stream, include_usage, body, options: None };
+    let Found { model, model_at, stream, include_usage, several, options } = found;
+    let request = Request {
+        dialect: Dialect::OpenAiChat,
+        model,
+        model_at,
+        stream,
+        include_usage,
+        several,
+        body,
+        options: None,
+    };
     if options { without_options(request) } else { Ok(request) }
 }
 
@@ -89,6 +99,7 @@ struct Found {
     model_at: std::ops::Range<usize>,
     stream: bool,
     include_usage: bool,
+    several: bool,
     /// It has options, or may have.
     options: bool,
 }
@@ -97,7 +108,7 @@ struct Found {
 fn usual(body: &[u8]) -> Option<Found> {
     let mut scan = Scan::new(std::str::from_utf8(body).ok()?);
     let (mut model, mut messages, mut stream, mut include_usage) = (None, 0, None, None);
-    let mut options = false;
+    let (mut several, mut options) = (false, false);
     scan.object(|scan, name| {
         if name.is("model") {
             let (at, value) = scan.placed()?;
@@ -123,6 +134,11 @@ fn usual(body: &[u8]) -> Option<Found> {
                 Ok(())
             });
         }
+        if name.is("n") {
+            let (at, _) = scan.placed()?;
+            several = is_several(&body[at]);
+            return Ok(());
+        }
         options |= name.is_any(&options::KEYS);
         scan.value().map(drop)
     })
@@ -134,8 +150,14 @@ fn usual(body: &[u8]) -> Option<Found> {
         model_at,
         stream: stream.unwrap_or(false),
         include_usage: include_usage.unwrap_or(false),
+        several,
         options,
     })
+}
+
+/// Whether `n`, as written, may ask for more than one choice.
+fn is_several(n: &[u8]) -> bool {
+    !matches!(n.trim_ascii(), b"1" | b"null")
 }
 
 /// Reads any request, or says what is wrong with it.
@@ -149,7 +171,8 @@ fn explained(body: &[u8]) -> Result<Found, String> {
     let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
     let model_at = start..start + raw.get().len();
     let include_usage = head.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-    Ok(Found { model, model_at, stream: head.stream.unwrap_or(false), include_usage, options: true })
+    let several = head.n.is_some_and(|n| is_several(n.get().as_bytes()));
+    Ok(Found { model, model_at, stream: head.stream.unwrap_or(false), include_usage, several, options: true })
 }
 
 fn explain(error: &serde_json::Error) -> String {

@@ -29,35 +29,35 @@ pub struct Said {
 }
 
 impl Said {
-    /// Reads `{"error": {...}}`, `{"error": "text"}`, the same in an array of one, and the flat form
-    /// `{"object": "error", "message": ...}`; also `detail`, as FastAPI servers have it.
+    /// Reads `{"error": {...}}`, `{"error": "text"}`, an error wrapped in another, the same in an array of one, and the
+    /// flat form `{"object": "error", "message": ...}`; also `detail`, as FastAPI servers have it. The status may stand in
+    /// `code` or in a member of its own, in the error or beside it.
     pub fn of(body: &Value) -> Said {
         let body = match body {
             Value::Array(list) => list.first().unwrap_or(body),
             _ => body,
         };
-        let error = match body.get("error") {
-            Some(Value::String(text)) => return Said { message: Some(text.clone()), ..Said::default() },
-            Some(error @ Value::Object(_)) => error,
-            _ => body,
-        };
+        let mut error = body;
+        for _ in 0..MAX_WRAPPED {
+            match error.get("error") {
+                Some(inner @ Value::Object(_)) => error = inner,
+                Some(Value::String(text)) => {
+                    let status = status(error).or_else(|| status(body));
+                    return Said { message: Some(text.clone()), status, ..Said::default() };
+                }
+                _ => break,
+            }
+        }
         let message = ["message", "detail"].iter().find_map(|key| text(error.get(*key)?));
-        let code = error.get("code");
-        let number = code.and_then(|code| match code {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        });
+        let word = |key: &str| error.get(key).and_then(Value::as_str);
+        // A number in quotes is the status again, and no word of the provider's.
+        let is_word = |word: &&str| word.parse::<u64>().is_err();
+        let grpc = word("status").filter(is_word);
         Said {
             message,
-            // A code that is only the status again is no word of the provider's.
-            code: code.and_then(Value::as_str).filter(|word| word.parse::<u64>().is_err()).map(str::to_owned),
-            kind: error
-                .get("type")
-                .and_then(Value::as_str)
-                .filter(|word| *word != "error")
-                .map(str::to_owned),
-            status: number.and_then(|n| u32::try_from(n).ok()).filter(|n| (400..=599).contains(n)),
+            code: word("code").filter(is_word).or(grpc).map(str::to_owned),
+            kind: word("type").filter(|word| *word != "error").map(str::to_owned),
+            status: status(error).or_else(|| status(body)),
         }
     }
 
@@ -73,6 +73,21 @@ impl Said {
             }
         }
     }
+}
+
+/// Gateways put one error into the next; more than this is no error that anybody sends.
+const MAX_WRAPPED: usize = 4;
+
+/// The status that an object names, as a number or as one in quotes.
+fn status(object: &Value) -> Option<u32> {
+    ["code", "status", "status_code", "statusCode", "http_status"].iter().find_map(|key| {
+        let number = match object.get(*key)? {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.and_then(|number| u32::try_from(number).ok()).filter(|number| (400..=599).contains(number))
+    })
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -109,6 +124,32 @@ mod tests {
         for (event, data) in chunks {
             assert!(!is_error(event, &data), "{event} {data}");
         }
+    }
+
+    #[test]
+    fn finds_the_status_wherever_it_stands() {
+        for said in [
+            json!({"error": {"code": 429}}),
+            json!({"error": {"code": "429"}}),
+            json!({"error": {"message": "x", "status": 429}}),
+            json!({"error": {"message": "x", "code": null, "status_code": 429}}),
+            json!({"error": {"message": "x"}, "statusCode": 429}),
+            json!({"error": "x", "status": 429}),
+            json!({"error": {"error": {"error": {"code": 429}}}}),
+            json!([{"error": {"code": 429}}]),
+            json!({"object": "error", "message": "x", "code": 429}),
+        ] {
+            assert_eq!(Said::of(&said).status, Some(429), "{said}");
+        }
+        for none in
+            [json!({"error": {"code": 42}}), json!({"error": {"status": "429x", "code": 1e9}}), json!(429)]
+        {
+            assert_eq!(Said::of(&none).status, None, "{none}");
+        }
+        assert_eq!(
+            Said::of(&json!({"error": {"status": "UNAVAILABLE"}})).code.as_deref(),
+            Some("UNAVAILABLE")
+        );
     }
 
     #[test]

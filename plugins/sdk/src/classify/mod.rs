@@ -49,12 +49,15 @@ pub fn set_status(class: &mut Class, status: u32) {
 }
 
 /// The classification that OpenAI-compatible providers share. The status is the body's when it names one, else the
-/// response's when that was an error, else what the error's words stand for, else 500.
+/// response's when that was an error, else what the error's words stand for. Else it is 500 for an error in an answer, and
+/// 502 for a status that is neither (a redirect, say): that is no word of the provider about the request.
 pub fn generic(said: Said, http_status: u32, class: &mut Class) {
     let by_word =
         said.kind.as_deref().and_then(words::status_of).or(said.code.as_deref().and_then(words::status_of));
     let from_head = Some(http_status).filter(|status| (400..=599).contains(status));
-    set_status(class, said.status.or(from_head).or(by_word).unwrap_or_else(|| unsaid(http_status)));
+    let by_sentence = || said.message.as_deref().and_then(words::status_in);
+    let status = said.status.or(from_head).or(by_word).or_else(by_sentence);
+    set_status(class, status.unwrap_or_else(|| unsaid(http_status)));
     let message = said.message.as_deref().unwrap_or("");
     let code = said.code.as_deref().unwrap_or("");
     let kind = said.kind.as_deref().unwrap_or("");
@@ -174,6 +177,17 @@ mod tests {
             ),
             (529, json!({"error": {"message": "x"}}), 503, E::Overloaded, true, false),
             (200, json!({"error": "out of memory"}), 500, E::Server, true, false),
+            (200, json!({"error": "Rate limit exceeded, slow down"}), 429, E::RateLimit, true, false),
+            (400, json!({"error": "about the rate limit header"}), 400, E::BadRequest, false, false),
+            (
+                200,
+                json!({"error": {"message": "x", "status": "RESOURCE_EXHAUSTED"}}),
+                429,
+                E::RateLimit,
+                true,
+                false,
+            ),
+            (302, json!({"detail": "elsewhere"}), 502, E::Server, true, false),
             (401, json!({"error": {"message": "who?"}}), 401, E::Auth, false, false),
             (404, json!({"error": {"message": "what?"}}), 404, E::NotFound, false, false),
             (200, json!({"error": {"message": "x", "code": 99999999999_u64}}), 500, E::Server, true, false),

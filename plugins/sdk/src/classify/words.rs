@@ -72,8 +72,32 @@ pub(super) fn status_of(word: &str) -> Option<u32> {
         | "RateLimitError" => 429,
         "overloaded_error" | "overloaded" | "service_unavailable" | "ServiceUnavailableError" => 503,
         "server_error" | "api_error" | "internal_server_error" | "InternalServerError" => 500,
+        // Google's canonical codes, as its OpenAI-compatible endpoint has them.
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => 400,
+        "UNAUTHENTICATED" => 401,
+        "PERMISSION_DENIED" => 403,
+        "NOT_FOUND" => 404,
+        "RESOURCE_EXHAUSTED" => 429,
+        "INTERNAL" => 500,
+        "UNAVAILABLE" => 503,
+        "DEADLINE_EXCEEDED" => 504,
         _ => return None,
     })
+}
+
+/// The status that a sentence stands for, where an error has nothing else: some servers send `{"error": "text"}`.
+pub(super) fn status_in(message: &str) -> Option<u32> {
+    const PHRASES: &[(&str, u32)] = &[
+        ("rate limit", 429),
+        ("ratelimit", 429),
+        ("too many requests", 429),
+        ("resource exhausted", 429),
+        ("resource has been exhausted", 429),
+        ("overloaded", 503),
+        ("service unavailable", 503),
+    ];
+    let text = message.to_ascii_lowercase();
+    PHRASES.iter().find(|(phrase, _)| text.contains(phrase)).map(|(_, status)| *status)
 }
 
 #[cfg(test)]

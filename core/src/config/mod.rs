@@ -42,6 +42,7 @@ pub use tidegate::{
     GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog,
     WatchdogMode,
 };
+pub(crate) use units::duration;
 
 /// Reads the config file at `path`, the files it includes, and the variables it names.
 ///

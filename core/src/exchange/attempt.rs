@@ -54,6 +54,7 @@ impl Exchange {
         let model = self.routes.upstream_model(&self.group, target, &self.request.model);
         let (deployment, model) = self.deployment(target).serving(model);
         let times = deployment.times(self.request.stream);
+        let times = self.asked.as_ref().map_or(times, |asked| asked.narrow(times, self.request.stream));
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
         let (call, response) = self.prepare(target, &deployment, &model, &mut clocks).await?;

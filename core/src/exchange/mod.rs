@@ -2,8 +2,10 @@
 
 mod attempt;
 mod budget;
+mod clocks;
 mod continuation;
 mod journal;
+mod keep_alive;
 mod loops;
 mod options;
 pub mod outlet;
@@ -30,6 +32,7 @@ use crate::gateway::Gateway;
 use crate::metrics::Ending;
 use crate::routing::{Deployment, Group, Passes, Routes, group::seed, health::InFlight};
 
+pub use clocks::Asked;
 pub use reply::{Body, error};
 pub use stream::Streaming;
 
@@ -44,6 +47,8 @@ pub struct Caller {
     pub identity: Vec<u8>,
     /// Whether its SDK sends this request again, where it says.
     pub resent: Option<bool>,
+    /// The clocks that it asks for.
+    pub asked: Option<Box<Asked>>,
     /// What the request asked to go wrong.
     #[cfg(feature = "fault-hooks")]
     pub fault: crate::fault::Fault,
@@ -62,6 +67,8 @@ pub struct Exchange {
     engine: Engine,
     started: Instant,
     total: Duration,
+    /// The clocks that the request asks for, in headers and body.
+    asked: Option<Box<Asked>>,
     history: Vec<Record>,
     running: Option<Running>,
     visited: Vec<u16>,
@@ -100,11 +107,14 @@ impl Exchange {
     ) -> Self {
         gateway.metrics.active.inc();
         gateway.counts.request();
+        let asked = Asked::and(caller.asked.as_deref().copied(), request.options.as_deref()).map(Box::new);
         let total = group.total(request.stream);
+        let total = asked.as_ref().map_or(total, |asked| asked.total(total, request.stream));
         Self {
             engine: Engine::new(group.limits(total), group.numbers.clone()),
             started: Instant::now(),
             total,
+            asked,
             history: Vec::new(),
             running: None,
             visited: Vec::new(),

@@ -4,16 +4,28 @@
 //! body, and none of the clocks behind it. What polls the task can still see since when the body was not asked.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 tokio::task_local! {
     static GIVEN: Cell<Option<Instant>>;
+    static PATIENCE: Cell<Option<Duration>>;
 }
 
 /// Runs `stream`, the whole task of one stream, so that [`given_since`] works in it.
 pub async fn watched<F: Future>(stream: F) -> F::Output {
-    GIVEN.scope(Cell::new(None), stream).await
+    PATIENCE.scope(Cell::new(None), GIVEN.scope(Cell::new(None), stream)).await
+}
+
+/// How long this stream's client may take, once its model group is known.
+pub fn patience() -> Option<Duration> {
+    PATIENCE.try_with(Cell::get).ok().flatten()
+}
+
+/// Sets it.
+pub fn be_patient(time: Duration) {
+    let _ = PATIENCE.try_with(|patience| patience.set(Some(time)));
 }
 
 /// Since when the client has had bytes and not come for more; `None` while it waits for the stream.

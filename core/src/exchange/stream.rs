@@ -10,6 +10,7 @@ use tidegate_watchdog::{Phase, Probe};
 
 use super::attempt::OpenStream;
 use super::continuation::{self, Track};
+use super::keep_alive::KeepAlive;
 use super::{Exchange, outlet};
 use crate::failure::Failure;
 use crate::metrics::Ending;
@@ -17,7 +18,10 @@ use crate::relay::live::Live;
 use crate::relay::source::Step;
 
 /// The body of a stream's response. Each of its frames is whole events.
-pub struct Streaming(Place);
+pub struct Streaming {
+    place: Place,
+    keep_alive: Option<Box<KeepAlive>>,
+}
 
 /// Where the stream is.
 enum Place {
@@ -57,6 +61,7 @@ enum Next {
 
 impl Streaming {
     pub(super) fn new(mut exchange: Exchange, opened: OpenStream) -> Self {
+        let keep_alive = KeepAlive::every(exchange.group.keep_alive).map(Box::new);
         let track = exchange.track();
         let mut stream = Box::new(Committed {
             exchange,
@@ -66,42 +71,63 @@ impl Streaming {
             state: State::Relaying,
         });
         stream.resume(opened, track);
-        Self(Place::Relaying(stream))
+        Self { place: Place::Relaying(stream), keep_alive }
     }
 
     /// The next bytes for the client; `None` at the end.
     pub(super) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         outlet::asked();
-        let probe = match &self.0 {
+        let probe = match &self.place {
             Place::Relaying(stream) => stream.exchange.probe.clone(),
             Place::Continuing { probe, .. } => probe.clone(),
             Place::Moving => return Poll::Ready(None),
         };
         let bytes = probe.poll(|| self.poll_place(cx));
+        let bytes = if self.keep_alive.is_some() { self.kept_alive(cx, bytes) } else { bytes };
         if matches!(bytes, Poll::Ready(Some(_))) {
             outlet::given();
         }
         bytes
     }
 
+    /// A comment in the place of a long silence; it is no progress of the stream's.
+    fn kept_alive(&mut self, cx: &mut Context<'_>, bytes: Poll<Option<Bytes>>) -> Poll<Option<Bytes>> {
+        let Some(keep_alive) = &mut self.keep_alive else { return bytes };
+        let open = match &self.place {
+            Place::Relaying(stream) => stream.state == State::Relaying,
+            Place::Continuing { .. } => true,
+            Place::Moving => false,
+        };
+        match bytes {
+            Poll::Pending if open => keep_alive.poll(cx).map(Some),
+            Poll::Ready(Some(_)) => {
+                keep_alive.sent();
+                bytes
+            }
+            bytes => bytes,
+        }
+    }
+
     fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         // Ends: the engine continues a stream at most once.
         loop {
-            match &mut self.0 {
+            match &mut self.place {
                 Place::Relaying(stream) => match ready!(stream.poll_next(cx)) {
                     Next::Give(bytes) => return Poll::Ready(bytes),
                     Next::Continue(target) => self.depart(target),
                 },
-                Place::Continuing { call, .. } => self.0 = Place::Relaying(ready!(call.as_mut().poll(cx))),
+                Place::Continuing { call, .. } => {
+                    self.place = Place::Relaying(ready!(call.as_mut().poll(cx)))
+                }
                 Place::Moving => return Poll::Ready(None),
             }
         }
     }
 
     fn depart(&mut self, target: u16) {
-        if let Place::Relaying(stream) = std::mem::replace(&mut self.0, Place::Moving) {
+        if let Place::Relaying(stream) = std::mem::replace(&mut self.place, Place::Moving) {
             let probe = stream.exchange.probe.clone();
-            self.0 = Place::Continuing { probe, call: Box::pin(continuation::run(stream, target)) };
+            self.place = Place::Continuing { probe, call: Box::pin(continuation::run(stream, target)) };
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,10 +40,31 @@ impl Kill for Shutter {
 pub struct ClientIo {
     stream: TcpStream,
     shutter: Arc<Shutter>,
-    idle: Duration,
+    idle: Patience,
     opening: Option<Opening>,
     blocked: Option<Pin<Box<Sleep>>>,
     cut: IntCounter,
+}
+
+/// How long a client may not read. Its requests may lengthen or shorten it: each model group has a clock of its own.
+#[derive(Clone, Debug)]
+pub struct Patience(Arc<AtomicU64>);
+
+impl Patience {
+    fn new(time: Duration) -> Self {
+        let patience = Self(Arc::default());
+        patience.set(time);
+        patience
+    }
+
+    /// From the next write on that does not go through at once.
+    pub fn set(&self, time: Duration) {
+        self.0.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Relaxed))
+    }
 }
 
 /// What HTTP/2 clients say first (RFC 9113 section 3.4).
@@ -60,12 +82,17 @@ impl ClientIo {
     pub fn new(stream: TcpStream, idle: Duration, shut: IntCounter, cut: IntCounter) -> Self {
         let shutter = Arc::new(Shutter { socket: Mutex::new(Some(stream.as_raw_fd())), shut });
         let opening = Some(Opening { missing: PREFACE, clock: Box::pin(sleep(idle)) });
-        Self { stream, shutter, idle, opening, blocked: None, cut }
+        Self { stream, shutter, idle: Patience::new(idle), opening, blocked: None, cut }
     }
 
     /// The socket, to look at.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// How long its client may not read.
+    pub fn patience(&self) -> Patience {
+        self.idle.clone()
     }
 
     /// The handle for the watchdog.
@@ -100,7 +127,7 @@ impl ClientIo {
             self.blocked = None;
             return written;
         }
-        let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(self.idle)));
+        let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(self.idle.get())));
         if blocked.as_mut().poll(cx).is_ready() {
             self.cut.inc();
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")));

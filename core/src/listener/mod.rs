@@ -19,7 +19,7 @@ use tidegate_watchdog::Kill;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-pub use io::{ClientIo, Shutter};
+pub use io::{ClientIo, Patience, Shutter};
 use streams::Streams;
 
 use protocol::{Protocol, Protocols};
@@ -120,6 +120,7 @@ fn connect(
     }
     let idle = gateway.routes.load().config.tidegate.clocks.client_idle;
     let io = ClientIo::new(stream, idle, count("stuck_poll"), count("client_idle"));
+    let patience = io.patience();
     let kill: Arc<dyn Kill> = io.shutter();
     let kill: Weak<dyn Kill> = Arc::downgrade(&kill);
     metrics.connections.inc();
@@ -129,7 +130,8 @@ fn connect(
     tokio::spawn(async move {
         let _open = open;
         let service = service_fn(move |request| {
-            let (gateway, peer) = (gateway.clone(), Peer { addr, kill: kill.clone() });
+            let (gateway, peer) =
+                (gateway.clone(), Peer { addr, kill: kill.clone(), patience: patience.clone() });
             async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
         });
         let protocol = tokio::select! {

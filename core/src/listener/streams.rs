@@ -34,6 +34,8 @@ where
     }
 }
 
+/// `idle` holds until the stream's model group is known, which may have a clock of its own.
+///
 /// Drops `stream`, which resets it, when its client has not come for more for `idle`. `cut` makes it look up once, to
 /// find that it is to end.
 async fn bounded(stream: impl Future<Output = ()>, idle: Duration, cut: impl Future<Output = ()>) {
@@ -45,6 +47,7 @@ async fn bounded(stream: impl Future<Output = ()>, idle: Duration, cut: impl Fut
             return Poll::Ready(());
         }
         let Some(since) = outlet::given_since() else { return Poll::Pending };
+        let idle = outlet::patience().unwrap_or(idle);
         if timer.deadline() != since + idle {
             timer.as_mut().reset(since + idle);
         }

@@ -41,6 +41,8 @@ pub struct Group {
     pub continuations: u32,
     /// Of this group.
     pub clocks: Clocks,
+    /// Silence in a stream after which the client gets a comment; zero: none.
+    pub keep_alive: Duration,
     /// Of this group.
     pub series: GroupSeries,
 }
@@ -85,6 +87,7 @@ impl Group {
             fallbacks: u32::try_from(reach.groups.len() - 1).unwrap_or(u32::MAX),
             continuations: config.continuations(name, options),
             clocks: config.clocks_for(label(name)),
+            keep_alive: config.keep_alive_for(label(name)),
             series: metrics.group(label(name)),
         }
     }

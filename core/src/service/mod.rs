@@ -9,14 +9,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use http::header::{ALLOW, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tidegate_watchdog::{Kill, Labels};
 
 use crate::dialects::Dialect;
-use crate::exchange::{self, Body, Caller, Exchange};
+use crate::exchange::{self, Asked, Body, Caller, Exchange, outlet};
 use crate::failure::Failure;
 use crate::gateway::Gateway;
+use crate::listener::Patience;
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// Shuts its socket.
     pub kill: Weak<dyn Kill>,
+    /// How long it may not read.
+    pub patience: Patience,
 }
 
 /// Answers one request. Never fails: an error is an answer in the client's dialect.
@@ -86,7 +89,9 @@ async fn begin(
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
     let identity = auth::check(&routes.config.general, request.headers())?;
-    let resent = resent(request.headers());
+    let (resent, asked) = (resent(request.headers()), Asked::of(request.headers())?);
+    // Over HTTP/2 a connection is many streams', each with a clock of its own.
+    let alone = request.version() < Version::HTTP_2;
     #[cfg(feature = "fault-hooks")]
     let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
@@ -104,9 +109,16 @@ async fn begin(
     let caller = Caller {
         identity,
         resent,
+        asked: asked.map(Box::new),
         #[cfg(feature = "fault-hooks")]
         fault,
     };
+    let client_idle = group.clocks.client_idle;
+    if alone {
+        peer.patience.set(client_idle);
+    } else {
+        outlet::be_patient(client_idle);
+    }
     let labels = Labels { group: group.name.clone(), ..Labels::default() };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
     Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe))

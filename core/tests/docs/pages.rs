@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/benchmarks.md",
+    "docs/clocks.md",
     "docs/litellm-compat.md",
     "docs/metrics.md",
     "docs/rate-limits.md",

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod clients;
+mod clocks;
 mod continuation;
 mod founding;
 mod innocent;

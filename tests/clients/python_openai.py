@@ -118,6 +118,22 @@ def a_429_in_mid_stream_raises(client: OpenAI, model: str) -> None:
 
 
 @check
+def a_stream_that_breaks_off_goes_on_unseen(client: OpenAI, model: str) -> None:
+    asked = [{"role": "user", "content": "Tell me of the tide."}]
+    create = {"model": f"{model}-breaks", "messages": asked, "stream": True, "stream_options": {"include_usage": True}}
+    text, finish, usage = read(client.chat.completions.create(**create))
+    assert (text, finish) == (BEFORE_FAULT + TEXT, "stop"), (text, finish)
+    assert usage.total_tokens >= 32, usage
+    raw = b"".join(client.chat.completions.with_raw_response.create(**create).http_response.iter_bytes())
+    assert raw.count(b": tidegate continued on another deployment\n\n") == 1, raw
+    with client.chat.completions.stream(model=f"{model}-breaks", messages=asked) as stream:
+        for _ in stream:
+            pass
+        message = stream.get_final_completion().choices[0].message
+    assert (message.role, message.content) == ("assistant", BEFORE_FAULT + TEXT), message
+
+
+@check
 def a_truncated_stream_raises(client: OpenAI, model: str) -> None:
     for scenario in ["no-finish", "text-cut-end", "text-cut-fin", "text-cut-rst", "429-cut", "cut-between"]:
         stream = client.chat.completions.create(model=model, messages=ask(scenario), stream=True)
@@ -192,7 +208,7 @@ def an_image_and_a_system_text_arrive(client: OpenAI, model: str) -> None:
 
 @check
 def models_are_listed(client: OpenAI, _: str) -> None:
-    assert sorted(model.id for model in client.models.list()) == ["gemini", "openai"]
+    assert sorted(model.id for model in client.models.list()) == ["gemini", "gemini-breaks", "openai", "openai-breaks"]
 
 
 def checks_can_fail(server: Server) -> None:

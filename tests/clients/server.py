@@ -11,7 +11,8 @@ import urllib.request
 
 
 class Server:
-    """A simulator, and a proxy in front of it with one group for each provider."""
+    """A simulator, and a proxy in front of it with one group for each provider, and one that goes on with what its first deployment
+    breaks off."""
 
     def __init__(self, binary: str) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="tidegate-clients-")
@@ -23,9 +24,16 @@ class Server:
             f"""model_list:
   - {{model_name: openai, litellm_params: {{model: openai/sim, api_base: "{self.sim}/v1", api_key: sim-key}}}}
   - {{model_name: gemini, litellm_params: {{model: gemini/gemini-2.5-pro, api_base: "{self.sim}/v1beta", api_key: sim-key}}}}
+  - {{model_name: openai-breaks, litellm_params: {{model: openai/sim, api_base: "{self.sim}/s/429-frame-open/v1", api_key: sim-key, order: 1}}}}
+  - {{model_name: openai-breaks, litellm_params: {{model: openai/sim, api_base: "{self.sim}/s/fast/v1", api_key: sim-key, order: 2}}}}
+  - {{model_name: gemini-breaks, litellm_params: {{model: gemini/gemini-2.5-pro, api_base: "{self.sim}/s/429-frame-open/v1beta", api_key: sim-key, order: 1}}}}
+  - {{model_name: gemini-breaks, litellm_params: {{model: openai/sim, api_base: "{self.sim}/s/fast/v1", api_key: sim-key, order: 2}}}}
 router_settings: {{num_retries: 0, cooldown_time: 0}}
 general_settings: {{master_key: sk-test}}
-tidegate: {{listen: "127.0.0.1:0", admin: "127.0.0.1:0"}}
+tidegate:
+  listen: "127.0.0.1:0"
+  admin: "127.0.0.1:0"
+  groups: {{openai-breaks: {{mid_stream: continue}}, gemini-breaks: {{mid_stream: continue}}}}
 """
         )
         proxy = self._start("serve", [binary, "serve", "-c", str(config)], "serving")

@@ -118,7 +118,7 @@ impl Exchange {
     }
 
     /// Who really serves it: a deployment of any model has one for each provider.
-    fn serving(&self, target: u16) -> Arc<Deployment> {
+    pub(super) fn serving(&self, target: u16) -> Arc<Deployment> {
         let model = self.routes.upstream_model(&self.group, target, &self.request.model);
         self.deployment(target).serving(model).0
     }

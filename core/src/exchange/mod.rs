@@ -209,7 +209,7 @@ impl Exchange {
         }
         self.arrive(target);
         let in_flight = self.deployment(target).health.enter();
-        let passes = self.deployment(target).quarantine.enter();
+        let passes = self.serving(target).quarantine.enter();
         self.running = Some(Running { target, started: Instant::now(), passes, _in_flight: in_flight });
         self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).name.clone());

@@ -11,7 +11,7 @@ impl Exchange {
     pub(super) fn admitted(&self) -> Result<(), Failure> {
         match &self.running {
             Some(running) if running.passes.is_none() => {
-                let deployment = self.deployment(running.target);
+                let deployment = self.serving(running.target);
                 let message = format!("the deployment \"{}\" is quarantined", deployment.name);
                 Err(Failure::refusal(503, message).retry_after(at_least_one(deployment.quarantine.wait())))
             }

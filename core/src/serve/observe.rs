@@ -33,6 +33,30 @@ pub(super) fn config(from: &Watchdog) -> Config {
     }
     set(&mut rules.poke.after, from.r4p_after);
     rules.r2.warn = rules.r2.warn.min(rules.r2.abort);
-    rules.r4.warn = rules.r4.warn.min(rules.r4.abort_cpu);
+    rules.r4.warn_wall = rules.r4.warn_wall.min(rules.r4.abort_wall);
+    rules.r4.warn = rules.r4.warn.min(rules.r4.abort_cpu).min(rules.r4.warn_wall);
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn short_thresholds_take_their_warnings_with_them() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let short = Watchdog {
+            r1_polls: Some(2),
+            r2_cpu: ms(1),
+            r4_cpu: ms(20),
+            r4_wall: ms(50),
+            ..Watchdog::default()
+        };
+        assert_eq!(config(&short).check(), Ok(()));
+        // Blocked is longer than busy: the watchdog says so itself.
+        let odd = Watchdog { r4_cpu: ms(500), r4_wall: ms(50), ..Watchdog::default() };
+        assert!(config(&odd).check().is_err());
+    }
 }

@@ -12,6 +12,7 @@ const PAGES: [&str; 10] = [
     "docs/litellm-compat.md",
     "docs/metrics.md",
     "docs/rate-limits.md",
+    "docs/watchdog.md",
     "docs/write-a-provider.md",
 ];
 

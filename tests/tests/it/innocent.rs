@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tidegate_sim::{Script, Sim};
-use tidegate_tests::client::{ask, chat};
+use tidegate_tests::client::{ask, chat, chat_with};
 use tidegate_tests::{Answer, Conn, Proxy, Setup, Terminal, Told};
 use tokio::task::JoinHandle;
 
@@ -196,4 +196,31 @@ async fn a_model_that_is_silent_for_long() {
     let told = Told::of(&answer, true).unwrap();
     assert_eq!((told.terminal, told.text.as_str()), (Terminal::Done, "ab"), "{}", told.message);
     nothing_found(&proxy).await;
+}
+
+async fn blocks_for_a_while(thresholds: &str) -> Proxy {
+    let sim = sim().await;
+    sim.script("paced", paced(20, Duration::from_millis(20)));
+    let setup = Setup::of(&sim).tidegate(&format!("watchdog: {{thresholds: {{{thresholds}}}}}"));
+    let proxy = Proxy::start_with(&setup.yaml(), &[("TIDEGATE_WORKERS", "2")]).await;
+    let request = chat_with("x-tidegate-fault: blocked=2s\r\n", "openai", "paced", true);
+    let (addr, beside) = (proxy.data, begin(&proxy, "paced"));
+    ask(addr, &request, LONG).await;
+    whole(beside, 20).await;
+    proxy
+}
+
+/// A poll that waits for two seconds is bad manners, and no reason to end a stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_is_blocked_for_a_while() {
+    let proxy = blocks_for_a_while("").await;
+    nothing_found(&proxy).await;
+}
+
+/// What these tests look at is not always 0: with a threshold that takes no account of busy machines the same is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_careless_threshold_it_would_be_found() {
+    let proxy = blocks_for_a_while("r4: {cpu: 100ms, wall: 300ms}").await;
+    let metrics = proxy.metrics().await;
+    assert_eq!(metrics.sum("tidegate_watchdog_verdicts_total", &[("rule", "R4"), ("action", "shut")]), 1.0);
 }

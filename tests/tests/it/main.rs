@@ -7,6 +7,7 @@ mod clients;
 mod clocks;
 mod continuation;
 mod founding;
+mod guilty;
 mod innocent;
 mod ladder;
 mod limits;

@@ -61,7 +61,8 @@ impl Config {
                 for target in fallbacks(name) {
                     let target = self.resolved(target);
                     let fits = !is_pattern(target) || self.is_wild(groups[0]);
-                    if fits && self.group(target).is_some() && seen.insert(target) {
+                    // A name that no group has is passed over; its own fallbacks are not, in litellm either.
+                    if fits && seen.insert(target) {
                         next.push(target);
                     }
                 }
@@ -69,7 +70,11 @@ impl Config {
             if next.is_empty() {
                 break;
             }
-            groups.extend(next.iter().filter(|name| !groups.contains(name)).copied().collect::<Vec<_>>());
+            for name in &next {
+                if self.group(name).is_some() && !groups.contains(name) {
+                    groups.push(name);
+                }
+            }
             level = next;
         }
     }
@@ -83,7 +88,7 @@ impl Config {
                 targets.iter().map(|target| target.model.as_str()).collect()
             }
             Some(Options { fallbacks: Some(Fallbacks::Lists(lists)), .. }) => {
-                names(listed(lists, &[], group))
+                names(self.listed(lists, &[], group))
             }
             _ => names(self.fallbacks_of(group)),
         }
@@ -96,7 +101,7 @@ impl Config {
         }
         let own = |lists: Option<&'a Vec<List>>, configured: &'a [List]| {
             let lists = lists.map_or(configured, Vec::as_slice);
-            let list = lists.iter().find(|(name, _)| name == group);
+            let list = lists.iter().find(|(name, _)| self.resolved(name) == group);
             list.map_or(&[][..], |(_, targets)| targets).iter().map(String::as_str)
         };
         let context = options.and_then(|options| options.context_window_fallbacks.as_ref());
@@ -109,10 +114,10 @@ impl Config {
     /// The groups tried after this one by the configuration. A wildcard group's list is that of its models which have none.
     pub fn fallbacks_of(&self, group: &str) -> &[String] {
         let name = match self.wildcard_for(group).filter(|_| !self.has_group(group)) {
-            Some(wildcard) if own(&self.router.fallbacks, group).is_none() => &wildcard.name,
+            Some(wildcard) if self.own(&self.router.fallbacks, group).is_none() => &wildcard.name,
             _ => group,
         };
-        listed(&self.router.fallbacks, &self.router.default_fallbacks, name)
+        self.listed(&self.router.fallbacks, &self.router.default_fallbacks, name)
     }
 
     /// One call and its retries, for each `order` that the group's deployments have.
@@ -147,22 +152,25 @@ impl Config {
     pub fn resolved<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
     }
-}
 
-/// litellm's order: the exact group, else without its provider prefix, else `default_fallbacks` (which it appends as a
-/// last `"*"`), else the last `"*"`.
-fn listed<'a>(lists: &'a [List], default: &'a [String], group: &str) -> &'a [String] {
-    if let Some((_, targets)) = own(lists, group) {
-        return targets;
+    /// litellm's order: the exact group, else without its provider prefix, else `default_fallbacks` (which it appends as a
+    /// last `"*"`), else the last `"*"`.
+    fn listed<'a>(&self, lists: &'a [List], default: &'a [String], group: &str) -> &'a [String] {
+        if let Some((_, targets)) = self.own(lists, group) {
+            return targets;
+        }
+        if !default.is_empty() {
+            return default;
+        }
+        lists.iter().rfind(|(name, _)| name == "*").map_or(&[], |(_, targets)| targets)
     }
-    if !default.is_empty() {
-        return default;
-    }
-    lists.iter().rfind(|(name, _)| name == "*").map_or(&[], |(_, targets)| targets)
-}
 
-/// The list of this group alone. `*` is none of these, though a wildcard group may be called so.
-fn own<'a>(lists: &'a [List], group: &str) -> Option<&'a List> {
-    let list = |wanted: &str| lists.iter().find(|(name, _)| name == wanted && name != "*");
-    list(group).or_else(|| group.split_once('/').and_then(|(_, rest)| list(rest)))
+    /// The list of this group alone: the first under its name or an alias, else the last under its name without the
+    /// provider. `*` is none of these, though a wildcard group may be called so.
+    fn own<'a>(&self, lists: &'a [List], group: &str) -> Option<&'a List> {
+        let is = |list: &&List, wanted: &str| self.resolved(&list.0) == wanted && list.0 != "*";
+        let bare = group.split_once('/').map(|(_, bare)| bare);
+        let exact = lists.iter().find(|list| is(list, group));
+        exact.or_else(|| bare.and_then(|bare| lists.iter().rfind(|list| is(list, bare))))
+    }
 }

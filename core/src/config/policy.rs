@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::model::Config;
+use crate::dialects::options::{Fallbacks, List, Mock, Options};
 use super::tidegate::MidStream;
 use super::wildcard::is_pattern;
 
@@ -75,5 +76,42 @@ impl Config {
             "groups": groups,
             "deployments": deployments,
         })
+    }
+
+    /// A request's own options, in groups' own names; names that no group has are left out.
+    pub fn options_json(&self, options: &Options) -> String {
+        let Options { disable_fallbacks, num_retries, max_fallbacks, .. } = *options;
+        let names = |names: &mut dyn Iterator<Item = &String>| -> Value {
+            names.filter_map(|name| self.known_as(name)).collect()
+        };
+        let lists = |lists: &Vec<List>| -> Value {
+            let list = |(group, targets): &List| {
+                let group = self.known_as(group).unwrap_or(group);
+                json!({ group: names(&mut targets.iter()) })
+            };
+            lists.iter().map(list).collect()
+        };
+        let mut json = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            json.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        put(
+            "fallbacks",
+            options.fallbacks.as_ref().map(|fallbacks| match fallbacks {
+                Fallbacks::Targets(targets) => names(&mut targets.iter().map(|target| &target.model)),
+                Fallbacks::Lists(its) => lists(its),
+            }),
+        );
+        put("context_window_fallbacks", options.context_window_fallbacks.as_ref().map(lists));
+        put("content_policy_fallbacks", options.content_policy_fallbacks.as_ref().map(lists));
+        put("disable_fallbacks", disable_fallbacks.then_some(true.into()));
+        put("num_retries", num_retries.map(Value::from));
+        put("max_fallbacks", max_fallbacks.map(Value::from));
+        // A failure that was asked for is retried only where retries are what is to be seen.
+        put(
+            "retry_requested_group",
+            options.mock.filter(|mock| *mock != Mock::RateLimit).map(|_| false.into()),
+        );
+        Value::Object(json).to_string()
     }
 }

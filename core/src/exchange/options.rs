@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json};
 use tidegate_engine::ErrorClass;
 
 use super::Exchange;
 use crate::dialects::Request;
-use crate::dialects::options::{Fallbacks, List, Mock, Options, Target};
+use crate::dialects::options::{Fallbacks, Mock, Target};
 use crate::failure::Failure;
 
 impl Exchange {
@@ -51,39 +50,7 @@ impl Exchange {
         else {
             return String::new();
         };
-        let Options { disable_fallbacks, num_retries, max_fallbacks, .. } = **options;
-        let names = |names: &mut dyn Iterator<Item = &String>| -> Value {
-            names.filter_map(|name| self.group_of(name)).collect()
-        };
-        let lists = |lists: &Vec<List>| -> Value {
-            let list = |(group, targets): &List| {
-                let group = self.group_of(group).unwrap_or(group);
-                json!({ group: names(&mut targets.iter()) })
-            };
-            lists.iter().map(list).collect()
-        };
-        let mut json = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            json.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        put(
-            "fallbacks",
-            options.fallbacks.as_ref().map(|fallbacks| match fallbacks {
-                Fallbacks::Targets(targets) => names(&mut targets.iter().map(|target| &target.model)),
-                Fallbacks::Lists(its) => lists(its),
-            }),
-        );
-        put("context_window_fallbacks", options.context_window_fallbacks.as_ref().map(lists));
-        put("content_policy_fallbacks", options.content_policy_fallbacks.as_ref().map(lists));
-        put("disable_fallbacks", disable_fallbacks.then_some(true.into()));
-        put("num_retries", num_retries.map(Value::from));
-        put("max_fallbacks", max_fallbacks.map(Value::from));
-        // A failure that was asked for is retried only where retries are what is to be seen.
-        put(
-            "retry_requested_group",
-            options.mock.filter(|mock| *mock != Mock::RateLimit).map(|_| false.into()),
-        );
-        Value::Object(json).to_string()
+        self.routes.config.options_json(options)
     }
 
     /// The names among the request's fallbacks that no group has. They are passed over, as litellm does.

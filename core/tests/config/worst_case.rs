@@ -89,7 +89,7 @@ fn differences_that_this_config_meets_are_noted_at_their_lines() {
         "config.yaml:6:16: note",
         "the fallbacks of `b` lead back",
     );
-    only("num_retries: 15, fallbacks: [{c: [b, a]}]", "config.yaml:4:16: note", "come to 48 calls");
+    only("num_retries: 15\n  fallbacks: [{c: [b, a]}]", "config.yaml:4:16: note", "come to 48 calls");
     only(
         "num_retries: 40",
         "config.yaml:2:16: note",

@@ -6,4 +6,5 @@ mod counts;
 mod harness;
 mod http2;
 mod limits;
+mod reach;
 mod terminals;

@@ -26,7 +26,7 @@ fn wait(text: &str) -> Option<u64> {
     let unit = &rest[..rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len())];
     let unit = match unit.strip_suffix('s').unwrap_or(unit) {
         "millisecond" | "m" if unit.len() > 1 => 1,
-        "second" | "sec" | "" if unit != "" => 1000,
+        "second" | "sec" | "" if !unit.is_empty() => 1000,
         "minute" | "min" => 60_000,
         "hour" => 3_600_000,
         "day" => 86_400_000,

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::model::Config;
-use crate::dialects::options::{Fallbacks, List, Mock, Options};
 use super::tidegate::MidStream;
 use super::wildcard::is_pattern;
+use crate::dialects::options::{Fallbacks, List, Mock, Options};
 
 impl Config {
     /// `{"router": {...}, "groups": {GROUP: {...}}, "deployments": {ID: {...}}}`. Times are in seconds; `null` means "not written".

@@ -32,7 +32,10 @@ impl World {
             .iter()
             .enumerate()
             .map(|(at, name)| {
-                format!("- {{model_name: {name}, litellm_params: {{model: openai/x, api_key: k, order: {}}}}}\n", at % 2)
+                format!(
+                    "- {{model_name: {name}, litellm_params: {{model: openai/x, api_key: k, order: {}}}}}\n",
+                    at % 2
+                )
             })
             .collect();
         let text = format!("model_list:\n{models}router_settings:\n{router}");
@@ -47,7 +50,12 @@ fn calls(routes: &Routes, first: &Group, options: &str, errors: &[(ErrorClass, u
     let targets: Vec<Target<'_>> = routes
         .deployments
         .iter()
-        .map(|it| Target { id: (&*it.id).into(), group: (&*it.group).into(), order: it.order, ..Target::default() })
+        .map(|it| Target {
+            id: (&*it.id).into(),
+            group: (&*it.group).into(),
+            order: it.order,
+            ..Target::default()
+        })
         .collect();
     let mut target = routes.deployments.iter().position(|it| it.group == first.name).unwrap() as u32;
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -97,9 +105,15 @@ fn lists() -> impl Strategy<Value = String> {
 }
 
 fn policy() -> impl Strategy<Value = String> {
-    let classes = prop::sample::select(vec!["RateLimitError", "BadRequestError", "AuthenticationError", "InternalServerError"]);
+    let classes = prop::sample::select(vec![
+        "RateLimitError",
+        "BadRequestError",
+        "AuthenticationError",
+        "InternalServerError",
+    ]);
     prop::collection::btree_map(classes, 0..4u32, 0..4).prop_map(|policy| {
-        let policy: Vec<_> = policy.into_iter().map(|(class, count)| format!("{class}Retries: {count}")).collect();
+        let policy: Vec<_> =
+            policy.into_iter().map(|(class, count)| format!("{class}Retries: {count}")).collect();
         format!("{{{}}}", policy.join(", "))
     })
 }

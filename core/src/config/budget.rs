@@ -111,6 +111,20 @@ impl Config {
             .collect()
     }
 
+    /// Whether an answer of this group that a filter refused is given up for a fallback: one is written for it, or none for
+    /// any group, and there are `default_fallbacks`.
+    pub fn leaves_refusals(&self, group: &str, options: Option<&Options>) -> bool {
+        if options.is_some_and(|options| options.disable_fallbacks) {
+            return false;
+        }
+        let own = options.and_then(|options| options.content_policy_fallbacks.as_ref());
+        let lists = own.unwrap_or(&self.router.content_policy_fallbacks);
+        if own.is_none() && lists.is_empty() {
+            return !self.router.default_fallbacks.is_empty();
+        }
+        lists.iter().any(|(name, targets)| self.resolved(name) == group && !targets.is_empty())
+    }
+
     /// The groups tried after this one by the configuration. A wildcard group's list is that of its models which have none.
     pub fn fallbacks_of(&self, group: &str) -> &[String] {
         let name = match self.wildcard_for(group).filter(|_| !self.has_group(group)) {

@@ -64,6 +64,8 @@ pub struct Chunk {
     pub finish: bool,
     /// It carries the usage and no choice.
     pub usage_only: bool,
+    /// Every choice that ended was refused by a filter.
+    pub filtered: bool,
 }
 
 impl Chunk {

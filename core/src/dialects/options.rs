@@ -99,6 +99,17 @@ impl Options {
             || self.max_fallbacks.is_some()
     }
 
+    /// What litellm reads from a header too; it goes before the body's.
+    ///
+    /// # Errors
+    /// A sentence for the client.
+    pub fn retries_in(headers: &http::HeaderMap) -> Result<Option<u32>, String> {
+        const NAME: &str = "x-litellm-num-retries";
+        let Some(value) = headers.get(NAME) else { return Ok(None) };
+        let count = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+        count.map(Some).ok_or_else(|| format!("{NAME} takes a whole number from 0 up"))
+    }
+
     /// Takes one member. The error is a sentence for the client.
     pub(super) fn take(&mut self, key: &str, raw: &RawValue) -> Result<(), String> {
         let value: Value = serde_json::from_str(raw.get()).map_err(|error| format!("\"{key}\": {error}"))?;

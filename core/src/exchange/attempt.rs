@@ -13,6 +13,7 @@ use tidegate_watchdog::Phase;
 use tokio::time::Instant;
 
 use super::Exchange;
+use super::options::refused_by_a_filter;
 use crate::dialects::Seen;
 use crate::failure::Failure;
 use crate::framing::{Framer, JsonArray, JsonLines, Sse};
@@ -77,7 +78,7 @@ impl Exchange {
         if self.request.stream {
             self.open_stream(head, answer.body, response, clocks).await
         } else {
-            self.read_whole(head, answer.body, response, clocks).await
+            self.read_whole(target, head, answer.body, response, clocks).await
         }
     }
 
@@ -213,6 +214,7 @@ impl Exchange {
 
     async fn read_whole(
         &self,
+        target: u16,
         head: Head,
         body: upstream::Body,
         response: ResponseSpec,
@@ -233,6 +235,7 @@ impl Exchange {
             }
         };
         match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
+            (Seen::Chunk(chunk), _) if chunk.filtered && self.leaves_refusals(target) => Err(refused_by_a_filter()),
             (Seen::Chunk(chunk), translated) if chunk.finish => Ok(Opened::Whole(translated.unwrap_or(body))),
             (Seen::Chunk(chunk), None) if chunk.content => {
                 Err(Failure::truncated("it does not say why it ends"))

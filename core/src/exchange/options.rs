@@ -44,6 +44,13 @@ impl Exchange {
         Some(Failure { class, ..Failure::refusal(status, message) })
     }
 
+    /// Whether an answer that a filter emptied is a failure: there is a fallback for it. As in litellm, of whole answers.
+    pub(super) fn leaves_refusals(&self, target: u16) -> bool {
+        let options = self.request.options.as_deref();
+        let name = self.group.name_of(target);
+        self.engine.attempts_left() > 0 && self.routes.config.leaves_refusals(name, options)
+    }
+
     /// The options for the policy, in groups' own names; empty where there are none.
     pub(super) fn options_json(&self) -> String {
         let Some(options) = self.request.options.as_ref().filter(|it| it.reroutes() || it.mock.is_some())
@@ -69,4 +76,10 @@ impl Exchange {
     fn group_of<'a>(&'a self, model: &'a str) -> Option<&'a str> {
         self.routes.config.known_as(model)
     }
+}
+
+/// litellm's words.
+pub(super) fn refused_by_a_filter() -> Failure {
+    let failure = Failure::refusal(400, "the response output was content_filtered");
+    Failure { class: ErrorClass::ContentFilter, ..failure }
 }

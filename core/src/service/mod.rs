@@ -13,7 +13,7 @@ use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tidegate_watchdog::{Kill, Labels};
 
-use crate::dialects::Dialect;
+use crate::dialects::{Dialect, Options};
 use crate::exchange::{self, Asked, Body, Caller, Exchange, outlet};
 use crate::failure::Failure;
 use crate::gateway::Gateway;
@@ -92,12 +92,16 @@ async fn begin(
     let (resent, asked) = (resent(request.headers()), Asked::of(request.headers())?);
     // Over HTTP/2 a connection is many streams', each with a clock of its own.
     let alone = request.version() < Version::HTTP_2;
+    let retries = Options::retries_in(request.headers()).map_err(Failure::bad_request)?;
     #[cfg(feature = "fault-hooks")]
     let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
     let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
     let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await?;
-    let request = dialect.decode(body).map_err(Failure::bad_request)?;
+    let mut request = dialect.decode(body).map_err(Failure::bad_request)?;
+    if let Some(retries) = retries {
+        request.options.get_or_insert_default().num_retries = Some(retries);
+    }
     let group = routes.group(&request.model).cloned().ok_or_else(|| {
         let names = routes.names().collect::<Vec<_>>().join(", ");
         Failure::refusal(404, format!("there is no model \"{}\"; there are: {names}", request.model))

@@ -13,6 +13,7 @@ use tidegate::metrics::Metrics;
 use tidegate::routing::{Group, Plugins, Routes};
 use tidegate_engine::{ErrorClass, MAX_ATTEMPTS};
 use tidegate_host::{ActionKind, Attempt, History, Target};
+use tidegate_watchdog::{Hooks, Incident, Watchdog};
 
 /// The last one stands for `c`, the one before for nothing.
 const NAMES: [&str; 6] = ["a", "b", "c", "openai/a", "gone", "alias"];
@@ -20,11 +21,24 @@ const NAMES: [&str; 6] = ["a", "b", "c", "openai/a", "gone", "alias"];
 struct World {
     plugins: Plugins,
     metrics: Metrics,
+    watchdog: Watchdog,
+}
+
+struct Quiet;
+
+impl Hooks for Quiet {
+    fn poke(&self) {}
+    fn incident(&self, _: &Arc<Incident>) {}
+    fn warn(&self, _: &Incident) {}
 }
 
 impl World {
     fn new() -> Self {
-        Self { plugins: Plugins::load(&config::Plugins::default()), metrics: Metrics::new().unwrap() }
+        Self {
+            plugins: Plugins::load(&config::Plugins::default()),
+            metrics: Metrics::new().unwrap(),
+            watchdog: Watchdog::start(tidegate_watchdog::Config::default(), Quiet).unwrap(),
+        }
     }
 
     fn routes(&self, router: &str) -> Routes {
@@ -41,7 +55,7 @@ impl World {
         let text = format!("model_list:\n{models}router_settings:\n{router}");
         let config: Config = config::parse(&text, Path::new("config.yaml"), &ProcessEnv)
             .unwrap_or_else(|report| panic!("{report}\n{text}"));
-        Routes::build(config, &self.plugins, &ProcessEnv, &self.metrics, None).unwrap()
+        Routes::build(config, &self.plugins, &ProcessEnv, &self.metrics, &self.watchdog, None).unwrap()
     }
 }
 

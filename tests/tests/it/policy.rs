@@ -11,6 +11,7 @@ use crate::world::{LONG, sim};
 
 const TOO_LONG: &str = r#"{"error":{"message":"This model's maximum context length is 10 tokens.","type":"invalid_request_error","code":"context_length_exceeded"}}"#;
 const REFUSED: &str = r#"{"error":{"message":"Your request was rejected as a result of our safety system.","type":"invalid_request_error","code":"content_policy_violation"}}"#;
+const FILTERED: &str = r#"{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}]}"#;
 const LIMITED: &str = r#"{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}"#;
 
 /// A proxy whose groups each have one deployment that always plays the same.
@@ -26,6 +27,7 @@ impl World {
         sim.script("too-long", Script::json(400, TOO_LONG));
         sim.script("too-long-event", Script::sse().write(format!("data: {TOO_LONG}\n\n")));
         sim.script("refused", Script::json(400, REFUSED));
+        sim.script("filtered", Script::json(200, FILTERED));
         sim.script("limited", Script::json(429, LIMITED).header("retry-after", "40"));
         let setup = Setup::default().router("num_retries: 0").router("cooldown_time: 0").short_clocks();
         let setup = router.iter().fold(setup, |setup, line| setup.router(line));
@@ -100,6 +102,33 @@ async fn a_prompt_that_is_too_long_or_refused_goes_to_its_own_fallback() {
     // Another failure has the usual ones, after its retries.
     let told = world.told("down", false, json!({"num_retries": 1})).await;
     assert_eq!((told.status, world.asked(&mut seen).as_str()), (200, "down down usual"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_filter_emptied_is_given_up_where_there_is_a_fallback_for_it() {
+    let groups = [("a", "filtered"), ("b", "filtered"), ("free", "fast")];
+    let world = World::new(&groups, &["content_policy_fallbacks: [{a: [free]}]", "fallbacks: [{b: [free]}]"]).await;
+    let mut seen = 0;
+    let told = world.told("a", false, NOTHING()).await;
+    assert_eq!((told.text, world.asked(&mut seen).as_str()), (healthy_text(), "a free"));
+    for (model, options) in [("b", NOTHING()), ("a", json!({"disable_fallbacks": true}))] {
+        let told = world.told(model, false, options).await;
+        assert_eq!((told.status, told.finish.as_deref()), (200, Some("content_filter")));
+        assert_eq!(world.asked(&mut seen), model);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_says_how_often_too() {
+    let world = World::new(&[("a", "http-500")], &[]).await;
+    let body = json!({"model": "a", "messages": [{"role": "user", "content": "hello"}], "num_retries": 0});
+    for (header, status, calls) in [("2", 500, 3), ("0", 500, 1), ("many", 400, 0)] {
+        let before = world.sim.counts("http-500").started;
+        let header = format!("x-litellm-num-retries: {header}\r\n");
+        let request = post("/v1/chat/completions", &header, body.to_string().as_bytes());
+        let told = Told::of(&ask(world.proxy.data, &request, LONG).await, false).unwrap();
+        assert_eq!((told.status, world.sim.counts("http-500").started - before), (status, calls), "{header}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
             content: found.content,
             finish: found.finish,
             usage_only: found.usage && !found.choices,
+            filtered: found.filtered && !found.unfiltered,
         }),
     }
 }
@@ -43,6 +44,9 @@ struct Found {
     choices: bool,
     content: bool,
     finish: bool,
+    /// A choice ended because of a filter; for another reason.
+    filtered: bool,
+    unfiltered: bool,
 }
 
 fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
@@ -74,6 +78,9 @@ fn choice(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
         if name.is("finish_reason") {
             // Some servers write an empty reason into every chunk.
             found.finish |= value.is_full();
+            let filtered = value.is("content_filter");
+            found.filtered |= filtered;
+            found.unfiltered |= value.is_full() && !filtered;
             found.error |= value.is("error");
         } else if name.is("error") {
             found.error |= !value.is_null();
@@ -101,7 +108,7 @@ mod tests {
     use super::*;
 
     fn chunk(content: bool, finish: bool, usage_only: bool) -> Seen {
-        Seen::Chunk(Chunk { content, finish, usage_only })
+        Seen::Chunk(Chunk { content, finish, usage_only, filtered: false })
     }
 
     #[test]
@@ -139,6 +146,21 @@ mod tests {
         ] {
             assert_eq!(event(b"", data.as_bytes()), expected, "{data}");
         }
+    }
+
+    #[test]
+    fn tells_what_a_filter_refused() {
+        let filtered = |reasons: &[&str]| {
+            let choices: Vec<_> =
+                reasons.iter().map(|reason| format!(r#"{{"message":{{}},"finish_reason":{reason}}}"#)).collect();
+            match body(format!(r#"{{"choices":[{}]}}"#, choices.join(",")).as_bytes()) {
+                Seen::Chunk(chunk) => chunk.filtered,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(filtered(&[r#""content_filter""#]) && filtered(&[r#""content_filter""#, "null"]));
+        assert!(!filtered(&[r#""stop""#]) && !filtered(&["null"]) && !filtered(&[]));
+        assert!(!filtered(&[r#""content_filter""#, r#""stop""#]), "one of them is an answer");
     }
 
     #[test]

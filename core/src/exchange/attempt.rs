@@ -235,7 +235,9 @@ impl Exchange {
             }
         };
         match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
-            (Seen::Chunk(chunk), _) if chunk.filtered && self.leaves_refusals(target) => Err(refused_by_a_filter()),
+            (Seen::Chunk(chunk), _) if chunk.filtered && self.leaves_refusals(target) => {
+                Err(refused_by_a_filter())
+            }
             (Seen::Chunk(chunk), translated) if chunk.finish => Ok(Opened::Whole(translated.unwrap_or(body))),
             (Seen::Chunk(chunk), None) if chunk.content => {
                 Err(Failure::truncated("it does not say why it ends"))

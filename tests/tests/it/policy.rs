@@ -107,7 +107,8 @@ async fn a_prompt_that_is_too_long_or_refused_goes_to_its_own_fallback() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_a_filter_emptied_is_given_up_where_there_is_a_fallback_for_it() {
     let groups = [("a", "filtered"), ("b", "filtered"), ("free", "fast")];
-    let world = World::new(&groups, &["content_policy_fallbacks: [{a: [free]}]", "fallbacks: [{b: [free]}]"]).await;
+    let world =
+        World::new(&groups, &["content_policy_fallbacks: [{a: [free]}]", "fallbacks: [{b: [free]}]"]).await;
     let mut seen = 0;
     let told = world.told("a", false, NOTHING()).await;
     assert_eq!((told.text, world.asked(&mut seen).as_str()), (healthy_text(), "a free"));

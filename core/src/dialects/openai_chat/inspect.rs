@@ -151,8 +151,10 @@ mod tests {
     #[test]
     fn tells_what_a_filter_refused() {
         let filtered = |reasons: &[&str]| {
-            let choices: Vec<_> =
-                reasons.iter().map(|reason| format!(r#"{{"message":{{}},"finish_reason":{reason}}}"#)).collect();
+            let choices: Vec<_> = reasons
+                .iter()
+                .map(|reason| format!(r#"{{"message":{{}},"finish_reason":{reason}}}"#))
+                .collect();
             match body(format!(r#"{{"choices":[{}]}}"#, choices.join(",")).as_bytes()) {
                 Seen::Chunk(chunk) => chunk.filtered,
                 other => panic!("{other:?}"),

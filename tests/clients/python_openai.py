@@ -211,6 +211,59 @@ def models_are_listed(client: OpenAI, _: str) -> None:
     assert sorted(model.id for model in client.models.list()) == ["gemini", "gemini-breaks", "openai", "openai-breaks"]
 
 
+def retries_do_not_multiply(path: str) -> None:
+    """The SDK retries twice by itself, unless it is told that the proxy has: then it sends one request."""
+    for retries, scenario, sent in [(0, "http-500", 3), (1, "http-500", 1), (1, "http-429-bare", 1), (0, "http-429-quota", 1)]:
+        server = Server(path, retries)
+        try:
+            client = OpenAI(base_url=server.url, api_key="sk-test", max_retries=2)
+            for stream in [True, False]:
+                before = server.sum("tidegate_requests_total", 'group="openai"')
+                calls = server.sum("tidegate_attempts_total", 'deployment="openai/sim"')
+                create = lambda: client.chat.completions.create(model="openai", messages=ask(scenario), stream=stream)
+                error = raises(openai.APIStatusError, create)
+                told = error.response.headers.get("x-should-retry")
+                requests = server.sum("tidegate_requests_total", 'group="openai"') - before
+                calls = server.sum("tidegate_attempts_total", 'deployment="openai/sim"') - calls
+                assert (requests, told) == (sent, None if sent > 1 else "false"), (scenario, retries, requests, told)
+                assert calls == sent * (retries + 1), (scenario, retries, calls)
+        finally:
+            server.stop()
+
+
+def comments_in_a_silence_are_no_chunks(path: str) -> None:
+    server = Server(path, tidegate="  keep_alive: 150ms\n  clocks: {content_idle: 2s}")
+    try:
+        client = OpenAI(base_url=server.url, api_key="sk-test", max_retries=0)
+        for model in GROUPS:
+            with client.chat.completions.with_streaming_response.create(
+                model=model, messages=ask("stall-mid"), stream=True
+            ) as raw:
+                assert b"".join(raw.iter_bytes()).count(b": keep-alive\n\n") >= 3
+            got: list[str] = []
+
+            def run() -> None:
+                for chunk in client.chat.completions.create(model=model, messages=ask("stall-mid"), stream=True):
+                    strict(chunk)
+                    got.extend(choice.delta.content or "" for choice in chunk.choices)
+
+            error = raises(openai.APIError, run)
+            assert (str(error.code), "".join(got)) == ("504", BEFORE_FAULT), (model, error, got)
+            text, finish, _ = read(client.chat.completions.create(model=model, messages=ask("healthy"), stream=True))
+            assert (text, finish) == (TEXT, "stop"), (model, text)
+    finally:
+        server.stop()
+
+
+@check
+def a_request_may_name_its_own_clocks(client: OpenAI, model: str) -> None:
+    hurried = client.with_options(default_headers={"x-tidegate-clocks": "content_idle=500ms"})
+    error = raises(openai.APIError, lambda: read(hurried.chat.completions.create(model=model, messages=ask("stall-mid"), stream=True)))
+    assert str(error.code) == "504" and "500ms" in error.message, (error.code, error.message)
+    confused = client.with_options(default_headers={"x-tidegate-clocks": "soon"})
+    raises(openai.BadRequestError, lambda: confused.chat.completions.create(model=model, messages=ask("fast")))
+
+
 def checks_can_fail(server: Server) -> None:
     """Through a passthrough that hides what happened, the same checks must say no: here the simulator itself, which sends
     a truncated stream as one that simply ends, and an error where text was promised."""
@@ -230,6 +283,8 @@ def main() -> int:
         client = OpenAI(base_url=server.url, api_key="sk-test", max_retries=0)
         runs = [(f"{name} [{model}]", lambda run=run, model=model: run(client, model)) for name, run in CHECKS for model in GROUPS]
         runs.append(("checks can fail", lambda: checks_can_fail(server)))
+        runs.append(("retries do not multiply", lambda: retries_do_not_multiply(binary())))
+        runs.append(("comments in a silence are no chunks", lambda: comments_in_a_silence_are_no_chunks(binary())))
         for name, run in runs:
             try:
                 run()

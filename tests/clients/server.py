@@ -14,7 +14,7 @@ class Server:
     """A simulator, and a proxy in front of it with one group for each provider, and one that goes on with what its first deployment
     breaks off."""
 
-    def __init__(self, binary: str) -> None:
+    def __init__(self, binary: str, retries: int = 0, tidegate: str = "") -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="tidegate-clients-")
         self.children: list[subprocess.Popen[bytes]] = []
         sim = self._start("sim", [binary, "sim", "--listen", "127.0.0.1:0"], "simulated providers")
@@ -28,12 +28,13 @@ class Server:
   - {{model_name: openai-breaks, litellm_params: {{model: openai/sim, api_base: "{self.sim}/s/fast/v1", api_key: sim-key, order: 2}}}}
   - {{model_name: gemini-breaks, litellm_params: {{model: gemini/gemini-2.5-pro, api_base: "{self.sim}/s/429-frame-open/v1beta", api_key: sim-key, order: 1}}}}
   - {{model_name: gemini-breaks, litellm_params: {{model: openai/sim, api_base: "{self.sim}/s/fast/v1", api_key: sim-key, order: 2}}}}
-router_settings: {{num_retries: 0, cooldown_time: 0}}
+router_settings: {{num_retries: {retries}, cooldown_time: 0}}
 general_settings: {{master_key: sk-test}}
 tidegate:
   listen: "127.0.0.1:0"
   admin: "127.0.0.1:0"
   groups: {{openai-breaks: {{mid_stream: continue}}, gemini-breaks: {{mid_stream: continue}}}}
+{tidegate}
 """
         )
         proxy = self._start("serve", [binary, "serve", "-c", str(config)], "serving")
@@ -58,6 +59,11 @@ tidegate:
     def metrics(self) -> str:
         with urllib.request.urlopen(f"{self.admin}/metrics", timeout=10) as answer:
             return answer.read().decode()
+
+    def sum(self, name: str, *labels: str) -> float:
+        """The sum over the series of `name` that have these labels, each written as `label="value"`."""
+        lines = (line for line in self.metrics().splitlines() if line.startswith(name + "{"))
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(label in line for label in labels))
 
     def stop(self) -> None:
         for child in self.children:

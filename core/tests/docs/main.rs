@@ -6,3 +6,4 @@ mod alerts;
 mod config;
 mod metrics;
 mod pages;
+mod peers;

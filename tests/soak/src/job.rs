@@ -19,10 +19,13 @@ pub(crate) enum Kind {
     Ring,
     /// Two deployments that rest for a second after a failure, and a retry.
     Cooled,
+    /// Two deployments, the second of which goes on with what the first broke off.
+    Continued,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Retried, Self::Backed, Self::Ring, Self::Cooled];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Plain, Self::Retried, Self::Backed, Self::Ring, Self::Cooled, Self::Continued];
 
     pub(crate) fn suffix(self) -> &'static str {
         match self {
@@ -31,6 +34,7 @@ impl Kind {
             Self::Backed => "-backed",
             Self::Ring => "-ring",
             Self::Cooled => "-cooled",
+            Self::Continued => "-continued",
         }
     }
 }

@@ -43,7 +43,7 @@ impl World {
         for (provider, _) in PROVIDERS {
             models.push(format!("canary-{provider}"));
             for kind in Kind::ALL {
-                let times = if kind == Kind::Cooled { 20 } else { 1 };
+                let times = if matches!(kind, Kind::Cooled | Kind::Continued) { 20 } else { 1 };
                 models.extend(std::iter::repeat_n(format!("{provider}{}", kind.suffix()), times));
             }
         }
@@ -74,7 +74,7 @@ fn setup(sim: &Sim) -> Setup {
         .clock("client_idle: 4s")
         .tidegate("limits: {event: 6MiB}");
     let next = |at: usize| PROVIDERS[(at + 1) % PROVIDERS.len()].0;
-    let mut fallbacks = Vec::new();
+    let (mut fallbacks, mut continued) = (Vec::new(), Vec::new());
     for (at, (provider, _)) in PROVIDERS.iter().enumerate() {
         let name = |kind: Kind| format!("{provider}{}", kind.suffix());
         let rests = "cooldown_time: 1, num_retries: 1";
@@ -84,10 +84,14 @@ fn setup(sim: &Sim) -> Setup {
             .model(&name(Kind::Backed), provider, sim, "")
             .model(&name(Kind::Ring), provider, sim, "")
             .model(&name(Kind::Cooled), provider, sim, rests)
-            .model(&name(Kind::Cooled), provider, sim, rests);
+            .model(&name(Kind::Cooled), provider, sim, rests)
+            .model(&name(Kind::Continued), provider, sim, "")
+            .model(&name(Kind::Continued), provider, sim, "");
+        continued.push(format!("{}: {{mid_stream: continue, keep_alive: 1s}}", name(Kind::Continued)));
         fallbacks.push(format!("{{{}: [{}]}}", name(Kind::Backed), next(at)));
         fallbacks.push(format!("{{{}: [{}{}]}}", name(Kind::Ring), next(at), Kind::Ring.suffix()));
     }
+    let setup = setup.tidegate(&format!("groups: {{{}}}", continued.join(", ")));
     setup.router(&format!("fallbacks: [{}]", fallbacks.join(", "))).router("allowed_fails: 0")
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_sim::{Ending, Script, Seen, Sim, healthy_text};
 use tidegate_tests::client::{ask, post};
-use tidegate_tests::{Proxy, Setup, Terminal, Told};
+use tidegate_tests::{Answer, Proxy, Setup, Terminal, Told};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -32,10 +32,13 @@ fn pair(sim: &Sim) -> Setup {
     setup.router("fallbacks: [{primary: [fallback]}]")
 }
 
-async fn says(proxy: &Proxy, model: &str) -> Told {
+async fn answers(proxy: &Proxy, model: &str) -> Answer {
     let body = json!({"model": model, "stream": true, "messages": [{"role": "user", "content": "hello"}]});
-    let request = post("/v1/chat/completions", "", body.to_string().as_bytes());
-    Told::of(&ask(proxy.data, &request, LONG).await, true).unwrap()
+    ask(proxy.data, &post("/v1/chat/completions", "", body.to_string().as_bytes()), LONG).await
+}
+
+async fn says(proxy: &Proxy, model: &str) -> Told {
+    Told::of(&answers(proxy, model).await, true).unwrap()
 }
 
 fn chunk(delta: &Value, finish: Option<&str>) -> String {
@@ -139,6 +142,17 @@ async fn litellm_40404_a_stream_that_breaks_falls_back_before_content_and_is_tol
         assert_eq!(told.finish, None);
     }
     assert_eq!(sim.counts("fallback").started, 3, "none of the later ones: `mid_stream` is `fail`");
+
+    // The same three where the group wants a continuation: one more call each, and the whole text once.
+    let proxy = Proxy::start(&pair(&sim).tidegate("mid_stream: continue").yaml()).await;
+    for (number, script) in broken(40).into_iter().enumerate() {
+        sim.script("primary", script);
+        let rest = (40..TOKENS).fold(stream(0), |script, number| script.write(token(number)));
+        sim.script("fallback", rest.write(chunk(&json!({}), Some("stop"))).write("data: [DONE]\n\n"));
+        let whole = says(&proxy, "primary").await;
+        assert_eq!((whole.text, whole.terminal), (text(TOKENS), Terminal::Done), "{number}");
+        assert_eq!(sim.counts("fallback").started, number as u64 + 4);
+    }
 }
 
 /// Each 429 asks for a longer wait than the one before: there the first one's wait was used for all.
@@ -259,9 +273,7 @@ async fn bifrost_7108_a_finished_stream_without_done_ends_soon() {
     let slow = stream(1).write(early("")).pause(Duration::from_secs(7)).write(token(1));
     let slow = slow.write(early("stop")).write(token(2)).pause(Duration::from_secs(7)).write(token(3));
     sim.push_script(slow.write(chunk(&json!({}), Some("stop"))).write("data: [DONE]\n\n"));
-    let body = json!({"model": "only", "stream": true, "messages": [{"role": "user", "content": "hello"}]});
-    let request = post("/v1/chat/completions", "", body.to_string().as_bytes());
-    let answer = ask(proxy.data, &request, LONG).await.text();
+    let answer = answers(&proxy, "only").await.text();
     assert!(answer.contains("t3 ") && answer.ends_with("data: [DONE]\n\n"), "{answer}");
 }
 
@@ -387,7 +399,9 @@ async fn llm_gateway_1119_an_exhausted_chain_ends_once() {
     // The first was "handled (with error)": a 200 whose stream is the error.
     sim.script("primary", Script::sse().write("data: {\"error\":{\"message\":\"no\",\"code\":503}}\n\n"));
     sim.script("fallback", refusal(429));
-    let failed = says(&proxy, "primary").await;
+    let answer = answers(&proxy, "primary").await;
+    let failed = Told::of(&answer, true).unwrap();
+    assert_eq!(answer.header("x-should-retry"), Some("false"), "the client is not to begin again either");
     assert!(matches!(failed.terminal, Terminal::Error(429 | 503)), "{failed:?}");
     let calls = || (sim.counts("primary").started, sim.counts("fallback").started);
     assert_eq!(calls(), (1, 1));

@@ -165,6 +165,7 @@ impl Exchange {
         if let Some(running) = &self.running {
             self.deployment(running.target).health.first_content(running.started.elapsed());
         }
+        self.note_content();
         self.engine.step(Event::Content);
         Ok(opened)
     }

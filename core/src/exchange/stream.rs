@@ -218,6 +218,9 @@ impl Committed {
     /// The attempt failed after content: the policy may order a cooldown, and name who goes on where the group wants
     /// that; else the client gets the failure.
     fn fail(&mut self, failure: Failure) -> Next {
+        if let (Track::Recording(transcript), Some(live)) = (&mut self.track, &self.live) {
+            transcript.counted(live.tokens());
+        }
         self.exchange.weigh(&self.track);
         let command = match self.exchange.fail(failure) {
             Command::AskPolicy => self.exchange.ask(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
-use super::source::{Source, Step};
+use super::source::{Source, Step, Tokens};
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
@@ -73,6 +73,11 @@ impl Live {
     /// See [`Source::take_done`].
     pub fn take_done(&mut self) -> bool {
         self.source.take_done()
+    }
+
+    /// See [`Source::tokens`].
+    pub fn tokens(&self) -> Tokens {
+        self.source.tokens()
     }
 
     /// The answer is complete: waits a moment for the upstream's own end, so that its connection can be used again.

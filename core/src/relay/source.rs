@@ -54,6 +54,19 @@ pub struct Client {
     pub several: bool,
 }
 
+/// Token counts that a plugin noted, as they stood last; 0 where it noted none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Of the request.
+    pub prompt: u64,
+    /// Of the answer, reasoning included.
+    pub completion: u64,
+    /// Of the request, from a cache.
+    pub cached: u64,
+    /// Of the answer, reasoning.
+    pub reasoning: u64,
+}
+
 /// The stream of one attempt.
 pub struct Source {
     body: upstream::Body,
@@ -69,6 +82,7 @@ struct Reader {
     /// came.
     translator: Option<Stream>,
     events: Events,
+    tokens: Tokens,
     include_usage: bool,
     several: bool,
     dialect: Dialect,
@@ -103,6 +117,7 @@ impl Source {
         let reader = Reader {
             translator,
             events: Events::new(limit, MAX_EVENTS),
+            tokens: Tokens::default(),
             include_usage: client.include_usage,
             several: client.several,
             dialect: client.dialect,
@@ -204,6 +219,11 @@ impl Source {
             self.ending = None;
         }
         done
+    }
+
+    /// The counts that its plugin noted so far: some providers tell them before the end.
+    pub fn tokens(&self) -> Tokens {
+        self.reader.tokens
     }
 
     /// Every choice's end was seen: nothing is missing but the upstream's own end.
@@ -373,7 +393,16 @@ impl Reader {
             }
             Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
         }
-        let done = self.events.notes().iter().any(|(note, _)| *note == Note::Done);
+        let mut done = false;
+        for (note, count) in self.events.notes() {
+            match note {
+                Note::TokensIn => self.tokens.prompt = *count,
+                Note::TokensOut => self.tokens.completion = *count,
+                Note::TokensCached => self.tokens.cached = *count,
+                Note::TokensReasoning => self.tokens.reasoning = *count,
+                Note::Done => done = true,
+            }
+        }
         if done { Err(self.end(out, batch)) } else { Ok(()) }
     }
 

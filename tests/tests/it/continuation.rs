@@ -241,7 +241,14 @@ async fn with_members(sim: &Sim, proxy: &Proxy, first: Script, members: Value) -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_must_not_be_continued_is_not() {
-    let (sim, proxy) = continuing(|setup| setup).await;
+    let sim = crate::world::sim().await;
+    let setup = pairs(&sim).model("forced", "openai", &sim, "order: 1").model(
+        "forced",
+        "openai",
+        &sim,
+        "response_format: {type: json_object}, order: 2",
+    );
+    let proxy = Proxy::start(&setup.yaml()).await;
     let said = |delta: Value| {
         Script::sse().write(says(true, "first", BEFORE)).write(chunk("first", &delta, None)).write(ERROR)
     };
@@ -273,9 +280,18 @@ async fn what_must_not_be_continued_is_not() {
         cases += 1.0;
         assert_eq!(sim.counts("custom").started as f64, cases, "{members}");
     }
+    // The second deployment alone asks for it, by its default parameters: it is not called.
+    sim.push_script(breaks(true));
+    let told = told(&proxy, "forced", "custom", true).await;
+    assert_eq!((told.text.as_str(), told.terminal), (BEFORE, Terminal::Error(429)));
+    assert_eq!(sim.counts("custom").started as f64, cases + 1.0);
     let metrics = proxy.metrics().await;
     assert_eq!(metrics.sum("tidegate_continuations_total", &[("group", "oo"), ("result", "refused")]), cases);
-    assert_eq!(metrics.sum("tidegate_continuations_total", &[]), cases);
+    assert_eq!(
+        metrics.sum("tidegate_continuations_total", &[("group", "forced"), ("result", "failed")]),
+        1.0
+    );
+    assert_eq!(metrics.sum("tidegate_continuations_total", &[]), cases + 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,6 +345,12 @@ async fn the_usage_of_both_is_summed() {
         assert_eq!((count("prompt_tokens"), count("completion_tokens"), count("total_tokens")), (30, 8, 38));
         assert_eq!(ids(&answer).iter().filter(|id| id[0] != "first").count(), 0, "{}", answer.text());
     }
+    // Gemini tells its counts with every event, and the client is told them at the end.
+    let counts = json!({"usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 2, "thoughtsTokenCount": 1}});
+    let first =
+        Script::sse().write(says(false, "first", BEFORE)).write(format!("data: {counts}\n\n")).write(ERROR);
+    let (_, told) = play(&sim, &proxy, "go", [first, goes_on(true, AFTER)]).await;
+    assert_eq!(told.usage.unwrap()["total_tokens"], 38);
 }
 
 #[tokio::test(flavor = "multi_thread")]

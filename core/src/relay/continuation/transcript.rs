@@ -1,9 +1,10 @@
 //! What a client has been told of an answer so far, in a group that continues broken streams.
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::framing::{Kind, Sse};
+use crate::relay::source::Tokens;
 
 /// A longer text is not continued: it is kept in memory, and sent again.
 const LONGEST: usize = 1 << 20;
@@ -64,6 +65,21 @@ impl Transcript {
             self.obstacle = obstacle;
             self.text = String::new();
         }
+    }
+
+    /// What its plugin counted, for an upstream that tells its usage on the way and a client that is told it at the end.
+    pub fn counted(&mut self, tokens: Tokens) {
+        if self.usage.is_some() || tokens == Tokens::default() {
+            return;
+        }
+        let usage = json!({
+            "prompt_tokens": tokens.prompt,
+            "completion_tokens": tokens.completion,
+            "total_tokens": tokens.prompt.saturating_add(tokens.completion),
+            "prompt_tokens_details": {"cached_tokens": tokens.cached},
+            "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        });
+        self.usage = usage.as_object().cloned();
     }
 
     /// The text.

@@ -117,7 +117,7 @@ impl Streaming {
                     Next::Continue(target) => self.depart(target),
                 },
                 Place::Continuing { call, .. } => {
-                    self.place = Place::Relaying(ready!(call.as_mut().poll(cx)))
+                    self.place = Place::Relaying(ready!(call.as_mut().poll(cx)));
                 }
                 Place::Moving => return Poll::Ready(None),
             }

@@ -32,7 +32,9 @@ pub struct Target<'a> {
     pub cooldown_ms: u64,
     pub latency_us: u64,
     pub fails_recent: u32,
-    pub reserved: u32,
+    pub requests_minute: u32,
+    pub tokens_minute: u64,
+    pub answer_us: u64,
 }
 
 macro_rules! same_layout {
@@ -44,7 +46,7 @@ macro_rules! same_layout {
     };
 }
 same_layout!(id group weight order flags inflight fails_minute oks_minute cooldown_ms latency_us
-    fails_recent reserved);
+    fails_recent requests_minute tokens_minute answer_us);
 
 /// What has happened to one request. Times are milliseconds since the request came.
 #[derive(Clone, Copy, Debug)]

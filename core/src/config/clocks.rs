@@ -58,6 +58,8 @@ clocks! {
     total = 3600;
     /// A client that does not read.
     client_idle = 120;
+    /// A deployment that is at its limit of parallel calls.
+    queue = 10;
     /// What streams in flight get after SIGTERM.
     drain = 30;
 }

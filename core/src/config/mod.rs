@@ -20,6 +20,7 @@ mod retry_budget;
 mod scalar;
 mod secret;
 mod source;
+mod strategy;
 mod suggest;
 mod tidegate;
 pub(crate) mod units;
@@ -38,6 +39,7 @@ pub use model::{ByError, Config, Deployment, General, Group, Router};
 pub use retry_budget::{RetryBudget, WrittenRetryBudget};
 pub(crate) use secret::is_secret_name;
 pub use source::{Place, Source};
+pub use strategy::{Strategy, Window};
 pub use tidegate::{
     GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog,
     WatchdogMode,

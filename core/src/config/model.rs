@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Notice, Place, Secret, Tidegate};
+use super::{Notice, Place, Secret, Strategy, Tidegate};
 
 /// A config that was read without an error.
 #[derive(Clone, Debug)]
@@ -63,10 +63,13 @@ pub struct Deployment {
     pub headers: BTreeMap<String, Secret>,
     /// Weight for the choice among the group's deployments.
     pub weight: Option<f64>,
-    /// Requests a minute: a weight when `weight` is absent.
+    /// Requests a minute: a weight when `weight` is absent, and a limit where [`Router::strategy`] or
+    /// [`Router::pre_call_checks`] makes it one.
     pub rpm: Option<u64>,
-    /// Tokens a minute: a weight when `weight` and `rpm` are absent.
+    /// Tokens a minute: a weight when `weight` and `rpm` are absent, and a limit where [`Router::strategy`] makes it one.
     pub tpm: Option<u64>,
+    /// The price of a token of the prompt and one of the answer together, as far as it is written.
+    pub token_price: Option<f64>,
     /// Lower goes first; the higher ones are fallbacks inside the group.
     pub order: Option<i64>,
     /// Requests in flight at once.
@@ -142,6 +145,10 @@ pub struct Router {
     pub allowed_fails_policy: Option<ByError>,
     /// Default of [`Deployment::max_parallel_requests`].
     pub default_max_parallel_requests: Option<u32>,
+    /// How a group's deployment is chosen.
+    pub strategy: Strategy,
+    /// `enable_pre_call_checks`: `rpm` is a limit.
+    pub pre_call_checks: bool,
 }
 
 impl Router {

@@ -45,6 +45,7 @@ impl Config {
                     "num_retries": deployment.num_retries,
                     "allowed_fails": deployment.allowed_fails,
                     "allowed_fails_policy": deployment.allowed_fails_policy,
+                    "token_price": deployment.token_price,
                 });
                 (deployment.id.clone(), value)
             })
@@ -72,6 +73,7 @@ impl Config {
                 "allowed_fails_policy": router.allowed_fails_policy,
                 "default_fallbacks": names(&router.default_fallbacks),
                 "max_fallbacks": router.fallback_depth(),
+                "strategy": router.strategy.policy_json(),
             },
             "groups": groups,
             "deployments": deployments,

@@ -184,6 +184,19 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Whether an object is next.
+    pub(super) fn is_object(&mut self) -> bool {
+        self.space();
+        self.peek() == Some(b'{')
+    }
+
+    /// Takes any value; the number, if it is a whole one without a sign.
+    pub(super) fn count(&mut self) -> Result<Option<u64>> {
+        let (at, value) = self.placed()?;
+        let text = std::str::from_utf8(&self.text[at]).map_err(|_| Invalid)?;
+        Ok(if matches!(value, Value::Number) { text.parse().ok() } else { None })
+    }
+
     /// Takes any value, and says where it stands.
     pub(super) fn placed(&mut self) -> Result<(std::ops::Range<usize>, Value<'a>)> {
         self.space();

@@ -66,6 +66,17 @@ pub struct Chunk {
     pub usage_only: bool,
     /// Every choice that ended was refused by a filter.
     pub filtered: bool,
+    /// The tokens that the answer has cost so far, where it says so.
+    pub tokens: Option<Cost>,
+}
+
+/// What an answer cost, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Of prompt and answer.
+    pub total: u64,
+    /// Of the answer.
+    pub output: u64,
 }
 
 impl Chunk {

@@ -20,7 +20,7 @@ use crate::framing::{Framer, JsonArray, JsonLines, Sse};
 use crate::relay::classify::{Head, lend, unix_ms};
 use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
-use crate::relay::source::{Client, Source, Step, bare_document};
+use crate::relay::source::{Client, Source, Spent, Step, bare_document};
 use crate::routing::Deployment;
 use crate::upstream::{self, Call};
 
@@ -32,8 +32,8 @@ const ERROR_TIME: Duration = Duration::from_secs(5);
 pub(super) enum Opened {
     /// A stream at its first content; or at its end, if it had none.
     Stream(OpenStream),
-    /// A whole body in the client's dialect.
-    Whole(Bytes),
+    /// A whole body in the client's dialect, and what it cost.
+    Whole(Bytes, Spent),
 }
 
 /// A stream that the client can be given.
@@ -238,7 +238,12 @@ impl Exchange {
             (Seen::Chunk(chunk), _) if chunk.filtered && self.leaves_refusals(target) => {
                 Err(refused_by_a_filter())
             }
-            (Seen::Chunk(chunk), translated) if chunk.finish => Ok(Opened::Whole(translated.unwrap_or(body))),
+            (Seen::Chunk(chunk), translated) if chunk.finish => {
+                let body = translated.unwrap_or(body);
+                // Without a word of the provider's, the answer counts like the prompt: by its length.
+                let pieces = u32::try_from(body.len() / 4).unwrap_or(u32::MAX);
+                Ok(Opened::Whole(body, Spent { tokens: chunk.tokens, pieces }))
+            }
             (Seen::Chunk(chunk), None) if chunk.content => {
                 Err(Failure::truncated("it does not say why it ends"))
             }

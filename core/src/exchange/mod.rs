@@ -2,6 +2,7 @@
 
 mod attempt;
 mod budget;
+mod choice;
 mod clocks;
 mod continuation;
 mod journal;
@@ -75,6 +76,7 @@ pub struct Exchange {
     spending: Spending,
     seed: u64,
     bytes_to_client: u64,
+    prompt_bytes: u64,
     finished: bool,
 }
 
@@ -121,6 +123,7 @@ impl Exchange {
             spending: Spending::default(),
             seed: seed(),
             bytes_to_client: 0,
+            prompt_bytes: request.body.len() as u64,
             finished: false,
             gateway,
             routes,
@@ -152,7 +155,7 @@ impl Exchange {
     }
 
     async fn drive(&mut self) -> Outcome {
-        let first = self.group.choose(self.seed);
+        let first = self.first().await;
         let mut command = self.engine.step(Event::Start { target: first });
         // Every legal step lowers the engine's measure, so this ends.
         loop {
@@ -165,8 +168,10 @@ impl Exchange {
                             self.engine.step(Event::Content);
                             return Outcome::Stream(opened);
                         }
-                        Ok(Opened::Whole(body)) => {
+                        Ok(Opened::Whole(body, spent)) => {
                             self.observe_first_content();
+                            self.spend(spent);
+                            self.time_answer(spent);
                             self.succeed();
                             self.engine.step(Event::Ended);
                             return Outcome::Whole(body);
@@ -208,7 +213,11 @@ impl Exchange {
             self.visited.push(number);
         }
         self.arrive(target);
-        let in_flight = self.deployment(target).health.enter();
+        let deployment = self.deployment(target);
+        if deployment.counted {
+            deployment.health.usage.request();
+        }
+        let in_flight = deployment.health.enter();
         let passes = self.serving(target).quarantine.enter();
         self.running = Some(Running { target, started: Instant::now(), passes, _in_flight: in_flight });
         self.gateway.counts.attempt();
@@ -222,7 +231,11 @@ impl Exchange {
         self.group.series.first_token.observe(took);
         self.note_content();
         if let Some(running) = &self.running {
-            self.deployment(running.target).health.first_content(running.started.elapsed());
+            let took = running.started.elapsed();
+            self.deployment(running.target).health.first_content(took);
+            if self.request.stream {
+                self.time_stream(running.target, Some(took));
+            }
         }
     }
 
@@ -268,6 +281,9 @@ impl Exchange {
             group = %self.group.name, deployment = %deployment.name, status = failure.status, kind = failure.kind(),
             committed = self.engine.committed(), attempt = self.history.len() + 1, "attempt failed: {}", failure.message
         );
+        if failure.class == ErrorClass::Timeout {
+            self.time_stream(running.target, None);
+        }
         let millis = |at: Instant| u64::try_from((at - self.started).as_millis()).unwrap_or(u64::MAX);
         self.history.push(Record {
             target: running.target,
@@ -323,26 +339,6 @@ impl Exchange {
             Reason::Aborted => Failure::shutdown(),
             Reason::NoTarget => self.no_target(),
         }
-    }
-
-    /// litellm's words, and the Retry-After that it leaves out (BerriAI/litellm#27823).
-    fn no_target(&self) -> Failure {
-        if let Some(failure) = self.quarantined() {
-            return failure;
-        }
-        let Some(wait) = self.group.cooldown() else {
-            return Failure::refusal(
-                503,
-                format!("no deployment of the model \"{}\" is available", self.group.name),
-            )
-            .retry_after(Duration::from_secs(1));
-        };
-        let message = format!(
-            "No deployments available for selected model, Try again in {} seconds. Passed model={}",
-            wait.as_secs_f64().ceil(),
-            self.group.name
-        );
-        Failure::refusal(429, message).retry_after(wait)
     }
 
     /// Counts the request's end, once.

@@ -50,47 +50,12 @@ impl Exchange {
     pub(super) fn ask(&mut self) -> Command {
         self.probe.phase(Phase::Deciding);
         let retry_tokens = self.tokens();
-        let targets: Vec<Target<'_>> = self
-            .group
-            .targets
-            .iter()
-            .zip(&*self.group.numbers)
-            .map(|(target, number)| {
-                let (fails_minute, oks_minute) = target.health.minute();
-                Target {
-                    id: (&*target.id).into(),
-                    group: (&*self.group.known_as[usize::from(*number)]).into(),
-                    weight: target.weight,
-                    order: target.order,
-                    flags: if target.is_full() || !target.quarantine.is_open() {
-                        abi::target::UNAVAILABLE
-                    } else {
-                        0
-                    },
-                    inflight: target.health.inflight(),
-                    fails_minute,
-                    oks_minute,
-                    cooldown_ms: target.health.cooldown_ms(),
-                    latency_us: target.health.latency_us(),
-                    fails_recent: target.health.fails_recent(),
-                    reserved: 0,
-                }
-            })
-            .collect();
+        let targets = self.targets_for_policy();
         let attempts: Vec<Attempt> = self.history.iter().map(Record::lend).collect();
         let options = self.options_json();
-        let now_ms = self.now_ms();
-        let history = History {
-            now_ms,
-            deadline_ms: millis(self.total),
-            seed: self.seed.wrapping_add(self.history.len() as u64),
-            attempts_left: self.engine.attempts_left(),
-            retry_tokens,
-            group: &self.group.known_as[0],
-            options: options.as_bytes(),
-            attempts: &attempts,
-            targets: &targets,
-        };
+        let history =
+            History { retry_tokens, ..self.history_for_policy(&targets, &attempts, options.as_bytes()) };
+        let now_ms = history.now_ms;
         let Some(pass) = self.routes.policy_gate.enter() else {
             // The core's own default: the client is told the upstream's error.
             return self.engine.step(Event::Decided { answer: None, now_ms });
@@ -115,6 +80,25 @@ impl Exchange {
         let answer = answer.map(|answer| self.afford(answer));
         let command = self.engine.step(Event::Decided { answer, now_ms });
         self.settle(command)
+    }
+
+    pub(super) fn history_for_policy<'a>(
+        &'a self,
+        targets: &'a [Target<'a>],
+        attempts: &'a [Attempt],
+        options: &'a [u8],
+    ) -> History<'a> {
+        History {
+            now_ms: self.now_ms(),
+            deadline_ms: millis(self.total),
+            seed: self.seed.wrapping_add(self.history.len() as u64),
+            attempts_left: self.engine.attempts_left(),
+            retry_tokens: u32::MAX,
+            group: &self.group.known_as[0],
+            options,
+            attempts,
+            targets,
+        }
     }
 
     fn cool(&self, time: Duration) {

@@ -208,6 +208,7 @@ impl Committed {
     }
 
     fn complete(&mut self) {
+        self.spend();
         self.exchange.succeed();
         self.exchange.engine.step(Event::Ended);
         self.exchange.finish(200, Ending::Complete);
@@ -221,6 +222,7 @@ impl Committed {
         if let (Track::Recording(transcript), Some(live)) = (&mut self.track, &self.live) {
             transcript.counted(live.tokens());
         }
+        self.spend();
         self.exchange.weigh(&self.track);
         let command = match self.exchange.fail(failure) {
             Command::AskPolicy => self.exchange.ask(),
@@ -263,6 +265,13 @@ impl Committed {
         let event = self.exchange.request.dialect.error_event(failure);
         self.exchange.probe.progress(event.len() as u64);
         event.into()
+    }
+
+    /// Once, at whichever end the upstream comes to.
+    fn spend(&self) {
+        if let Some(live) = &self.live {
+            self.exchange.spend(live.spent());
+        }
     }
 
     fn close(&mut self, failed: bool) {

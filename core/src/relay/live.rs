@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
-use super::source::{Source, Step, Tokens};
+use super::source::{Source, Spent, Step, Tokens};
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
@@ -87,6 +87,11 @@ impl Live {
         }
         self.clocks.grace(Instant::now(), DRAIN_GRACE);
         self.clocks.poll(cx).map(drop)
+    }
+
+    /// See [`Source::spent`].
+    pub fn spent(&self) -> Spent {
+        self.source.spent()
     }
 
     /// The stream is over; `failed`: not with its normal end.

@@ -13,7 +13,7 @@ use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
 
 use super::classify::Head;
 use super::passed::Passed;
-use crate::dialects::{Dialect, Seen};
+use crate::dialects::{Chunk, Cost, Dialect, Seen};
 use crate::failure::Failure;
 use crate::framing::{Block, Event, Framer, Kind};
 use crate::upstream::{self, BodyError};
@@ -93,6 +93,16 @@ struct Reader {
     /// Bytes taken since the last content: a flood of nothing is not an answer.
     empty: usize,
     empty_limit: usize,
+    spent: Spent,
+}
+
+/// What an answer has cost so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// As the provider says; its last word holds.
+    pub tokens: Option<Cost>,
+    /// Events with content: about as many tokens, where the provider says nothing.
+    pub pieces: u32,
 }
 
 /// What one block came to.
@@ -126,6 +136,7 @@ impl Source {
             answered: false,
             empty: 0,
             empty_limit: limit,
+            spent: Spent::default(),
         };
         Self { body, framer, reader, ending: None, received: 0, over: false }
     }
@@ -231,6 +242,14 @@ impl Source {
         self.reader.finish
     }
 
+    /// What it has cost so far.
+    pub fn spent(&self) -> Spent {
+        let Tokens { prompt, completion, .. } = self.reader.tokens;
+        let noted = Cost { total: prompt.saturating_add(completion), output: completion };
+        let noted = Some(noted).filter(|noted| noted.total > 0);
+        Spent { tokens: self.reader.spent.tokens.or(noted), ..self.reader.spent }
+    }
+
     /// Says how the stream ended to the plugin that translates it. Dropped without, it was cancelled.
     pub fn close(self, failed: bool) {
         if let Some(stream) = self.reader.translator {
@@ -267,6 +286,15 @@ impl Gathered {
     fn step(self) -> Option<Step> {
         let bytes = if self.more.is_empty() { self.first } else { self.more.into() };
         (!bytes.is_empty()).then_some(Step::Data { bytes, content: self.content })
+    }
+}
+
+impl Spent {
+    fn add(&mut self, chunk: Chunk) {
+        self.pieces = self.pieces.saturating_add(u32::from(chunk.content));
+        if chunk.tokens.is_some() {
+            self.tokens = chunk.tokens;
+        }
     }
 }
 
@@ -344,6 +372,7 @@ impl Reader {
         match self.dialect.inspect(event.name, event.data) {
             Seen::Chunk(chunk) => {
                 batch.content |= chunk.content;
+                self.spent.add(chunk);
                 self.answered |= chunk.is_answer();
                 // Of several choices it is not known here which have ended. Servers that say a reason in every chunk do
                 // not mean it while content comes.
@@ -427,6 +456,7 @@ impl Reader {
             return Err(Step::Failed(failure));
         };
         batch.content |= chunk.content;
+        self.spent.add(chunk);
         self.finish |= chunk.finish;
         if self.include_usage || !chunk.usage_only {
             self.dialect.frame(name, data, out);

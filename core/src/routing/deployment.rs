@@ -58,6 +58,14 @@ pub struct Deployment {
     pub order: u32,
     /// Calls at once, if limited.
     pub parallel: Option<u32>,
+    /// Requests a minute, if limited.
+    pub rpm: Option<u64>,
+    /// Tokens a minute, if limited.
+    pub tpm: Option<u64>,
+    /// Whether its use is counted by the minute.
+    pub counted: bool,
+    /// Which of its answers' times are kept, if any.
+    pub window: Option<config::Window>,
     /// Of a stream.
     pub stream_times: Times,
     /// Of a whole answer.
@@ -110,6 +118,9 @@ impl Deployment {
             .ok_or_else(|| format!("{whose}: the plugin \"{}\" is no provider", plugin.name()))?
             .create(&created)
             .map_err(|error| format!("{whose}: {error}"))?;
+        let by_usage = config.router.strategy == config::Strategy::Usage;
+        let rpm = from.rpm.filter(|_| by_usage || config.router.pre_call_checks);
+        let tpm = from.tpm.filter(|_| by_usage);
         provider.self_test().map_err(|error| format!("{whose}: {error}"))?;
         health.count_over(config.cooldown_of(from));
         Ok(Self {
@@ -124,6 +135,10 @@ impl Deployment {
             weight: weight(from),
             order: from.rank(),
             parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
+            rpm,
+            tpm,
+            counted: by_usage || rpm.is_some(),
+            window: config.router.strategy.window(),
             stream_times: times(config, from, true),
             whole_times: times(config, from, false),
             health,
@@ -144,6 +159,21 @@ impl Deployment {
     /// Whether it is at its limit of parallel calls.
     pub fn is_full(&self) -> bool {
         self.parallel.is_some_and(|limit| self.health.inflight() >= limit)
+    }
+
+    /// Whether it had its requests or tokens of this minute.
+    pub fn is_spent(&self) -> bool {
+        if self.rpm.is_none() && self.tpm.is_none() {
+            return false;
+        }
+        let (requests, tokens) = self.health.usage.now();
+        self.rpm.is_some_and(|limit| u64::from(requests) >= limit)
+            || self.tpm.is_some_and(|limit| tokens >= limit)
+    }
+
+    /// Whether a call can begin now.
+    pub fn is_free(&self) -> bool {
+        self.health.cooldown_ms() == 0 && !self.is_full() && !self.is_spent() && self.quarantine.is_open()
     }
 
     /// The request's body with this deployment's default parameters, and where its model stands in it if that is known.

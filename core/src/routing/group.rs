@@ -115,8 +115,7 @@ impl Group {
 
     /// How long a request may take: as long as the most patient of the group's own deployments allows.
     pub fn total(&self, stream: bool) -> Duration {
-        let own = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
-        own.map(|(target, _)| target.times(stream).total).max().unwrap_or(self.clocks.total)
+        self.own().map(|target| target.times(stream).total).max().unwrap_or(self.clocks.total)
     }
 
     /// The first target of a request: by weight among the available ones of the group, else of its fallbacks.
@@ -126,8 +125,8 @@ impl Group {
 
     /// The shortest time until one of its own deployments is back, if all are cooling.
     pub fn cooldown(&self) -> Option<Duration> {
-        let own = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0);
-        own.map(|(target, _)| target.health.cooldown_ms())
+        self.own()
+            .map(|target| target.health.cooldown_ms())
             .min()
             .filter(|ms| *ms > 0)
             .map(Duration::from_millis)
@@ -147,13 +146,22 @@ impl Group {
         own().map(|(target, _)| wait(target)).min()
     }
 
+    /// Its own deployments.
+    pub fn own(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number == 0).map(|(target, _)| target)
+    }
+
+    /// Whether a request could begin at once if a call in flight ended.
+    pub fn is_full(&self) -> bool {
+        let general = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number < self.general);
+        let mut full = general.filter(|(target, _)| target.is_full());
+        full.any(|(target, _)| target.health.cooldown_ms() == 0 && !target.is_spent() && target.quarantine.is_open())
+    }
+
     fn draw(&self, number: u16, seed: u64) -> Option<u16> {
         let open = || {
             self.targets.iter().zip(&*self.numbers).enumerate().filter(move |(_, (target, its))| {
-                **its == number
-                    && target.health.cooldown_ms() == 0
-                    && !target.is_full()
-                    && target.quarantine.is_open()
+                **its == number && target.is_free()
             })
         };
         let order = open().map(|(_, (target, _))| target.order).min()?;

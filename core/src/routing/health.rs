@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::usage::{Times, Usage};
+
 /// Milliseconds since the process first asked.
 pub fn now_ms() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
@@ -24,6 +26,12 @@ pub struct Health {
     window_ms: AtomicU64,
     minute: Mutex<[Bucket; BUCKETS]>,
     row: Mutex<Row>,
+    /// Of this minute. Counted where something asks for it.
+    pub usage: Usage,
+    /// Until the first content of streams, where the strategy asks for it.
+    pub streams: Times,
+    /// Of whole answers, by token where they say how many they have.
+    pub answers: Times,
 }
 
 /// Failures that followed each other closely. Successes between them do not matter, in litellm either.

@@ -8,6 +8,7 @@ pub mod health;
 mod model_name;
 pub mod plugins;
 pub mod quarantine;
+pub mod usage;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

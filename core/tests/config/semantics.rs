@@ -34,6 +34,7 @@ fn the_bug_reports_own_config_loads() {
             "router": {
                 "num_retries": 0, "retry_after": 0.0, "allowed_fails": 0, "cooldown_time": 0.0,
                 "disable_cooldowns": false, "fallbacks": [], "default_fallbacks": [], "max_fallbacks": 5,
+                "strategy": null,
                 "context_window_fallbacks": [], "content_policy_fallbacks": [], "retry_policy": null,
                 "model_group_retry_policy": {}, "allowed_fails_policy": null,
             },
@@ -41,7 +42,7 @@ fn the_bug_reports_own_config_loads() {
             "deployments": {
                 deployment.id.as_str(): {
                     "group": "gemini-3.1-pro-preview", "cooldown_time": null, "num_retries": null,
-                    "allowed_fails": null, "allowed_fails_policy": null,
+                    "allowed_fails": null, "allowed_fails_policy": null, "token_price": null,
                 },
             },
         })

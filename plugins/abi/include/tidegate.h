@@ -272,7 +272,10 @@ typedef struct tg_target_v1 {
   uint64_t latency_us;               /* a moving average to the first content; 0: not known */
   /* Since minor 1. Failures of which none came later after the one before than its cooldown time; this one included. */
   uint32_t fails_recent;
-  uint32_t reserved;
+  uint32_t requests_minute; /* calls that began in this minute of the clock; 0 also where they are not counted */
+  uint64_t tokens_minute;   /* the same of the tokens that its answers cost */
+  uint64_t answer_us;       /* an average over the last answers of the request's kind: to the first content of a stream, by
+                               token of a whole answer; 0: not known, or not measured */
 } tg_target_v1;
 
 /* What has happened to one request. Times are milliseconds since the request came. */

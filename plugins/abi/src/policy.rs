@@ -34,7 +34,9 @@ pub struct TargetV1 {
     pub cooldown_ms: u64,
     pub latency_us: u64,
     pub fails_recent: u32,
-    pub reserved: u32,
+    pub requests_minute: u32,
+    pub tokens_minute: u64,
+    pub answer_us: u64,
 }
 
 /// `tg_history_in_v1`.

@@ -94,7 +94,7 @@ fn numbers_of_rust() -> Numbers {
         }
         "tg_target_v1" TargetV1 {
             id, group, weight, order, flags, inflight, fails_minute, oks_minute, cooldown_ms, latency_us,
-            fails_recent, reserved,
+            fails_recent, requests_minute, tokens_minute, answer_us,
         }
         "tg_history_in_v1" HistoryInV1 {
             size, flags, now_ms, deadline_ms, seed, attempts_left, retry_tokens, group, options, attempts,

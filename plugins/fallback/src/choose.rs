@@ -1,22 +1,27 @@
-//! One target out of several, by weight. Random only through the history's seed: same history, same choice.
+//! One target out of several, by the strategy and then at random. Random only through the history's seed: same history, same choice.
 
-use tidegate_plugin_sdk::{History, Target};
+use tidegate_plugin_sdk::History;
 
-/// The target and its delay: of the lowest order, then of the shortest delay, one by weight.
+use crate::decide::Scene;
+use crate::strategy::{self, Candidate};
+
+/// The target and its delay: of the lowest order, then of the shortest delay, the best by the strategy.
 pub(crate) fn soonest<'a>(
-    history: &History<'_>,
-    candidates: impl Iterator<Item = (u32, &'a Target<'a>, u64)>,
+    scene: &Scene<'_>,
+    candidates: impl Iterator<Item = Candidate<'a>>,
 ) -> Option<(u32, u64)> {
     let candidates: Vec<_> = candidates.collect();
     let best = candidates.iter().map(|(_, target, delay_ms)| (target.order, *delay_ms)).min()?;
     let best: Vec<_> =
         candidates.into_iter().filter(|(_, target, delay_ms)| (target.order, *delay_ms) == best).collect();
 
-    let total: u64 = best.iter().map(|(_, target, _)| u64::from(target.weight)).sum();
-    let drawn = random(history, u64::MAX);
+    let best = strategy::narrow(scene.config, best);
+    let weigh = strategy::by_weight(scene.config);
+    let total: u64 = best.iter().filter(|_| weigh).map(|(_, target, _)| u64::from(target.weight)).sum();
+    let drawn = random(scene.history, u64::MAX);
     let (index, _, delay_ms) = if total == 0 {
         // No weights, or all of them 0: each as likely as the other.
-        best[(drawn % best.len() as u64) as usize]
+        *best.get(usize::try_from(drawn.checked_rem(best.len() as u64)?).ok()?)?
     } else {
         let mut rest = drawn % total;
         *best.iter().find(|(_, target, _)| {

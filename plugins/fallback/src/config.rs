@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 use tidegate_plugin_sdk::Attempt;
 
 use crate::errors::ByError;
+use crate::strategy::Strategy;
 
 /// litellm's `allowed_fails`, where a policy is written and names another error.
 const ALLOWED_FAILS: u32 = 3;
@@ -50,6 +51,8 @@ pub(crate) struct Router {
     pub(crate) default_fallbacks: Vec<String>,
     /// How deep fallbacks of fallbacks go.
     pub(crate) max_fallbacks: u32,
+    /// Not written: the host draws the first target.
+    pub(crate) strategy: Option<Strategy>,
 }
 
 impl Default for Router {
@@ -68,6 +71,7 @@ impl Default for Router {
             fallbacks: Vec::new(),
             default_fallbacks: Vec::new(),
             max_fallbacks: 5,
+            strategy: None,
         }
     }
 }
@@ -99,6 +103,8 @@ pub(crate) struct Deployment {
     pub(crate) num_retries: Option<u32>,
     pub(crate) allowed_fails: Option<u32>,
     pub(crate) allowed_fails_policy: Option<ByError>,
+    /// Of a token, in whatever currency.
+    pub(crate) token_price: Option<f64>,
 }
 
 /// One `{GROUP: [GROUP, ...]}` of `fallbacks`.
@@ -140,6 +146,11 @@ impl Config {
         let router = &self.router;
         let counted = router.allowed_fails_policy.as_ref().map(|_| ALLOWED_FAILS);
         own.or_else(|| of(&router.allowed_fails_policy)).or(router.allowed_fails).or(counted)
+    }
+
+    /// The price of this deployment's tokens.
+    pub(crate) fn token_price(&self, deployment: &str) -> Option<f64> {
+        self.deployments.get(deployment)?.token_price
     }
 
     /// The cooldown that is written for this deployment.

@@ -13,7 +13,7 @@ pub(crate) fn next(scene: &Scene<'_>) -> Option<Action> {
     let last = history.last().filter(|last| last.committed && is_worth_it(last))?;
     let group = history.target_of(last).filter(|_| scene.config.continues(history.group))?.group;
     let untried = scene.free(group).filter(|(index, _)| scene.last_on(*index).is_none());
-    let here = choose::soonest(history, untried.map(|(index, target)| (index, target, 0)));
+    let here = choose::soonest(scene, untried.map(|(index, target)| (index, target, 0)));
     let target =
         here.map(|(target, _)| target).or_else(|| fallbacks::next(scene).map(|there| there.target))?;
     Some(Action::continue_on(target))

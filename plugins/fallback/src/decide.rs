@@ -19,7 +19,7 @@ pub(crate) fn decide(config: &Config, history: &History<'_>) -> Action {
     let cooldown_ms = history.last().map_or(0, |last| cooldown::after(config, history, last));
     let cooled = history.last().filter(|_| cooldown_ms > 0).map(|last| last.target);
     let options = Options::parse(history.options);
-    let scene = Scene { config, history, options: &options, cooled };
+    let scene = Scene::of(config, history, &options, cooled);
     let committed = history.last().is_some_and(|last| last.committed);
     let next = if history.attempts_left == 0 {
         None
@@ -32,6 +32,15 @@ pub(crate) fn decide(config: &Config, history: &History<'_>) -> Action {
 }
 
 impl<'a> Scene<'a> {
+    pub(crate) fn of(
+        config: &'a Config,
+        history: &'a History<'a>,
+        options: &'a Options,
+        cooled: Option<u32>,
+    ) -> Self {
+        Self { config, history, options, cooled }
+    }
+
     /// The targets of a group that can be called now, with their indices.
     pub(crate) fn free(&self, group: &str) -> impl Iterator<Item = (u32, &'a Target<'a>)> {
         (0..).zip(&self.history.targets).filter(move |(index, target)| {

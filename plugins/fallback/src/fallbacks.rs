@@ -13,14 +13,14 @@ pub(crate) fn next(scene: &Scene<'_>) -> Option<Action> {
     let here = order.iter().rposition(|group| last_in(scene, group).is_some()).unwrap_or(0);
     order[here + 1..].iter().find_map(|group| {
         let free = scene.free(group).map(|(index, target)| (index, target, 0));
-        let (target, delay_ms) = choose::soonest(scene.history, free)?;
+        let (target, delay_ms) = choose::soonest(scene, free)?;
         Some(Action::fallback(target, delay_ms))
     })
 }
 
 /// The groups that the request visits, the one that was asked for first. Each group's own fallbacks come before its
 /// siblings, as in litellm, and no group comes twice. Which they are depends on how the group failed.
-fn order<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
+pub(crate) fn order<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
     let depth = scene.options.max_fallbacks.unwrap_or(scene.config.router.max_fallbacks);
     let mut order = Vec::new();
     let mut to_visit = vec![(scene.history.group, 0)];

@@ -15,7 +15,8 @@
 //!   in it (litellm never reads that one). It does not bring a spent quota back.
 //! - A 0 in a policy of allowed failures is 0 (litellm: as if not written).
 //!
-//! Not here yet: routing strategies (`Policy::pick`).
+//! - Of deployments that are equal by usage, the one with fewer requests goes first (litellm: any). A stream's latency
+//!   is the time to its first content (litellm divides it by the answer's tokens).
 #![forbid(unsafe_code)]
 
 mod backoff;
@@ -27,7 +28,9 @@ mod decide;
 mod errors;
 mod fallbacks;
 mod options;
+mod pick;
 mod retry;
+mod strategy;
 
 use tidegate_plugin_sdk::{Action, History, Host, Policy, export_plugin};
 
@@ -40,11 +43,15 @@ use tidegate_plugin_sdk::{Action, History, Host, Policy, export_plugin};
 ///             "fallbacks": [{"GROUP": ["GROUP", "..."]}], "default_fallbacks": ["GROUP"],
 ///             "context_window_fallbacks": [], "content_policy_fallbacks": [],
 ///             "retry_policy": {"RateLimitError": 3}, "model_group_retry_policy": {"GROUP": {"TimeoutError": 0}},
-///             "allowed_fails_policy": {"AuthenticationError": 0}},
+///             "allowed_fails_policy": {"AuthenticationError": 0},
+///             "strategy": {"name": "latency-based-routing", "lowest_latency_buffer": 0.1}},
 ///  "groups": {"GROUP": {"mid_stream": "fail"}},
 ///  "deployments": {"ID": {"cooldown_time": null, "num_retries": null, "allowed_fails": null,
-///                         "allowed_fails_policy": null}}}
+///                         "allowed_fails_policy": null, "token_price": null}}}
 /// ```
+///
+/// The strategies are `simple-shuffle`, `least-busy`, `latency-based-routing`, `usage-based-routing-v2` and
+/// `cost-based-routing`.
 ///
 /// The options of a request replace parts of it: `fallbacks` (`["GROUP"]`, for any failure, or in the form above),
 /// `context_window_fallbacks`, `content_policy_fallbacks`, `disable_fallbacks`, `num_retries`, `max_fallbacks`. With
@@ -55,6 +62,8 @@ pub struct Fallback {
 }
 
 impl Policy for Fallback {
+    const PICKS: bool = true;
+
     fn create(config_json: &str, _host: Host) -> Result<Self, String> {
         config::Config::parse(config_json).map(|config| Self { config })
     }
@@ -63,6 +72,11 @@ impl Policy for Fallback {
     /// answer is then a fallback or RAISE.
     fn decide(&self, history: &History<'_>) -> Action {
         decide::decide(&self.config, history)
+    }
+
+    /// Chooses the first target as every later one is chosen.
+    fn pick(&self, history: &History<'_>) -> Action {
+        pick::pick(&self.config, history)
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn next(scene: &Scene<'_>) -> Option<Action> {
         let in_time = scene.history.now_ms.saturating_add(delay_ms) < scene.history.deadline_ms;
         in_time.then_some((index, target, delay_ms))
     });
-    choose::soonest(scene.history, waits).map(|(target, delay_ms)| Action::retry(target, delay_ms))
+    choose::soonest(scene, waits).map(|(target, delay_ms)| Action::retry(target, delay_ms))
 }
 
 /// The attempts since the request came to this order of this group.

@@ -53,6 +53,13 @@ pub struct Target<'a> {
     /// Failures of which none came later after the one before than the target's cooldown time, this one included. 0
     /// from a host of minor 0, which does not say.
     pub fails_recent: u32,
+    /// Calls that began in this minute of the clock; 0 also where they are not counted.
+    pub requests_minute: u32,
+    /// The same of the tokens that its answers cost.
+    pub tokens_minute: u64,
+    /// An average over the last answers of the request's kind, in microseconds: to the first content of a stream, by token
+    /// of a whole answer. 0: not known.
+    pub answer_us: u64,
 }
 
 /// What has happened to one request.

@@ -18,5 +18,6 @@ mod policy;
 mod routing;
 mod rules;
 mod scenarios;
+mod strategies;
 mod watchdog;
 mod world;

@@ -5,7 +5,7 @@ use tidegate_sim::Sim;
 use tidegate_tests::Setup;
 use tidegate_tests::client::{ask, get};
 
-use crate::world::{LONG, told, world};
+use crate::world::{LONG, told};
 
 /// The model that the simulator was last asked for: in the body, or in Gemini's path.
 fn asked(sim: &Sim) -> String {

@@ -73,6 +73,7 @@ fn empty(group: String, place: Place) -> Deployment {
         weight: None,
         rpm: None,
         tpm: None,
+        token_price: None,
         order: None,
         max_parallel_requests: None,
         timeout: None,
@@ -183,6 +184,7 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         "tpm" => deployment.tpm = read::count(sink, key, node),
         "order" => deployment.order = read::integer(sink, key, node),
         "max_parallel_requests" => deployment.max_parallel_requests = read::count(sink, key, node),
+        "input_cost_per_token" | "output_cost_per_token" => price(deployment, param, sink),
         "timeout" => deployment.timeout = timeout(sink, key, node).or(deployment.timeout),
         // `timeout` wins wherever it stands.
         "request_timeout" => deployment.timeout = deployment.timeout.or(timeout(sink, key, node)),
@@ -200,6 +202,16 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         // `model` and `custom_llm_provider` are read together.
         _ => {}
     }
+}
+
+/// A part of the price of a token; it may stand in `litellm_params` or in `model_info`.
+fn price(deployment: &mut Deployment, entry: &Entry, sink: &mut Sink) {
+    let Some(price) = read::number(sink, &entry.key, &entry.node) else { return };
+    deployment.token_price = Some(deployment.token_price.unwrap_or(0.0) + price);
+    sink.info(
+        &entry.key_place,
+        format!("`{}`: costs are not tracked; the price counts for `cost-based-routing` alone", entry.key),
+    );
 }
 
 /// Seconds, as litellm writes its timeouts. 0 counts as not written, in litellm as here: it cannot be meant.
@@ -250,6 +262,7 @@ fn model_info(deployment: &mut Deployment, node: Option<&Node>, env: &dyn Env, s
                 let written = read::number(sink, key, &entry.node);
                 deployment.cooldown_time = deployment.cooldown_time.or(written);
             }
+            "input_cost_per_token" | "output_cost_per_token" => price(deployment, entry, sink),
             "id" => deployment.id = read::text(sink, "id", &entry.node).unwrap_or_default(),
             "supported_environments" => {
                 let wanted = read::texts(sink, "supported_environments", &entry.node);

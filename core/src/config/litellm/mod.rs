@@ -10,6 +10,7 @@ mod params;
 mod policies;
 mod router;
 mod settings;
+mod strategy;
 mod tables;
 mod unsupported;
 
@@ -38,6 +39,7 @@ pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {
     let tidegate = tidegate::read(root.get("tidegate"), &models.names, general.max_request_size, &env, sink);
     fallbacks::check_names(&models.names, &routing, sink);
     routing.check_aliases(sink);
+    strategy::check(routing.router.strategy, &models.deployments, sink);
     unsupported::top_level(root, sink);
     let config = Config {
         deployments: models.deployments,

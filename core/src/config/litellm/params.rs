@@ -27,6 +27,8 @@ const TYPED: &[&str] = &[
     "tpm",
     "order",
     "max_parallel_requests",
+    "input_cost_per_token",
+    "output_cost_per_token",
     "timeout",
     "request_timeout",
     "stream_timeout",
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(role("api_key"), Role::Secret);
         assert_eq!(role("vertex_location"), Role::Provider);
         assert_eq!(role("temperature"), Role::Request);
-        assert!(matches!(role("input_cost_per_token"), Role::NotYet(_)));
+        assert!(matches!(role("input_cost_per_second"), Role::NotYet(_)));
         assert_eq!(role("api_bse"), Role::Unknown);
     }
 }

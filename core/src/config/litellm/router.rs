@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deployment::timeout;
 use super::fallbacks::{self, Reference};
 use super::policies::{self, Of};
-use super::unsupported;
+use super::{strategy, unsupported};
 use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
 use crate::config::model::Router;
 use crate::config::node::{Entry, Node, Value};
 use crate::config::source::Place;
 use crate::config::wildcard::is_pattern;
-use crate::config::{read, suggest};
+use crate::config::read;
 
 /// The router's settings while they are read.
 #[derive(Default)]
@@ -98,6 +98,8 @@ const KEYS: &[&str] = &[
     "disable_cooldowns",
     "model_group_alias",
     "routing_strategy",
+    "routing_strategy_args",
+    "enable_pre_call_checks",
     "default_max_parallel_requests",
     "enable_mid_stream_fallback_continuation",
 ];
@@ -115,6 +117,22 @@ pub(super) fn read(node: &Node, env: &dyn Env, routing: &mut Routing, sink: &mut
         if !entry.node.is_null() && !shared(&entry, routing, sink) {
             own(&entry, routing, sink);
         }
+    }
+    // Whichever of the two stands first.
+    if let Some(args) = mapping.get("routing_strategy_args") {
+        let args = env::resolve(args, env, &mut Sink::default());
+        routing.router.strategy = strategy::with(routing.router.strategy, &args, sink);
+    }
+}
+
+fn pre_call_checks(entry: &Entry, router: &mut Router, sink: &mut Sink) {
+    router.pre_call_checks = read::flag(sink, "enable_pre_call_checks", &entry.node).unwrap_or(false);
+    if router.pre_call_checks {
+        sink.info(
+            &entry.key_place,
+            "`rpm` is a limit; prompts are not measured before they are sent: the provider says if one is too long, and \
+             `context_window_fallbacks` follow",
+        );
     }
 }
 
@@ -203,7 +221,10 @@ fn own(entry: &Entry, routing: &mut Routing, sink: &mut Sink) {
         }
         "disable_cooldowns" => router.disable_cooldowns = read::flag(sink, key, node).unwrap_or(false),
         "model_group_alias" => aliases(node, routing, sink),
-        "routing_strategy" => strategy(node, sink),
+        "routing_strategy" => router.strategy = strategy::named(node, sink).unwrap_or_default(),
+        "enable_pre_call_checks" => pre_call_checks(entry, router, sink),
+        // Read when its strategy is known.
+        "routing_strategy_args" => {}
         _ => router.default_max_parallel_requests = read::count(sink, key, node),
     }
 }
@@ -227,26 +248,5 @@ fn aliases(node: &Node, routing: &mut Routing, sink: &mut Sink) {
         routing.named.push(Reference { name: group.clone(), place: target.place.clone(), instead });
         let place = target.place.clone();
         routing.aliases.push(Alias { name: entry.key.clone(), group, hidden, place });
-    }
-}
-
-fn strategy(node: &Node, sink: &mut Sink) {
-    const OTHERS: [&str; 6] = [
-        "least-busy",
-        "latency-based-routing",
-        "usage-based-routing",
-        "usage-based-routing-v2",
-        "cost-based-routing",
-        "provider-budget-routing",
-    ];
-    let Some(name) = read::text(sink, "routing_strategy", node) else { return };
-    if OTHERS.contains(&name.as_str()) {
-        let message = format!("`{name}` is not supported yet; requests are spread as `simple-shuffle` does");
-        sink.warn(&node.place, message);
-    } else if name != "simple-shuffle" {
-        let all = OTHERS.iter().copied().chain(["simple-shuffle"]);
-        let hint = suggest::did_you_mean(&name, all)
-            .unwrap_or_else(|| format!("they are simple-shuffle, {}", OTHERS.join(", ")));
-        sink.error_hint(&node.place, format!("there is no routing strategy `{name}`"), Some(hint));
     }
 }

@@ -38,11 +38,6 @@ pub(super) const TOP_LEVEL: Table = &[
 ];
 
 pub(super) const ROUTER: Table = &[
-    ("routing_strategy_args", "`simple-shuffle` takes no arguments; they are ignored"),
-    (
-        "enable_pre_call_checks",
-        "prompts are not measured before they are sent; the provider says if one is too long",
-    ),
     ("optional_pre_call_checks", "no checks are made before a call; the list is ignored"),
     ("enable_tag_filtering", "routing by tags is not supported yet; every deployment of a group serves"),
     ("tag_filtering_match_any", "routing by tags is not supported yet; every deployment of a group serves"),

@@ -30,7 +30,7 @@ pub(super) fn clocks(sink: &mut Sink, node: &Node) -> WrittenClocks {
     strict(sink, "clocks", node, WrittenClocks::KEYS, |sink, key, entry| {
         let value = duration(sink, key, &entry.node);
         // Draining may be skipped; a limit of nothing would end every request.
-        if value == Some(Duration::ZERO) && key != "drain" {
+        if value == Some(Duration::ZERO) && !matches!(key, "drain" | "queue") {
             sink.error(&entry.node.place, format!("`{key}` must be longer than 0s"));
         } else if let Some(slot) = clocks.slot(key) {
             *slot = value;

@@ -5,7 +5,7 @@
 //! `{"object":"error"}`, OpenRouter's `finish_reason: "error"`, Groq's `event: error`.
 
 use crate::dialects::json::{Invalid, Scan};
-use crate::dialects::{Chunk, Seen};
+use crate::dialects::{Chunk, Cost, Seen};
 
 pub(in crate::dialects) fn event(name: &[u8], data: &[u8]) -> Seen {
     let data = data.trim_ascii();
@@ -31,6 +31,7 @@ pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
             finish: found.finish,
             usage_only: found.usage && !found.choices,
             filtered: found.filtered && !found.unfiltered,
+            tokens: found.tokens,
         }),
     }
 }
@@ -40,6 +41,7 @@ pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
 struct Found {
     error: bool,
     usage: bool,
+    tokens: Option<Cost>,
     /// There is a choice.
     choices: bool,
     content: bool,
@@ -55,6 +57,9 @@ fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
         if name.is("choices") {
             return scan.array(|scan| choice(scan, &mut found));
         }
+        if name.is("usage") && scan.is_object() {
+            return usage(scan, &mut found);
+        }
         let value = scan.value()?;
         if name.is("error") {
             found.error |= !value.is_null();
@@ -66,6 +71,26 @@ fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
         Ok(())
     })?;
     scan.end().map(|()| found)
+}
+
+/// Few events have one, so that its members cost the others nothing.
+fn usage(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
+    let (mut total, mut input, mut output) = (None, None, None);
+    scan.object(|scan, name| {
+        found.usage = true;
+        let count = scan.count()?;
+        if name.is("total_tokens") {
+            total = count;
+        } else if name.is("prompt_tokens") {
+            input = count;
+        } else if name.is("completion_tokens") {
+            output = count;
+        }
+        Ok(())
+    })?;
+    let sum = || input.map(|input: u64| input.saturating_add(output.unwrap_or(0)));
+    found.tokens = total.or_else(sum).map(|total| Cost { total, output: output.unwrap_or(0) });
+    Ok(())
 }
 
 fn choice(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
@@ -108,7 +133,31 @@ mod tests {
     use super::*;
 
     fn chunk(content: bool, finish: bool, usage_only: bool) -> Seen {
-        Seen::Chunk(Chunk { content, finish, usage_only, filtered: false })
+        Seen::Chunk(Chunk { content, finish, usage_only, filtered: false, tokens: None })
+    }
+
+    #[test]
+    fn reads_what_an_answer_cost() {
+        let tokens = |usage: &str| match event(b"", format!(r#"{{"choices":[],"usage":{usage}}}"#).as_bytes()) {
+            Seen::Chunk(chunk) => chunk.tokens.map(|tokens| (tokens.total, tokens.output)),
+            other => panic!("{usage}: {other:?}"),
+        };
+        for (usage, expected) in [
+            (r#"{"prompt_tokens":4,"completion_tokens":3,"total_tokens":7}"#, Some((7, 3))),
+            (r#"{"total_tokens": 9 , "details":{"total_tokens":1}}"#, Some((9, 0))),
+            (r#"{"completion_tokens":3,"prompt_tokens":4}"#, Some((7, 3))),
+            (r#"{"total_tokens":-1}"#, None),
+            (r#"{"total_tokens":"7"}"#, None),
+            (r#"{"total_tokens":1e3}"#, None),
+            (r#"{"total_tokens":99999999999999999999}"#, None),
+            ("{}", None),
+            ("null", None),
+            ("7", None),
+            ("[7]", None),
+        ] {
+            assert_eq!(tokens(usage), expected, "{usage}");
+        }
+        assert_eq!(event(b"", br#"{"usage":{"total_tokens":}}"#), Seen::Malformed);
     }
 
     #[test]
@@ -134,7 +183,7 @@ mod tests {
                 r#"{"choices":[{"delta":null},{"delta":{"content":"b"},"finish_reason":"length"}]}"#,
                 chunk(true, true, false),
             ),
-            (r#"{"choices":[],"usage":{"total_tokens":3}}"#, chunk(false, false, true)),
+            (r#"{"choices":[],"usage":{"tokens":3}}"#, chunk(false, false, true)),
             (
                 r#"{"choices":[{"message":{"content":"whole"},"finish_reason":"stop"}],"usage":{"a":1}}"#,
                 chunk(true, true, false),

@@ -9,3 +9,4 @@ mod pure;
 mod retry;
 mod special;
 mod story;
+mod strategies;

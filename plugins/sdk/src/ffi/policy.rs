@@ -190,6 +190,9 @@ unsafe fn read_target<'a>(raw: &TargetV1) -> Option<Target<'a>> {
         cooldown_ms: raw.cooldown_ms,
         latency_us: raw.latency_us,
         fails_recent: raw.fails_recent,
+        requests_minute: raw.requests_minute,
+        tokens_minute: raw.tokens_minute,
+        answer_us: raw.answer_us,
     })
 }
 

@@ -137,7 +137,9 @@ fn raw_target(it: &crate::Target<'_>) -> TargetV1 {
         cooldown_ms: it.cooldown_ms,
         latency_us: it.latency_us,
         fails_recent: it.fails_recent,
-        reserved: 0,
+        requests_minute: it.requests_minute,
+        tokens_minute: it.tokens_minute,
+        answer_us: it.answer_us,
     }
 }
 

@@ -87,6 +87,7 @@ impl Clocks {
             byte_idle: short(self.byte_idle),
             total: (short(self.total) + pauses).min(self.total),
             client_idle: short(self.client_idle),
+            queue: short(self.queue),
             ..self
         }
     }

@@ -82,7 +82,11 @@ impl Exchange {
                 group: (&*group.known_as[usize::from(*number)]).into(),
                 weight: target.weight,
                 order: target.order,
-                flags: if target.is_full() || target.is_spent() || !target.quarantine.is_open() { abi::target::UNAVAILABLE } else { 0 },
+                flags: if target.is_full() || target.is_spent() || !target.quarantine.is_open() {
+                    abi::target::UNAVAILABLE
+                } else {
+                    0
+                },
                 inflight: target.health.inflight(),
                 fails_minute,
                 oks_minute,
@@ -153,7 +157,8 @@ impl Exchange {
             return refuse(why, Duration::from_secs(1));
         }
         if self.group.own().any(|target| target.is_spent()) {
-            let cooling = self.group.own().map(|target| target.health.cooldown_ms()).filter(|ms| *ms > 0).min();
+            let cooling =
+                self.group.own().map(|target| target.health.cooldown_ms()).filter(|ms| *ms > 0).min();
             let wait = cooling.map_or(rest_of_minute(), |ms| rest_of_minute().min(Duration::from_millis(ms)));
             return refuse(". Every deployment has had its rpm or tpm of this minute".to_owned(), wait);
         }

@@ -155,14 +155,18 @@ impl Group {
     pub fn is_full(&self) -> bool {
         let general = self.targets.iter().zip(&*self.numbers).filter(|(_, number)| **number < self.general);
         let mut full = general.filter(|(target, _)| target.is_full());
-        full.any(|(target, _)| target.health.cooldown_ms() == 0 && !target.is_spent() && target.quarantine.is_open())
+        full.any(|(target, _)| {
+            target.health.cooldown_ms() == 0 && !target.is_spent() && target.quarantine.is_open()
+        })
     }
 
     fn draw(&self, number: u16, seed: u64) -> Option<u16> {
         let open = || {
-            self.targets.iter().zip(&*self.numbers).enumerate().filter(move |(_, (target, its))| {
-                **its == number && target.is_free()
-            })
+            self.targets
+                .iter()
+                .zip(&*self.numbers)
+                .enumerate()
+                .filter(move |(_, (target, its))| **its == number && target.is_free())
         };
         let order = open().map(|(_, (target, _))| target.order).min()?;
         let lowest = || open().filter(move |(_, (target, _))| target.order == order);

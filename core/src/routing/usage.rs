@@ -62,7 +62,8 @@ pub fn rest_of_minute() -> Duration {
 }
 
 fn rest(unix: Duration) -> Duration {
-    Duration::from_secs(60).saturating_sub(Duration::from_millis(u64::try_from(unix.as_millis() % 60_000).unwrap_or(0)))
+    Duration::from_secs(60)
+        .saturating_sub(Duration::from_millis(u64::try_from(unix.as_millis() % 60_000).unwrap_or(0)))
 }
 
 /// The times of the last answers.

@@ -60,6 +60,7 @@ fn least<'a>(
 ) -> Vec<Candidate<'a>> {
     let lowest = candidates.iter().map(|(_, target, _)| value(target)).min_by(f64::total_cmp);
     // An infinite lowest value times 0 is no number.
-    let bound = lowest.map_or(0.0, |lowest| if lowest.is_finite() { lowest + buffer * lowest } else { lowest });
+    let bound =
+        lowest.map_or(0.0, |lowest| if lowest.is_finite() { lowest + buffer * lowest } else { lowest });
     candidates.into_iter().filter(|(_, target, _)| value(target) <= bound).collect()
 }

@@ -49,13 +49,17 @@ async fn early_in_a_minute() {
 }
 
 fn wait_of(told: &Told) -> u64 {
-    told.retry_after.as_deref().and_then(|wait| wait.parse().ok()).unwrap_or_else(|| panic!("no wait: {told:?}"))
+    told.retry_after
+        .as_deref()
+        .and_then(|wait| wait.parse().ok())
+        .unwrap_or_else(|| panic!("no wait: {told:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_idle_one_is_called_while_the_other_holds_a_stream() {
     for strategy in ["least-busy", "simple-shuffle"] {
-        let (one, two, proxy) = pair("", |setup| setup.router(&format!("routing_strategy: {strategy}"))).await;
+        let (one, two, proxy) =
+            pair("", |setup| setup.router(&format!("routing_strategy: {strategy}"))).await;
         let gate = Gate::new();
         for sim in [&one, &two] {
             sim.script("gated", gated(&gate));
@@ -76,7 +80,8 @@ async fn the_idle_one_is_called_while_the_other_holds_a_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_faster_one_is_called_once_both_are_known() {
     for stream in [true, false] {
-        let (one, two, proxy) = pair("", |setup| setup.router("routing_strategy: latency-based-routing")).await;
+        let (one, two, proxy) =
+            pair("", |setup| setup.router("routing_strategy: latency-based-routing")).await;
         for (sim, pause) in [(&one, Duration::from_millis(800)), (&two, Duration::ZERO)] {
             let script = if stream {
                 Script::sse().pause(pause).write(format!("{CHUNK}\n\n{}", rest(1)))
@@ -134,7 +139,8 @@ async fn tokens_count_in_every_form_of_an_answer() {
     let sim = sim().await;
     let setup = Setup::of(&sim).short_clocks().router("routing_strategy: usage-based-routing-v2");
     let kinds = ["openai", "gemini", "vertex"];
-    let setup = kinds.iter().fold(setup, |setup, kind| setup.model(&format!("{kind}-one"), kind, &sim, "tpm: 1"));
+    let setup =
+        kinds.iter().fold(setup, |setup, kind| setup.model(&format!("{kind}-one"), kind, &sim, "tpm: 1"));
     for stream in [true, false] {
         let proxy = Proxy::start(&setup.yaml()).await;
         early_in_a_minute().await;

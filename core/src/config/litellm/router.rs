@@ -10,9 +10,9 @@ use crate::config::diagnose::Sink;
 use crate::config::env::{self, Env};
 use crate::config::model::Router;
 use crate::config::node::{Entry, Node, Value};
+use crate::config::read;
 use crate::config::source::Place;
 use crate::config::wildcard::is_pattern;
-use crate::config::read;
 
 /// The router's settings while they are read.
 #[derive(Default)]

@@ -55,7 +55,8 @@ pub(super) fn with(mut strategy: Strategy, args: &Node, sink: &mut Sink) -> Stra
         let (key, node) = (entry.key.as_str(), &entry.node);
         match (key, &mut strategy) {
             ("ttl", Strategy::Latency { window, .. }) => {
-                let seconds = read::number(sink, key, node).and_then(|ttl| Duration::try_from_secs_f64(ttl).ok());
+                let seconds =
+                    read::number(sink, key, node).and_then(|ttl| Duration::try_from_secs_f64(ttl).ok());
                 window.ttl = seconds.unwrap_or(window.ttl);
             }
             ("lowest_latency_buffer", Strategy::Latency { buffer, .. }) => {
@@ -68,7 +69,10 @@ pub(super) fn with(mut strategy: Strategy, args: &Node, sink: &mut Sink) -> Stra
                 }
             }
             ("ttl", Strategy::Usage) => {
-                sink.info(&entry.key_place, "usage is counted by the minute of the clock; `ttl` is not needed");
+                sink.info(
+                    &entry.key_place,
+                    "usage is counted by the minute of the clock; `ttl` is not needed",
+                );
             }
             _ => sink.warn(
                 &entry.key_place,

@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn reads_what_an_answer_cost() {
-        let tokens = |usage: &str| match event(b"", format!(r#"{{"choices":[],"usage":{usage}}}"#).as_bytes()) {
+        let tokens = |usage: &str| match event(b"", format!(r#"{{"choices":[],"usage":{usage}}}"#).as_bytes())
+        {
             Seen::Chunk(chunk) => chunk.tokens.map(|tokens| (tokens.total, tokens.output)),
             other => panic!("{usage}: {other:?}"),
         };

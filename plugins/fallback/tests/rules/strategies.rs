@@ -4,13 +4,8 @@ use tidegate_plugin_sdk::{Attempt, Choice, Policy, Target};
 
 use crate::story::{failed, history, policy, target};
 
-const NAMES: [&str; 5] = [
-    "simple-shuffle",
-    "least-busy",
-    "latency-based-routing",
-    "usage-based-routing-v2",
-    "cost-based-routing",
-];
+const NAMES: [&str; 5] =
+    ["simple-shuffle", "least-busy", "latency-based-routing", "usage-based-routing-v2", "cost-based-routing"];
 
 fn config(name: &str, more: &str) -> String {
     format!(
@@ -80,8 +75,10 @@ fn each_strategy_looks_at_its_own_measure_alone() {
 
 #[test]
 fn tokens_go_before_requests() {
-    let targets =
-        [Target { tokens_minute: 1, ..target("few", "a") }, Target { requests_minute: 9, ..target("none", "a") }];
+    let targets = [
+        Target { tokens_minute: 1, ..target("few", "a") },
+        Target { requests_minute: 9, ..target("none", "a") },
+    ];
     assert_eq!(picked(&config("usage-based-routing-v2", ""), &targets), ["none"]);
 }
 
@@ -89,7 +86,16 @@ fn tokens_go_before_requests() {
 fn the_buffer_is_a_share_of_the_shortest_time() {
     let times = [100, 150, 151].map(|answer_us| Target {
         answer_us,
-        ..target(if answer_us == 100 { "x" } else if answer_us == 150 { "y" } else { "z" }, "a")
+        ..target(
+            if answer_us == 100 {
+                "x"
+            } else if answer_us == 150 {
+                "y"
+            } else {
+                "z"
+            },
+            "a",
+        )
     });
     let with = |buffer: &str| picked(&config("latency-based-routing", buffer), &times);
     assert_eq!(with(""), ["x"]);
@@ -117,7 +123,11 @@ fn what_cannot_be_called_is_no_choice() {
         let resting = Target { cooldown_ms: 1, ..slow };
         assert_eq!(picked(&config(name, ""), &[resting, fallback]), ["b"], "{name}");
         assert_eq!(picked(&config(name, ""), &[resting]), ["none"], "{name}");
-        assert_eq!(picked(&config(name, ""), &[resting, Target { group: "c", ..fallback }]), ["none"], "{name}");
+        assert_eq!(
+            picked(&config(name, ""), &[resting, Target { group: "c", ..fallback }]),
+            ["none"],
+            "{name}"
+        );
     }
 }
 

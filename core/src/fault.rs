@@ -56,11 +56,16 @@ impl Fault {
                 return true;
             }
             Self::Stuck(time) => spin(time),
-            Self::Blocked(time) => std::thread::sleep(time),
+            Self::Blocked(time) => block(time),
         }
         *self = Self::None;
         false
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "to block the worker is the fault")]
+fn block(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Uses so much CPU of this thread: on a busy machine that takes longer.

@@ -91,7 +91,7 @@ mod tests {
         std::fs::write(&path, "{\"id\":\"1-3\"}\n{\"id\":\"1-").unwrap();
         std::fs::write(aside(&path, 1), "{\"id\":\"1-2\"}\nnonsense\n7\n").unwrap();
         std::fs::write(aside(&path, 2), "{\"id\":\"1-1\"}\n").unwrap();
-        let read = Source::File(path.clone()).read().unwrap();
+        let read = Source::File(path).read().unwrap();
         let ids: Vec<_> = read.iter().map(|one| one["id"].as_str().unwrap()).collect();
         assert_eq!(ids, ["1-1", "1-2", "1-3"]);
         let gone = Source::File(dir.path().join("none")).read().unwrap_err();

@@ -3,13 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tidegate_watchdog::Watchdog;
-
-use super::deployment::Deployment;
+use super::deployment::{Deployment, Means};
 use super::health::Health;
-use super::plugins::{Plugins, claims};
-use crate::config::{self, Config, Env};
-use crate::metrics::Metrics;
+use super::plugins::claims;
+use crate::config::{self, Config};
 
 /// Who gets a name that says nothing of its provider; litellm's choice.
 const USUAL: &str = "openai";
@@ -23,21 +20,25 @@ pub(super) struct Provider {
     deployment: Option<Arc<Deployment>>,
 }
 
+impl Provider {
+    /// The deployment that is made for this provider alone.
+    pub(super) fn other(&self) -> Option<&Arc<Deployment>> {
+        self.deployment.as_ref()
+    }
+}
+
 /// Makes it once for each provider that has what it needs. An entry with a key or an address of its own means one server
 /// of OpenAI's kind: a key must not go to a provider that it does not belong to.
 pub(super) fn build(
     config: &Config,
     from: &config::Deployment,
     name: &str,
-    plugins: &Plugins,
-    env: &dyn Env,
-    metrics: &Metrics,
-    watchdog: &Watchdog,
+    means: Means<'_>,
     health: &Arc<Health>,
 ) -> Result<Deployment, String> {
     let one = |prefix: &str| {
         let from = config::Deployment { provider: prefix.to_owned(), ..from.clone() };
-        Deployment::build(config, &from, name.to_owned(), plugins, env, metrics, watchdog, health.clone())
+        Deployment::build(config, &from, name.to_owned(), means, health.clone())
     };
     if !from.secrets.is_empty() || from.params.contains_key("api_base") {
         let mut own = one(USUAL)?;
@@ -46,7 +47,7 @@ pub(super) fn build(
     }
     let (mut first, mut reasons, mut providers): (Option<Deployment>, Vec<String>, _) =
         (None, Vec::new(), Vec::new());
-    let mut offers: Vec<_> = plugins.offers().map(|(_, offer)| offer).collect();
+    let mut offers: Vec<_> = means.plugins.offers().map(|(_, offer)| offer).collect();
     offers.sort_by_key(|offer| offer.prefix != USUAL);
     for offer in offers {
         let deployment = match one(&offer.prefix) {

@@ -87,18 +87,25 @@ pub struct Deployment {
     target: Mutex<Option<(String, Target)>>,
 }
 
+/// What deployments are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) plugins: &'a Plugins,
+    pub(super) env: &'a dyn Env,
+    pub(super) metrics: &'a Metrics,
+    pub(super) watchdog: &'a Watchdog,
+}
+
 impl Deployment {
     /// Makes the provider's instance. The error is a sentence that names the deployment.
     pub(super) fn build(
         config: &Config,
         from: &config::Deployment,
         name: String,
-        plugins: &Plugins,
-        env: &dyn Env,
-        metrics: &Metrics,
-        watchdog: &Watchdog,
+        means: Means<'_>,
         health: Arc<Health>,
     ) -> Result<Self, String> {
+        let Means { plugins, env, metrics, watchdog } = means;
         let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
         let wanted = if from.provider.is_empty() { &from.model } else { &from.provider };
         let (plugin, manifest) = plugins.provider(&from.provider, &from.model).ok_or_else(|| {
@@ -243,6 +250,7 @@ impl Deployment {
     /// What fetches tokens for it lives on a runtime; another one has taken over.
     pub fn revive(&self) {
         self.google.lock().values().for_each(|token| token.revive());
+        self.any.iter().filter_map(|provider| provider.other()).for_each(|other| other.revive());
     }
 
     fn secret(&self, name: &str) -> Result<Secret, Failure> {

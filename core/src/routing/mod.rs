@@ -73,14 +73,15 @@ impl Routes {
             .ok_or_else(|| plugins::missing(POLICY))?
             .create(&config.policy_json())
             .map_err(|error| format!("the policy \"{POLICY}\" refuses the configuration: {error}"))?;
+        let means = deployment::Means { plugins, env, metrics, watchdog };
         let (mut deployments, mut skipped) = (Vec::new(), Vec::new());
         for (from, name) in config.deployments.iter().zip(names(&config.deployments)) {
             let known = before.and_then(|routes| routes.deployments.iter().find(|old| *old.id == *from.id));
             let health = known.map(|old| old.health.clone()).unwrap_or_default();
             let built = if from.is_any() {
-                any::build(&config, from, &name, plugins, env, metrics, watchdog, &health)
+                any::build(&config, from, &name, means, &health)
             } else {
-                Deployment::build(&config, from, name, plugins, env, metrics, watchdog, health)
+                Deployment::build(&config, from, name, means, health)
             };
             match built {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),

@@ -50,6 +50,7 @@ impl Hooks for Hands {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the watchdog's own thread, and its last act")]
     fn give_up(&self, dump: &Dump) {
         for worker in &dump.workers {
             tracing::error!("watchdog: {worker}");

@@ -19,6 +19,7 @@ pub(super) fn ready(runtimes: &Runtimes) {
     send("READY=1");
     let Some(interval) = interval(|name| std::env::var(name).ok()) else { return };
     let runtimes = runtimes.clone();
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own")]
     let ping = move || {
         let alive = Arc::new(AtomicBool::new(true));
         loop {

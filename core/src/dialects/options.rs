@@ -177,12 +177,17 @@ fn target(entry: &RawValue) -> Result<Target, String> {
 }
 
 fn lists(key: &str, value: &Value) -> Result<Vec<List>, String> {
-    let wrong = || format!("\"{key}\" must be a list such as [{{\"model-a\": [\"model-b\"]}}]");
-    let entries = value.as_array().filter(|entries| entries.len() <= MAX_TARGETS).ok_or_else(wrong)?;
+    let wrong = || {
+        format!(
+            "\"{key}\" must be a list such as [{{\"model-a\": [\"model-b\"]}}], of at most {MAX_TARGETS} entries each"
+        )
+    };
+    let few = |list: &&Vec<Value>| list.len() <= MAX_TARGETS;
+    let entries = value.as_array().filter(few).ok_or_else(wrong)?;
     let list = |entry: &Value| {
         let mut entry = entry.as_object()?.iter();
         let (Some((group, targets)), None) = (entry.next(), entry.next()) else { return None };
-        let targets = targets.as_array()?.iter().map(|target| target.as_str().map(str::to_owned));
+        let targets = targets.as_array().filter(few)?.iter().map(|target| target.as_str().map(str::to_owned));
         Some((group.clone(), targets.collect::<Option<_>>()?))
     };
     entries.iter().map(list).collect::<Option<_>>().ok_or_else(wrong)
@@ -292,6 +297,7 @@ mod tests {
             ("fallbacks", r#"[{"model":"a","num_retries":9}]"#, "cannot change \"num_retries\""),
             ("fallbacks", r#"[{"a":"b"}]"#, "must be a list such as"),
             ("fallbacks", &many, "has 65 entries"),
+            ("fallbacks", &format!("[{{\"a\":{many}}}]"), "of at most 64 entries each"),
             ("context_window_fallbacks", r#"["a"]"#, "\"context_window_fallbacks\" must be a list such as"),
             ("content_policy_fallbacks", r#"[{"a":["b"],"c":["d"]}]"#, "must be a list such as"),
             ("disable_fallbacks", "1", "must be true or false"),

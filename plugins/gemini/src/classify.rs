@@ -38,10 +38,8 @@ pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
         (class.error, class.retryable) = (ErrorKind::ContextLength, false);
     } else if message.is_some_and(is_content_policy) {
         (class.error, class.retryable) = (ErrorKind::ContentFilter, false);
-    } else if class.http_status == 400 {
-        if reasons(details).any(|reason| reason == "API_KEY_INVALID") {
-            class.error = ErrorKind::Auth;
-        }
+    } else if class.http_status == 400 && reasons(details).any(|reason| reason == "API_KEY_INVALID") {
+        class.error = ErrorKind::Auth;
     }
     class.message = said.message;
     class.code = word.map(str::to_owned).or(said.code).or(said.kind);

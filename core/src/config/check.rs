@@ -89,7 +89,17 @@ fn table(f: &mut fmt::Formatter<'_>, groups: &[WorstCase]) -> fmt::Result {
             units::show(row.stream),
         )?;
     }
-    writeln!(f, "attempts and times are the most that one request can take")
+    writeln!(f, "attempts and times are the most that one request can take")?;
+    let continued: Vec<&str> =
+        groups.iter().filter(|row| row.continuations > 0).map(|row| row.group.as_str()).collect();
+    if continued.is_empty() {
+        return Ok(());
+    }
+    let names = continued.join(", ");
+    writeln!(
+        f,
+        "one of them goes on with a stream that broke off after content, within the same time: {names}"
+    )
 }
 
 /// How long the error may be in coming, with what it is the sum of. A request's own options come on top.

@@ -20,6 +20,8 @@ pub struct WorstCase {
     pub deployments: usize,
     /// Calls to providers: 1 + retries, and as many again for each fallback; at most the engine's limit.
     pub attempts: u32,
+    /// Of them, those that can only go on with a stream that broke off after content: 0 or 1.
+    pub continuations: u32,
     /// The groups a request may be passed on to.
     pub fallbacks: Vec<String>,
     /// When a non-streaming request is over at the latest: its total clock.
@@ -60,6 +62,7 @@ impl Config {
             group: group.name.clone(),
             deployments: group.deployments.len(),
             attempts: self.attempts(&group.name, None),
+            continuations: self.continuations(&group.name, None),
             fallbacks,
             request,
             stream,

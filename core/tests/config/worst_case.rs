@@ -108,6 +108,27 @@ fn differences_that_this_config_meets_are_noted_at_their_lines() {
 }
 
 #[test]
+fn a_continuation_is_an_attempt_more_and_is_named() {
+    let text = |section: &str| {
+        let models: String = ["a", "b"]
+            .map(|id| format!("- {{model_name: pair, litellm_params: {{model: x/{id}}}}}\n"))
+            .concat();
+        let config = format!(
+            "model_list:\n{models}- {{model_name: alone, litellm_params: {{model: x/c}}}}\n\
+             router_settings: {{num_retries: 0}}\n{section}"
+        );
+        CheckOutcome::new(Ok(good(&config)))
+    };
+    let with = text("tidegate: {mid_stream: continue}\n");
+    let attempts = |outcome: &CheckOutcome| outcome.groups.iter().map(|row| row.attempts).collect::<Vec<_>>();
+    assert_eq!(attempts(&with), [2, 1]);
+    assert!(with.to_string().contains("broke off after content, within the same time: pair\n"), "{with}");
+    let without = text("");
+    assert_eq!(attempts(&without), [1, 1]);
+    assert!(!without.to_string().contains("broke off"), "{without}");
+}
+
+#[test]
 fn a_refused_config_is_shown_with_its_problems() {
     let outcome = CheckOutcome::new(Err(bad("tidegate: {lsten: 1}\nguardrails: []\n")));
     assert!(!outcome.is_ok());

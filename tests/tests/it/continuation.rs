@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tidegate_sim::{Ending, Gate, Script, Sim};
 use tidegate_tests::client::{ask, body, chat, post};
 use tidegate_tests::{Answer, Conn, Proxy, Setup, Terminal, Told, sse};
+use tokio::net::TcpStream;
 
 use crate::world::{LONG, fetch, told, world};
 
@@ -411,4 +415,59 @@ async fn the_total_clock_holds_over_the_continuation() {
     let (_, told) = play(&sim, &proxy, "oo", [breaks(true), hangs]).await;
     assert_eq!((told.text.as_str(), told.terminal), (BEFORE, Terminal::Error(429)));
     assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+/// In its own group and order it is a retry, and a group that has none left has none for this.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_retry_budget_pays_for_it() {
+    let sim = crate::world::sim().await;
+    let twins = |setup: Setup| {
+        setup.model("twins", "openai", &sim, "temperature: 0").model(
+            "twins",
+            "openai",
+            &sim,
+            "temperature: 1",
+        )
+    };
+    let setup = pairs(&sim).tidegate("retry_budget: {ratio: 0, min_per_second: 0.1, window: 10s}");
+    let proxy = Proxy::start(&twins(setup).yaml()).await;
+    // The bucket begins with what a window brings: one.
+    let (_, saved) = play(&sim, &proxy, "twins", [breaks(true), goes_on(true, AFTER)]).await;
+    assert_eq!(saved.terminal, Terminal::Done);
+    sim.push_script(breaks(true));
+    let failed = told(&proxy, "twins", "custom", true).await;
+    assert_eq!((failed.text.as_str(), failed.terminal), (BEFORE, Terminal::Error(429)));
+    assert_eq!(sim.counts("custom").started, 3);
+    let metrics = proxy.metrics().await;
+    assert_eq!(
+        metrics.sum("tidegate_continuations_total", &[("group", "twins"), ("result", "refused")]),
+        1.0
+    );
+    assert_eq!(metrics.sum("tidegate_retry_budget_exhausted_total", &[("group", "twins")]), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http2_it_is_the_same() {
+    let (sim, proxy) = continuing(|setup| setup).await;
+    sim.push_script(breaks(false));
+    sim.push_script(goes_on(true, AFTER));
+    let stream = TcpStream::connect(proxy.data).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driving = tokio::spawn(connection);
+    let request = hyper::Request::post(format!("http://{}/v1/chat/completions", proxy.data))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body("go", "custom", true).to_string())))
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    let (events, rest) = sse::events(&answer).unwrap();
+    let chunks = events.iter().filter_map(|event| serde_json::from_str::<Value>(&event.data).ok());
+    let text: String = chunks
+        .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(
+        (text, events.last().unwrap().data.as_str(), rest.as_str()),
+        (format!("{BEFORE}{AFTER}"), "[DONE]", "")
+    );
+    driving.abort();
 }

@@ -216,3 +216,50 @@ async fn amplification_is_told_once() {
     assert!(metrics.sum("tidegate_retry_amplification_ratio", &[]) > 2.0);
     assert!(incidents(&proxy).await.iter().any(|kind| kind == "429_loop_amplification"));
 }
+
+/// A policy that goes from one group to the other and back, for as long as it is asked.
+const PING_PONG: &str = r#"
+#include "tidegate.h"
+#define S(text) {(const uint8_t *)(text), sizeof(text) - 1}
+static int one;
+static tg_status create(const tg_host_v1 *host, tg_str config, const tg_text_out_v1 *why, void **inst) {
+  (void)host, (void)config, (void)why;
+  *inst = &one;
+  return TG_OK;
+}
+static void destroy(void *inst) { (void)inst; }
+static tg_status decide(void *inst, const tg_history_in_v1 *in, tg_action_v1 *out) {
+  (void)inst;
+  out->action = TG_FALLBACK;
+  out->target = in->n_attempts % 2;
+  return TG_OK;
+}
+static const tg_policy_v1 policy = {sizeof policy, 0, create, destroy, decide, 0};
+static const tg_plugin_v1 plugin = {
+    sizeof plugin, TG_ABI_MAJOR, TG_ABI_MINOR, 0, S("fallback"), S("1"), S("{}"), 0, &policy};
+const tg_plugin_v1 *tidegate_plugin_entry_v1(const tg_host_v1 *host) {
+  (void)host;
+  return &plugin;
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_a_policy_of_others_bends_into_a_ring_ends_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("policy.c");
+    std::fs::write(&source, PING_PONG).unwrap();
+    let library = folder.path().join(format!("libfallback{}", std::env::consts::DLL_SUFFIX));
+    let include = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/abi/include");
+    let mut cc = std::process::Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-I", include, "-o"]).arg(&library).arg(&source);
+    assert!(cc.status().unwrap().success());
+    let dirs = format!("plugins: {{dirs: [{}]}}", folder.path().display());
+    let (sim, proxy) = world(|s| s.router("fallbacks: [{openai: [gemini, vertex]}]").tidegate(&dirs)).await;
+    assert_eq!(told(&proxy, "openai", "http-429-bare", true).await.status, 429);
+    assert_eq!(sim.counts("http-429-bare").started, 3, "the engine's budget ends it");
+    let metrics = proxy.metrics().await;
+    assert_eq!(metrics.sum("tidegate_429_loops_total", &[("kind", "chain")]), 1.0);
+    // The return is a retry, whatever the policy calls it: it took a token.
+    assert_eq!(metrics.sum("tidegate_retry_budget_tokens", &[("group", "openai")]), 9.0);
+    assert!(incidents(&proxy).await.iter().any(|kind| kind == "429_loop_chain"));
+}

@@ -9,6 +9,9 @@ use tempfile::TempDir;
 /// The source of the provider `outside`.
 const SOURCE: &str = include_str!("../plugins/outside.rs");
 
+/// A policy that takes the place of `fallback`.
+const POLICY: &str = include_str!("../plugins/stuck_policy.rs");
+
 /// A drop-in folder with that plugin in it.
 pub struct DropIn {
     folder: TempDir,
@@ -23,17 +26,29 @@ impl DropIn {
     /// # Panics
     /// It does not build.
     pub fn build() -> Self {
+        Self::of("outside", SOURCE)
+    }
+
+    /// The same with a policy named `fallback` whose `decide` never returns for the group `openai`.
+    ///
+    /// # Panics
+    /// It does not build.
+    pub fn stuck_policy() -> Self {
+        Self::of("stuck_policy", POLICY)
+    }
+
+    fn of(name: &str, source: &str) -> Self {
         let workspace =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned();
         let project = tempfile::tempdir().expect("a temporary folder");
         let manifest = format!(
-            "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n\
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n\
              [dependencies]\ntidegate-plugin-sdk = {{ path = {:?} }}\nserde_json = \"1\"\n",
             workspace.join("plugins/sdk")
         );
         write(&project.path().join("Cargo.toml"), &manifest);
         fs::create_dir(project.path().join("src")).expect("a folder for the source");
-        write(&project.path().join("src/lib.rs"), SOURCE);
+        write(&project.path().join("src/lib.rs"), source);
         fs::copy(workspace.join("Cargo.lock"), project.path().join("Cargo.lock")).expect("the lock file");
 
         // One folder for all of these builds, one build at a time: what it gives is copied before the next begins.
@@ -55,7 +70,7 @@ impl DropIn {
         );
 
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let name = format!("liboutside{}", std::env::consts::DLL_SUFFIX);
+        let name = format!("lib{name}{}", std::env::consts::DLL_SUFFIX);
         let file = folder.path().join(&name);
         fs::copy(target.join("debug").join(&name), &file).expect("the built plugin");
         Self { folder, file }

@@ -256,3 +256,26 @@ async fn an_incident_is_listed_and_drawn_from_the_port_and_from_the_file() {
     let (ok, none) = run(&["incidents", "show", "0-0", "--file", file.to_str().unwrap()]);
     assert!(!ok && none.contains("there is no incident 0-0"), "{none}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_policy_is_quarantined_and_clients_are_told_the_upstreams_own_error() {
+    let drop_in = DropIn::stuck_policy();
+    let sim = sim().await;
+    let setup = Setup::of(&sim).tidegate(&format!("plugins: {{dirs: [{}]}}", drop_in.path().display()));
+    let proxy = Proxy::start_with(&setup.yaml(), &TWO).await;
+    // It answers about other groups.
+    assert_eq!(fetch(&proxy, "gemini", "429-first", true).await.status, 429);
+    let stuck = fetch(&proxy, "openai", "429-first", true).await;
+    assert!(matches!(stuck.end, End::Fin | End::Rst) && stuck.status == 0, "{:?}", stuck.end);
+    proxy
+        .metrics_when("a quarantined policy", |m| {
+            m.sum("tidegate_quarantined", &[("kind", "plugin"), ("name", "fallback")]) == 1.0
+        })
+        .await;
+    for model in ["openai", "gemini"] {
+        let answer = fetch(&proxy, model, "429-first", true).await;
+        assert_eq!(answer.status, 429, "{model}: {}", answer.text());
+    }
+    healthy(&proxy).await;
+    assert_eq!(proxy.metrics().await.sum("tidegate_threads_lost", &[]), 1.0, "it was asked again");
+}

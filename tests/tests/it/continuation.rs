@@ -471,3 +471,24 @@ async fn over_http2_it_is_the_same() {
     );
     driving.abort();
 }
+
+/// However the bytes of both streams come, the client reads the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cut_of_the_bytes_does_not_matter() {
+    let (sim, proxy) = continuing(|setup| setup).await;
+    let cut = |script: Script, text: &str, most: usize| {
+        text.as_bytes().chunks(most).fold(script, |script, piece| script.write(piece.to_vec()))
+    };
+    for (model, first, second) in PAIRS {
+        for most in [1, 2, 5, 17, 64, 1 << 20] {
+            let before = says(first, "first", BEFORE) + ERROR;
+            // It repeats the end of what was said, which must be found in pieces too.
+            let after = says(second, "second", &format!("über das 潮 🌊 {AFTER}")) + &ends(second, "second");
+            let scripts = [cut(Script::sse(), &before, most), cut(Script::sse(), &after, most)];
+            let (answer, told) = play(&sim, &proxy, model, scripts).await;
+            let case = format!("{model}, {most}");
+            assert_eq!((told.text, told.terminal), (format!("{BEFORE}{AFTER}"), Terminal::Done), "{case}");
+            assert_eq!((ids(&answer).len(), roles(&answer)), (1, 1), "{case}");
+        }
+    }
+}

@@ -67,11 +67,11 @@ impl World {
 /// Clocks that stalls meet soon and that a busy machine does not.
 fn setup(sim: &Sim) -> Setup {
     let mut setup = Setup::of(sim)
-        .clock("first_content: 8s")
-        .clock("content_idle: 6s")
-        .clock("byte_idle: 6s")
-        .clock("total: 60s")
-        .clock("client_idle: 4s")
+        .clock("first_content: 15s")
+        .clock("content_idle: 12s")
+        .clock("byte_idle: 12s")
+        .clock("total: 90s")
+        .clock("client_idle: 6s")
         .tidegate("limits: {event: 6MiB}");
     let next = |at: usize| PROVIDERS[(at + 1) % PROVIDERS.len()].0;
     let (mut fallbacks, mut continued) = (Vec::new(), Vec::new());

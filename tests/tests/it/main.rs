@@ -18,6 +18,7 @@ mod policy;
 mod routing;
 mod rules;
 mod scenarios;
+mod storm;
 mod strategies;
 mod watchdog;
 mod world;

@@ -134,7 +134,7 @@ async fn a_header_says_how_often_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_names_its_own_fallbacks() {
-    let groups = [("a", "http-500"), ("b", "http-503"), ("c", "fast"), ("d", "fast")];
+    let groups = [("a", "http-500"), ("b", "http-503"), ("c", "fast"), ("d", "fast"), ("any/*", "fast")];
     let world = World::new(&groups, &["fallbacks: [{a: [d]}]", "model_group_alias: {short: c}"]).await;
     let mut seen = 0;
     for (options, asked) in [
@@ -144,6 +144,8 @@ async fn a_request_names_its_own_fallbacks() {
         (json!({"fallbacks": ["gone", "a", "c"]}), "a c"),
         (json!({"fallbacks": [{"a": ["b"]}, {"b": ["c"]}]}), "a b c"),
         (json!({"fallbacks": null}), "a d"),
+        // A model that only a wildcard has, and that no setting names.
+        (json!({"fallbacks": ["any/x"]}), "a any/x"),
     ] {
         for stream in [false, true] {
             let told = world.told("a", stream, options.clone()).await;

@@ -79,6 +79,7 @@ fn bounds(config: &Config, sink: &mut Sink) {
     let Some(first) = config.deployments_of(group).next() else { return };
     let others = match over.count() {
         0 => String::new(),
+        1 => ", as another model does".to_owned(),
         count => format!(", as {count} other models do"),
     };
     let message = format!(

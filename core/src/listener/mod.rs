@@ -7,6 +7,7 @@ mod streams;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use nix::sys::socket::{Shutdown, shutdown};
 use socket2::{Domain, Socket, Type};
 use tidegate_watchdog::Kill;
 use tokio::net::{TcpListener, TcpStream};
@@ -84,6 +86,9 @@ pub async fn serve(
             }
         }
     }
+    if *stop.borrow() {
+        close(&listener);
+    }
     drop(listener);
     // Its sender is gone only at the end.
     let _ = stop.wait_for(|stop| *stop).await;
@@ -100,6 +105,12 @@ pub async fn serve(
         // A client that does not read cannot be told.
         let _ = tokio::time::timeout(LAST_WORDS, drained).await;
     }
+}
+
+/// No duplicate of the socket takes clients any more, whoever holds one.
+pub fn close(listener: &impl AsRawFd) {
+    // Where a listening socket cannot be shut, it ends with its last duplicate.
+    let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
 }
 
 fn connect(

@@ -26,7 +26,7 @@ pub(super) struct Control {
     pub(super) plugins: Arc<Plugins>,
     /// Stays here: each runtime accepts on a duplicate of it. A second listener on the same port would lose what the
     /// kernel queued for the first.
-    pub(super) listener: TcpListener,
+    pub(super) listener: Option<TcpListener>,
     pub(super) runtimes: Vec<Runtime>,
     pub(super) reach: Runtimes,
     /// The watchdog asks for another runtime.
@@ -94,6 +94,9 @@ impl Control {
             }
         }
         notify::stopping();
+        if let Some(listener) = self.listener.take() {
+            listener::close(&listener);
+        }
         let limit = self.gateway.routes.load().config.tidegate.clocks.drain + LAST_WORDS + MARGIN;
         let ended = async {
             for serving in all {
@@ -119,7 +122,8 @@ impl Control {
     /// this thread.
     fn serve(&self, stop: watch::Receiver<bool>) -> std::io::Result<Serving> {
         let runtime = self.runtimes.last().ok_or_else(|| std::io::Error::other("there is no runtime"))?;
-        let listener = self.listener.try_clone()?;
+        let listener =
+            self.listener.as_ref().ok_or_else(|| std::io::Error::other("it is ending"))?.try_clone()?;
         self.reach.add(runtime.handle().clone());
         let _inside = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;

@@ -87,7 +87,7 @@ impl Server {
         let control = control::Control {
             gateway,
             plugins: Arc::new(plugins),
-            listener: data_socket,
+            listener: Some(data_socket),
             runtimes: vec![runtime],
             reach,
             takeovers,

@@ -25,6 +25,8 @@ pub struct Failure {
     pub code: Option<String>,
     /// The clock that ran out, if one did.
     pub clock: Option<Clock>,
+    /// No connection came about: the provider has not seen the request.
+    pub unsent: bool,
 }
 
 /// Which clock ran out.
@@ -52,6 +54,7 @@ impl Failure {
             message: message.into(),
             code: None,
             clock: None,
+            unsent: false,
         }
     }
 
@@ -83,11 +86,14 @@ impl Failure {
 
     /// No response head came.
     pub fn send(error: &SendError) -> Self {
-        match error {
+        use SendError::{Connect, Dns, Timeout, Tls};
+        let unsent = matches!(error, Dns { .. } | Connect { .. } | Tls { .. } | Timeout { .. });
+        let failure = match error {
             SendError::Timeout { .. } => Self::new(ErrorClass::Timeout, 504, error.to_string()),
             SendError::Protocol { .. } => Self::new(ErrorClass::Malformed, 502, error.to_string()),
             _ => Self::new(ErrorClass::Transport, 502, error.to_string()),
-        }
+        };
+        Self { unsent, ..failure }
     }
 
     /// The response body broke off.

@@ -2,8 +2,10 @@
 //!
 //! The first attempt of a request in a group, or in a higher `order` of one, is an arrival: it allows retries and takes
 //! none. A configured fallback must not starve because the group before it is down (BerriAI/litellm#40404), and a
-//! request that arrives nowhere twice is bounded. Every other attempt is a retry, whatever the policy calls it, and
-//! takes a token or is not made.
+//! request that arrives nowhere twice is bounded. After a failure to connect, a deployment that the request has not
+//! tried takes none either: no provider has seen the request, so none gets more of them, and a group with one dead
+//! deployment of two must not fail with it. Every other attempt is a retry, whatever the policy calls it, and takes a
+//! token or is not made.
 
 use tidegate_engine::{Action, Answer, Command};
 
@@ -31,6 +33,11 @@ impl Exchange {
     pub(super) fn tokens(&mut self) -> u32 {
         let Some(last) = self.history.last() else { return u32::MAX };
         let tokens = self.budget(last.target).tokens() as u32;
+        let number = self.group.numbers[usize::from(last.target)];
+        let untried = |(target, its): (u16, &u16)| *its == number && self.is_free(target);
+        if tokens == 0 && (0..).zip(&*self.group.numbers).any(untried) {
+            return 1;
+        }
         // The policy is told, and will not ask for what it cannot have: that is counted here.
         if tokens == 0 && last.failure.retryable && !last.committed && self.engine.attempts_left() > 0 {
             self.starve(last.target);
@@ -44,6 +51,7 @@ impl Exchange {
         if Action::from(answer.action) == Action::Raise
             || usize::from(target) >= self.group.targets.len()
             || self.is_arrival(target)
+            || self.is_free(target)
         {
             return answer;
         }
@@ -76,6 +84,12 @@ impl Exchange {
     fn is_arrival(&self, target: u16) -> bool {
         let stage = |target: u16| (self.group.numbers[usize::from(target)], self.deployment(target).order);
         self.history.iter().all(|record| stage(record.target) != stage(target))
+    }
+
+    /// Whether the last attempt came to no provider, and the target is one that the request has not tried.
+    fn is_free(&self, target: u16) -> bool {
+        self.history.last().is_some_and(|last| last.failure.unsent)
+            && self.history.iter().all(|record| record.target != target)
     }
 
     fn budget(&self, target: u16) -> &Budget {

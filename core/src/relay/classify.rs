@@ -80,6 +80,7 @@ impl Head {
                 .unwrap_or_else(|| format!("the upstream answered with HTTP status {}", self.status)),
             code,
             clock: None,
+            unsent: false,
         }
     }
 }

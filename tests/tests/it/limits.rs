@@ -98,6 +98,33 @@ async fn a_group_s_own_budget_goes_before_and_a_fallback_takes_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dead_deployment_of_two_costs_no_request_and_no_token() {
+    // Nobody listens there any more.
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let none = "retry_budget: {ratio: 0, min_per_second: 0}";
+    let (sim, proxy) = world(|s| {
+        let params = format!("model: openai/x, api_key: k, api_base: \"http://{dead}/v1\"");
+        s.params("openai", &params).params("lone", &params).router("num_retries: 3").tidegate(none)
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
+    }
+    assert_eq!(sim.counts("fast").started, 20);
+    let metrics = proxy.metrics().await;
+    assert!(
+        metrics.sum("tidegate_attempts_total", &[("outcome", "transport")]) >= 1.0,
+        "the dead one was never drawn"
+    );
+    assert_eq!(metrics.sum("tidegate_retry_budget_exhausted_total", &[("group", "openai")]), 0.0);
+    // Alone it is tried again only by the budget, and so is what was sent.
+    assert_eq!(told(&proxy, "lone", "fast", true).await.status, 502);
+    assert_eq!(told(&proxy, "openai", "http-500", true).await.status, 500);
+    assert_eq!(sim.counts("http-500").started, 1);
+    assert_eq!(proxy.metrics().await.sum("tidegate_retry_budget_exhausted_total", &[("group", "lone")]), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_are_told_when_and_whether_to_come_back() {
     let (_sim, proxy) = world(|s| s.router("num_retries: 1")).await;
     for (scenario, status, retried) in

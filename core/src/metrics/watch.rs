@@ -12,7 +12,7 @@ pub struct WatchdogCollector {
     descs: Vec<Desc>,
 }
 
-const FAMILIES: [(&str, &str); 20] = [
+const FAMILIES: [(&str, &str); 21] = [
     ("tidegate_watchdog_ticks_total", "Looks of the watchdog at the workers."),
     (
         "tidegate_watchdog_skipped_ticks_total",
@@ -24,6 +24,10 @@ const FAMILIES: [(&str, &str); 20] = [
     ("tidegate_watchdog_unwatched_streams_total", "Streams opened while every record was taken."),
     ("tidegate_watchdog_live_streams", "Streams that are watched now."),
     ("tidegate_watchdog_plugin_stuck_total", "Polls that did not return from a call of this plugin."),
+    (
+        "tidegate_watchdog_reports_suppressed_total",
+        "Incidents that were only counted, because there had been enough of their kind in a minute.",
+    ),
     ("tidegate_quarantined", "Whether a plugin or a deployment is quarantined now, trials or not."),
     ("tidegate_quarantines_total", "Quarantines of plugins and deployments."),
     ("tidegate_watchdog_takeovers_total", "Runtimes that took over from one whose workers were stuck."),
@@ -88,6 +92,7 @@ fn metrics(name: &str, stats: &Stats) -> Vec<Metric> {
             .iter()
             .map(|(plugin, count)| counter(*count as f64, &[("plugin", plugin)]))
             .collect(),
+        "tidegate_watchdog_reports_suppressed_total" => count(stats.reports_suppressed),
         "tidegate_quarantined" => {
             let each = stats.quarantines.iter();
             let now = |one: &QuarantineInfo| f64::from(u8::from(one.quarantined));

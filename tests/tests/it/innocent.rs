@@ -176,12 +176,12 @@ async fn two_other_processes_that_want_all_cores() {
     nothing_found(&proxy).await;
 }
 
-/// A model that thinks for long before it says anything, with its clocks raised. Here for 20 s, which is longer than every
+/// A model that thinks for long before it says anything, with its clocks raised. Here for 12 s, twice, which is longer than every
 /// wall-time threshold of the watchdog (10 s); `TIDEGATE_TEST_SILENCE=300` makes it the real five minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_is_silent_for_long() {
     let seconds =
-        std::env::var("TIDEGATE_TEST_SILENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+        std::env::var("TIDEGATE_TEST_SILENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
     let silence = Duration::from_secs(seconds);
     let sim = sim().await;
     sim.script(

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::metrics::{ClientLoops, Metrics};
 use crate::routing::Routes;
+use crate::service::seats::Seats;
 use crate::upstream::Upstream;
 
 /// The shared state.
@@ -24,6 +25,8 @@ pub struct Gateway {
     pub watchdog: Watchdog,
     /// Clients that were told to wait.
     pub clients: ClientLoops,
+    /// The places of requests that run at once.
+    pub seats: Arc<Seats>,
     /// Of requests and upstream calls.
     pub counts: Counts,
     /// Of the runtime that serves the requests, once it does.
@@ -42,6 +45,7 @@ impl Gateway {
             metrics,
             watchdog,
             clients: ClientLoops::default(),
+            seats: Arc::default(),
             counts: Counts::default(),
             runtime: OnceLock::new(),
             draining: AtomicBool::new(false),

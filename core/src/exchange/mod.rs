@@ -5,6 +5,7 @@ mod budget;
 mod choice;
 mod clocks;
 mod continuation;
+mod headers;
 mod journal;
 mod keep_alive;
 mod loops;
@@ -32,8 +33,10 @@ use crate::failure::{Clock, Failure};
 use crate::gateway::Gateway;
 use crate::metrics::Ending;
 use crate::routing::{Deployment, Group, Passes, Routes, group::seed, health::InFlight};
+use crate::service::seats::Seat;
 
 pub use clocks::Asked;
+pub use headers::call_id_alone;
 pub use reply::{Body, error};
 pub use stream::Streaming;
 
@@ -77,6 +80,11 @@ pub struct Exchange {
     seed: u64,
     bytes_to_client: u64,
     prompt_bytes: u64,
+    /// The last call and when it began.
+    last_call: Option<(u16, Instant)>,
+    /// It gave the answer.
+    answered: bool,
+    seat: Option<Seat>,
     finished: bool,
 }
 
@@ -124,6 +132,9 @@ impl Exchange {
             seed: seed(),
             bytes_to_client: 0,
             prompt_bytes: request.body.len() as u64,
+            last_call: None,
+            answered: false,
+            seat: None,
             finished: false,
             gateway,
             routes,
@@ -133,6 +144,12 @@ impl Exchange {
             caller,
             probe,
         }
+    }
+
+    /// The same with a place among the requests that may run at once, until its end.
+    pub fn seated(mut self, seat: Option<Seat>) -> Self {
+        self.seat = seat;
+        self
     }
 
     /// Runs it until its first content, its whole answer or its error. What remains of a stream is in the body.
@@ -219,7 +236,9 @@ impl Exchange {
         }
         let in_flight = deployment.health.enter();
         let passes = self.serving(target).quarantine.enter();
-        self.running = Some(Running { target, started: Instant::now(), passes, _in_flight: in_flight });
+        let started = Instant::now();
+        self.last_call = Some((target, started));
+        self.running = Some(Running { target, started, passes, _in_flight: in_flight });
         self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).name.clone());
         self.probe.phase(Phase::Connecting);

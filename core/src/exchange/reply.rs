@@ -87,6 +87,16 @@ fn seconds(delay: Duration) -> u64 {
 
 impl Exchange {
     pub(super) fn reply(mut self, outcome: Outcome) -> Response<Body> {
+        self.answered = !matches!(outcome, Outcome::Failed(_));
+        let told = self.told();
+        let mut response = self.answer(outcome);
+        if let Some(told) = told {
+            told.put(response.headers_mut());
+        }
+        response
+    }
+
+    fn answer(mut self, outcome: Outcome) -> Response<Body> {
         match outcome {
             Outcome::Whole(body) => {
                 self.finish(200, Ending::Complete);

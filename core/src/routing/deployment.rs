@@ -62,6 +62,10 @@ pub struct Deployment {
     pub rpm: Option<u64>,
     /// Tokens a minute, if limited.
     pub tpm: Option<u64>,
+    /// Where its provider is, as far as the configuration says; for [`config::Tidegate::litellm_headers`].
+    pub api_base: Option<String>,
+    /// Retries after a call of it.
+    pub max_retries: u32,
     /// Whether its use is counted by the minute.
     pub counted: bool,
     /// Which of its answers' times are kept, if any.
@@ -144,6 +148,8 @@ impl Deployment {
             parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
             rpm,
             tpm,
+            api_base: created["params"]["api_base"].as_str().and_then(bare),
+            max_retries: config.retries_of(&from.group, from, None),
             counted: by_usage || rpm.is_some(),
             window: config.router.strategy.window(),
             stream_times: times(config, from, true),
@@ -338,6 +344,12 @@ fn project(secrets: &HashMap<String, Secret>) -> Option<String> {
     };
     let key: Value = serde_json::from_str(file.as_deref().unwrap_or(credentials)).ok()?;
     key.get("project_id")?.as_str().map(str::to_owned)
+}
+
+/// An address without what could be a secret in it.
+fn bare(base: &str) -> Option<String> {
+    let base = base.split(['?', '#']).next()?;
+    Some(base.to_owned()).filter(|base| !base.contains('@'))
 }
 
 fn headers(from: &config::Deployment) -> Result<HeaderMap, String> {

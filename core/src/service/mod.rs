@@ -4,6 +4,7 @@ mod auth;
 mod body;
 pub mod health;
 mod models;
+pub mod seats;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -75,7 +76,11 @@ async fn complete(
         Ok(exchange) => exchange.run().await,
         Err(failure) => {
             gateway.metrics.refused(failure.status, started.elapsed());
-            exchange::error(dialect, &failure)
+            let mut response = exchange::error(dialect, &failure);
+            if gateway.routes.load().config.tidegate.litellm_headers {
+                exchange::call_id_alone(response.headers_mut());
+            }
+            response
         }
     }
 }
@@ -89,6 +94,10 @@ async fn begin(
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
     let identity = auth::check(&routes.config.general, request.headers())?;
+    // A key is its client's whatever address it comes from.
+    let address = || peer.addr.ip().to_string().into_bytes();
+    let client = identity.clone().unwrap_or_else(address);
+    let seat = gateway.seats.take(&routes.config.general, &client)?;
     let (resent, asked) = (resent(request.headers()), Asked::of(request.headers())?);
     // Over HTTP/2 a connection is many streams', each with a clock of its own.
     let alone = request.version() < Version::HTTP_2;
@@ -125,7 +134,7 @@ async fn begin(
     }
     let labels = Labels { group: group.name.clone(), ..Labels::default() };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
-    Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe))
+    Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe).seated(seat))
 }
 
 /// What the official SDKs say of a request: the number of tries before it.

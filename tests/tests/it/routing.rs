@@ -130,3 +130,65 @@ async fn a_star_alone_lets_the_request_name_the_provider() {
         assert!(sim.log().pop().unwrap().target.starts_with(path), "{model}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn litellms_headers_are_there_when_they_are_asked_for() {
+    use crate::world::{fetch, world};
+
+    const PREFIX: &str = "x-litellm-";
+    let names = |answer: &tidegate_tests::Answer| {
+        let mut names: Vec<String> =
+            answer.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        names.retain(|name| name.starts_with(PREFIX));
+        names.sort_unstable();
+        names
+    };
+    let router = |setup: Setup| {
+        setup.router("num_retries: 1").router("fallbacks: [{openai: [gemini]}]").router("max_fallbacks: 3")
+    };
+    let (_sim, proxy) = world(router).await;
+    for (model, scenario) in [("openai", "fast"), ("openai", "http-500"), ("nobody", "fast")] {
+        assert!(names(&fetch(&proxy, model, scenario, true).await).is_empty(), "they are off by default");
+    }
+
+    let (_sim, proxy) = world(|setup| router(setup).tidegate("litellm_headers: true")).await;
+    let value = |answer: &tidegate_tests::Answer, name: &str| {
+        answer
+            .header(&format!("{PREFIX}{name}"))
+            .unwrap_or_else(|| panic!("no {name}: {:?}", answer.headers))
+            .to_owned()
+    };
+    let mut ids = Vec::new();
+    for stream in [true, false] {
+        let good = fetch(&proxy, "openai", "fast", stream).await;
+        assert_eq!(value(&good, "model-group"), "openai");
+        assert_eq!(value(&good, "model-id").len(), 64);
+        assert!(value(&good, "model-api-base").ends_with("/v1"), "{:?}", good.headers);
+        for (name, expected) in [
+            ("attempted-retries", "0"),
+            ("attempted-fallbacks", "0"),
+            ("max-retries", "1"),
+            ("max-fallbacks", "3"),
+        ] {
+            assert_eq!(value(&good, name), expected, "{name}");
+        }
+        let took = |name: &str| value(&good, name).parse::<f64>().unwrap();
+        assert!(took("overhead-duration-ms") <= took("response-duration-ms"), "{:?}", good.headers);
+        assert!(good.header("x-litellm-version").is_none(), "it is not litellm");
+        ids.push(value(&good, "call-id"));
+    }
+    let failed = fetch(&proxy, "openai", "http-500", true).await;
+    assert_eq!(failed.status, 500);
+    // Two calls of each group.
+    assert_eq!(
+        (value(&failed, "attempted-retries"), value(&failed, "attempted-fallbacks")),
+        ("2".into(), "1".into())
+    );
+    ids.push(value(&failed, "call-id"));
+    let unknown = fetch(&proxy, "nobody", "fast", true).await;
+    assert_eq!(names(&unknown), ["x-litellm-call-id"]);
+    ids.push(value(&unknown, "call-id"));
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "one for each request");
+}

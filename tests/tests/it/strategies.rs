@@ -188,3 +188,27 @@ async fn a_request_waits_for_its_turn_and_no_longer_than_its_clock() {
     });
     assert_eq!((second.status, sim.counts("healthy").started), (200, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_at_once_are_limited_by_client_and_in_all() {
+    let sim = sim().await;
+    let gate = Gate::new();
+    sim.script("gated", gated(&gate));
+    let setup = Setup::of(&sim).clock("content_idle: 60s").clock("byte_idle: 60s");
+    for (limits, words) in [
+        (["max_parallel_requests: 1", "global_max_parallel_requests: 9"], "this client has 1"),
+        (["max_parallel_requests: 9", "global_max_parallel_requests: 1"], "there are 1"),
+    ] {
+        let setup = limits.into_iter().fold(setup.clone(), Setup::general);
+        let proxy = Proxy::start(&setup.yaml()).await;
+        let held = begun(&proxy, "openai").await;
+        let refused = told(&proxy, "gemini", "fast", true).await;
+        assert_eq!((refused.status, wait_of(&refused)), (429, 1), "{refused:?}");
+        assert!(refused.message.starts_with(words), "{}", refused.message);
+        drop(held);
+        proxy
+            .metrics_when("the first is gone", |metrics| metrics.sum("tidegate_active_streams", &[]) == 0.0)
+            .await;
+        assert_eq!(told(&proxy, "gemini", "fast", true).await.status, 200);
+    }
+}

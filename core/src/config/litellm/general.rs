@@ -58,9 +58,6 @@ fn take(general: &mut General, entry: &Entry, sink: &mut Sink) {
         }
         _ => {
             let count = read::count(sink, key, node);
-            if count.is_some() {
-                sink.warn(&entry.key_place, format!("`{key}` is not supported yet; nothing is limited"));
-            }
             let slot = match key {
                 "max_parallel_requests" => &mut general.max_parallel_requests,
                 _ => &mut general.global_max_parallel_requests,

@@ -36,6 +36,8 @@ pub struct Tidegate {
     pub written_mid_stream: Option<MidStream>,
     /// Silence after which a stream that goes well gets a comment; zero: none.
     pub keep_alive: Duration,
+    /// litellm's `x-litellm-*` headers on every answer to a chat request.
+    pub litellm_headers: bool,
     /// Retries that a group may add to its requests.
     pub retry_budget: RetryBudget,
     /// Bounds on what a client or an upstream may send.
@@ -133,6 +135,7 @@ impl Default for Tidegate {
             mid_stream: MidStream::default(),
             written_mid_stream: None,
             keep_alive: Duration::ZERO,
+            litellm_headers: false,
             retry_budget: RetryBudget::default(),
             limits: Limits::default(),
             plugins: Plugins::default(),
@@ -161,6 +164,9 @@ pub(crate) fn read(
         "admin" => parts::address(sink, key, &entry.node, &mut section.admin),
         "clocks" => section.written_clocks = parts::clocks(sink, &entry.node),
         "mid_stream" => section.written_mid_stream = parts::mid_stream(sink, &entry.node),
+        "litellm_headers" => {
+            section.litellm_headers = read::flag(sink, key, &entry.node).unwrap_or_default();
+        }
         "keep_alive" => section.keep_alive = parts::keep_alive(sink, &entry.node).unwrap_or_default(),
         "retry_budget" => {
             section.retry_budget = parts::retry_budget(sink, &entry.node).over(RetryBudget::default());
@@ -188,6 +194,7 @@ const KEYS: &[&str] = &[
     "clocks",
     "mid_stream",
     "keep_alive",
+    "litellm_headers",
     "retry_budget",
     "limits",
     "plugins",

@@ -143,7 +143,7 @@ impl Deployment {
             provider,
             prefill: manifest.prefill,
             headers: headers(from).map_err(|error| format!("{whose}: {error}"))?,
-            weight: weight(from),
+            weight: weight(config, from),
             order: from.rank(),
             parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
             rpm,
@@ -364,14 +364,21 @@ fn headers(from: &config::Deployment) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// litellm's simple-shuffle: `weight`, else `rpm`, else `tpm`; thousandths, so that fractions of a weight count.
-fn weight(from: &config::Deployment) -> u32 {
+/// litellm's simple-shuffle: by `weight`, else `rpm`, else `tpm`, whichever one of the group has; not written, it counts as
+/// 0. In thousandths, so that fractions of a weight count.
+fn weight(config: &Config, from: &config::Deployment) -> u32 {
     let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    match (from.weight, from.rpm, from.tpm) {
-        (Some(weight), ..) => (weight.clamp(0.0, 4e6) * 1000.0) as u32,
-        (None, Some(rpm), _) => whole(rpm),
-        (None, None, Some(tpm)) => whole(tpm),
-        (None, None, None) => 1,
+    let any = |has: fn(&config::Deployment) -> bool| {
+        config.deployments.iter().any(|other| other.group == from.group && has(other))
+    };
+    if any(|it| it.weight.is_some()) {
+        (from.weight.unwrap_or(0.0).clamp(0.0, 4e6) * 1000.0) as u32
+    } else if any(|it| it.rpm.is_some()) {
+        whole(from.rpm.unwrap_or(0))
+    } else if any(|it| it.tpm.is_some()) {
+        whole(from.tpm.unwrap_or(0))
+    } else {
+        1
     }
 }
 

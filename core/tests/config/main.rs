@@ -6,6 +6,7 @@ mod garbled;
 mod limits;
 mod policies;
 mod semantics;
+mod strategies;
 mod wildcards;
 mod worst_case;
 

@@ -8,3 +8,4 @@ mod http2;
 mod limits;
 mod reach;
 mod terminals;
+mod weights;

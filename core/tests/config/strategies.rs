@@ -14,7 +14,10 @@ fn config(router: &str, params: &str) -> Config {
 
 #[test]
 fn every_strategy_of_litellms_is_known() {
-    let latency = |size, ttl, buffer| Strategy::Latency { window: Window { size, ttl: Duration::from_secs(ttl) }, buffer };
+    let latency = |size, ttl, buffer| Strategy::Latency {
+        window: Window { size, ttl: Duration::from_secs(ttl) },
+        buffer,
+    };
     for (router, expected, words) in [
         ("", Strategy::Shuffle, None),
         ("routing_strategy: simple-shuffle", Strategy::Shuffle, None),
@@ -37,13 +40,19 @@ fn every_strategy_of_litellms_is_known() {
         let warnings = messages(&config, Severity::Warning);
         match words {
             None => assert_eq!(warnings, Vec::<&str>::new(), "{router}"),
-            Some(words) => assert!(warnings.iter().any(|said| said.contains(words)), "{router}: {warnings:?}"),
+            Some(words) => {
+                assert!(warnings.iter().any(|said| said.contains(words)), "{router}: {warnings:?}")
+            }
         }
     }
     let text = |args: &str| {
-        format!("router_settings: {{routing_strategy: latency-based-routing, routing_strategy_args: {{{args}}}}}\n")
+        format!(
+            "router_settings: {{routing_strategy: latency-based-routing, routing_strategy_args: {{{args}}}}}\n"
+        )
     };
-    for args in ["max_latency_list_size: 0", "ttl: -1", "lowest_latency_buffer: much", "max_latency_list_size: 5000"] {
+    for args in
+        ["max_latency_list_size: 0", "ttl: -1", "lowest_latency_buffer: much", "max_latency_list_size: 5000"]
+    {
         bad(&text(args));
     }
 }
@@ -94,6 +103,10 @@ fn timeouts_follow_litellms_order() {
         ("stream_timeout: 2", "seed: 1", 2, 9),
         ("num_retries: 0", "seed: 1", 9, 9),
     ] {
-        assert_eq!((wait(router, params, true), wait(router, params, false)), (stream, whole), "{router} {params}");
+        assert_eq!(
+            (wait(router, params, true), wait(router, params, false)),
+            (stream, whole),
+            "{router} {params}"
+        );
     }
 }

@@ -74,12 +74,16 @@ pub struct Drill {
     /// One JSON document instead of tables.
     #[arg(long, conflicts_with = "list")]
     pub json: bool,
-    /// The generated part of docs/fault-matrix.md instead of tables.
-    #[arg(long, conflicts_with_all = ["list", "json", "config", "only"])]
-    pub markdown: bool,
+    /// The generated part of docs/fault-matrix.md instead of tables; with a PAGE, put between its markers there.
+    #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "-",
+          conflicts_with_all = ["list", "json", "config", "only"])]
+    pub markdown: Option<PathBuf>,
     /// No progress on standard error.
     #[arg(long)]
     pub no_progress: bool,
+    /// The control: no proxy stands between the clients and the faults, and promises must break.
+    #[arg(long, hide = true)]
+    pub without_proxy: bool,
 }
 
 /// What `tidegate incidents` shows.

@@ -46,13 +46,14 @@ pub fn demo() -> ExitCode {
 /// `tidegate drill`.
 pub fn drill(asked: Drill) -> ExitCode {
     logging::start("off");
-    let Drill { config, only, list, json, markdown, no_progress } = asked;
-    let form = match (json, markdown) {
+    let Drill { config, only, list, json, markdown, no_progress, without_proxy } = asked;
+    let form = match (json, markdown.is_some()) {
         (true, _) => drill::Form::Json,
         (_, true) => drill::Form::Markdown,
         _ => drill::Form::Tables,
     };
-    let options = drill::Options { config, only, list, form, quiet: no_progress };
+    let page = markdown.filter(|page| page.as_os_str() != "-");
+    let options = drill::Options { config, only, list, form, page, quiet: no_progress, without_proxy };
     match drill::drill(&options) {
         Ok(drill::Ending::Kept) => ExitCode::SUCCESS,
         Ok(drill::Ending::Broken) => ExitCode::FAILURE,

@@ -14,7 +14,7 @@ use super::cpu::Meter;
 use super::outcome::Outcome;
 use super::proxy::Proxy;
 use super::row::Row;
-use super::scrape::{Scraper, Scrapes};
+use super::scrape::{self, Scraper, Scrapes};
 use super::transcript::Reader;
 use super::verdict::{Measured, Verdict};
 use crate::serve::Error;
@@ -51,7 +51,7 @@ impl Stage {
             }
         }
         let meter = Meter::new(proxy.pid()).map_err(|error| Error::System(error.to_string()))?;
-        let scraper = Scraper::start(proxy.admin);
+        let scraper = Scraper::start(proxy.admin, scrape::LIMIT);
         Ok(Self { data: proxy.data, meter, scraper, scrapes: Scrapes::default() })
     }
 

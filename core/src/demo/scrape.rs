@@ -13,7 +13,7 @@ use super::client;
 /// An answer costs an unoptimized build 3 ms: oftener, and the scrapes would be most of the CPU that is measured.
 const EVERY: Duration = Duration::from_millis(250);
 /// An admin thread that is not blind answers in milliseconds.
-const LIMIT: Duration = Duration::from_secs(1);
+pub(super) const LIMIT: Duration = Duration::from_secs(1);
 
 /// What the scrapes of some time came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,8 @@ pub(crate) struct Scraper {
 }
 
 impl Scraper {
-    pub(crate) fn start(admin: SocketAddr) -> Self {
+    /// `limit`: an answer that takes longer is none.
+    pub(crate) fn start(admin: SocketAddr, limit: Duration) -> Self {
         let seen = Arc::<Mutex<Scrapes>>::default();
         let board = seen.clone();
         let task = tokio::spawn(async move {
@@ -55,7 +56,7 @@ impl Scraper {
             loop {
                 ticks.tick().await;
                 let asked = Instant::now();
-                let answer = timeout(LIMIT, client::get(admin, "/metrics")).await;
+                let answer = timeout(limit, client::get(admin, "/metrics")).await;
                 let good = matches!(&answer, Ok(Ok((200, text))) if text.contains("\ntidegate_"));
                 let slowest = asked.elapsed();
                 board.lock().add(Scrapes { asked: 1, answered: u32::from(good), slowest });

@@ -16,6 +16,8 @@ pub(super) struct Configuration {
     pub(super) about: &'static str,
     /// The entries of `router_settings`.
     router: &'static str,
+    /// Further entries of `tidegate`.
+    section: &'static str,
     pub(super) rescue: Rescue,
     pub(super) exact: Exact,
     pub(super) modes: &'static [Mode],
@@ -43,6 +45,7 @@ pub(super) static ALL: &[Configuration] = &[
         name: "no-fallback",
         about: "no retries, no fallbacks, no cooldowns: the bug report's own",
         router: "num_retries: 0, cooldown_time: 0",
+        section: "",
         rescue: Rescue::None,
         exact: ONCE,
         modes: BOTH,
@@ -52,6 +55,7 @@ pub(super) static ALL: &[Configuration] = &[
         name: "good-fallback",
         about: "a fallback to another provider, which is well",
         router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}]",
+        section: "",
         rescue: Rescue::Good,
         exact: ONCE,
         modes: BOTH,
@@ -61,6 +65,7 @@ pub(super) static ALL: &[Configuration] = &[
         name: "failing-fallback",
         about: "a fallback to another provider, which fails in the same way",
         router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}]",
+        section: "",
         rescue: Rescue::Failing,
         exact: ONCE,
         modes: STREAM,
@@ -70,6 +75,7 @@ pub(super) static ALL: &[Configuration] = &[
         name: "cycle",
         about: "two groups that fall back to each other, and both fail",
         router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}, {spare: [primary]}]",
+        section: "",
         rescue: Rescue::Failing,
         exact: ONCE,
         modes: STREAM,
@@ -79,6 +85,7 @@ pub(super) static ALL: &[Configuration] = &[
         name: "retries",
         about: "two retries, no fallbacks",
         router: "num_retries: 2, cooldown_time: 0",
+        section: "",
         rescue: Rescue::None,
         exact: Exact { retries: 2, cools: false },
         modes: STREAM,
@@ -88,8 +95,19 @@ pub(super) static ALL: &[Configuration] = &[
         name: "cooldown",
         about: "one failure puts the deployment aside for a minute; the client asks a second time",
         router: "num_retries: 0, allowed_fails: 0, cooldown_time: 60",
+        section: "",
         rescue: Rescue::None,
         exact: Exact { retries: 0, cools: true },
+        modes: STREAM,
+        faults: Faults::Failures,
+    },
+    Configuration {
+        name: "continuation",
+        about: "`mid_stream: continue`, and a fallback to another provider, which is well",
+        router: "num_retries: 0, cooldown_time: 0, fallbacks: [{primary: [spare]}]",
+        section: "mid_stream: continue, ",
+        rescue: Rescue::Continued,
+        exact: ONCE,
         modes: STREAM,
         faults: Faults::Failures,
     },
@@ -97,6 +115,7 @@ pub(super) static ALL: &[Configuration] = &[
         name: "clients",
         about: "two retries; the upstream is well, or silent, and the client is at fault",
         router: "num_retries: 2, cooldown_time: 0",
+        section: "",
         rescue: Rescue::None,
         exact: Exact { retries: 2, cools: false },
         modes: STREAM,
@@ -115,7 +134,7 @@ pub(super) const SPARE: &str = "spare";
 
 /// Long enough for a busy machine, short enough to be waited for.
 const CLOCKS: &str =
-    "connect: 3s, first_content: 4s, content_idle: 3s, byte_idle: 3s, total: 30s, client_idle: 1s";
+    "connect: 4s, first_content: 6s, content_idle: 4s, byte_idle: 4s, total: 40s, client_idle: 4s";
 
 /// What of the configurations holds for the whole process.
 ///
@@ -143,9 +162,9 @@ impl Configuration {
   - {{model_name: {PRIMARY}, litellm_params: {{model: {own}, api_key: k, vertex_project: p}}}}
   - {{model_name: {SPARE}, litellm_params: {{model: {other}, api_key: k, vertex_project: p}}}}
 router_settings: {{{}}}
-tidegate: {{clocks: {{{CLOCKS}}}, limits: {{header: 16KiB, body: 8MiB, event: 6MiB}}}}
+tidegate: {{{}clocks: {{{CLOCKS}}}, limits: {{header: 16KiB, body: 8MiB, event: 6MiB}}}}
 ",
-            self.router
+            self.router, self.section
         );
         parse(&text, Path::new(self.name), &Nothing).map_err(|report| report.to_string())
     }

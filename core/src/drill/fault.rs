@@ -75,6 +75,16 @@ impl Fault {
         matches!(self, Self::Answer(scenario) if scenario.name.ends_with("-flood") || scenario.name == "giant-event")
     }
 
+    /// Megabytes, which cost processor time: few of these at once.
+    pub(super) fn is_heavy(self) -> bool {
+        self.is_flood() || self.name() == "huge-event"
+    }
+
+    /// The upstream says why it ends, and then leaves out the end itself: the reason has been passed on by then.
+    pub(super) fn ends_unmarked(self) -> bool {
+        matches!(self, Self::Answer(scenario) if scenario.name == "finish-no-done")
+    }
+
     /// No retry of it makes sense: a quota of days or money.
     pub(super) fn is_quota(self) -> bool {
         matches!(self, Self::Answer(scenario) if scenario.name == "http-429-quota")

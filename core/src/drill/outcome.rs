@@ -34,6 +34,15 @@ pub(super) fn words(told: &Told) -> String {
     }
 }
 
+/// The same without the status, of which only the class is promised.
+pub(super) fn loosely(told: &Told) -> String {
+    match (&told.terminal, told.status) {
+        (Terminal::Error(status), 200) => format!("text, error {}xx", status / 100),
+        (Terminal::Error(status), _) => format!("HTTP {}xx", status / 100),
+        (Terminal::Done, _) => words(told),
+    }
+}
+
 /// Of an answer that keeps no rule.
 pub(super) fn broken_words(answer: &Answer) -> String {
     match answer.status {

@@ -11,7 +11,7 @@ use super::plan::{Plan, Setup};
 use super::promise::{Rescue, Terms};
 use super::simulated::{CANARY, Simulated, simulate};
 use super::worst;
-use crate::config::{Config, Hurry};
+use crate::config::{Config, Hurry, MidStream};
 use crate::routing::Plugins;
 
 /// No silence of the drill is longer: what is configured beyond it is shortened in proportion.
@@ -85,7 +85,9 @@ pub(super) fn plan(written: &Config, plugins: &Plugins, sim: SocketAddr) -> Resu
         if others.is_empty() {
             plan.add(&setup("alone", Rescue::None), Faults::All, BOTH);
         } else {
-            plan.add(&setup("fallbacks-good", Rescue::Good), Faults::All, BOTH);
+            let goes_on = original.mid_stream_for(&model) == MidStream::Continue;
+            let good = if goes_on { Rescue::Continued } else { Rescue::Good };
+            plan.add(&setup("fallbacks-good", good), Faults::All, BOTH);
             plan.add(&setup("fallbacks-failing", Rescue::Failing), Faults::Failures, BOTH);
         }
         clients.get_or_insert_with(|| setup("clients", Rescue::None));
@@ -119,7 +121,7 @@ fn describe(config: &Config, model: &str, others: &[&str], rescue: Rescue) -> (u
     };
     let fallbacks = match rescue {
         Rescue::None => "nothing else answers".to_owned(),
-        Rescue::Good => format!("it falls back to {}, which is well", others.join(", ")),
+        Rescue::Good | Rescue::Continued => format!("it falls back to {}, which is well", others.join(", ")),
         Rescue::Failing => format!("it falls back to {}, which fails in the same way", others.join(", ")),
     };
     let times = if budget == 1 { "call" } else { "calls" };

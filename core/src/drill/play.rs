@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_sim::strict::{Answer, Told, client, judge};
-use tidegate_sim::{Dialect, Expect, Mode};
+use tidegate_sim::{Expect, Mode};
 use tokio::time::{Instant, sleep};
 
 use super::client_fault::Place;
 use super::fault::Fault;
 use super::link::Broken;
-use super::outcome::{Outcome, broken_words, words};
+use super::outcome::{Outcome, broken_words, loosely, words};
 use super::plan::Cell;
 use super::simulated::Nothing;
 use super::stage::Stage;
@@ -206,20 +206,16 @@ fn read(answer: &Answer, expected: &[Expect], stream: bool, fault: Fault) -> (St
     let mut wrong = None;
     for expect in expected {
         let mut told = told.clone();
-        if unmarked_end(fault, expect) {
+        if fault.ends_unmarked() && *expect == Expect::Truncated {
             // The upstream did say it, and it had been passed on when the end turned out to be missing.
             told.finish = None;
         }
         match judge(expect, &told) {
+            // Which limit or clock is met first depends on the machine.
+            Ok(()) if matches!(expect, Expect::Failed { .. }) => return (loosely(&told), None),
             Ok(()) => return (said, None),
             Err(why) => wrong = wrong.or(Some(why)),
         }
     }
     (said, Some(wrong.unwrap_or_else(|| "nothing was promised".into())))
-}
-
-/// A finish reason whose `[DONE]` is missing.
-fn unmarked_end(fault: Fault, expect: &Expect) -> bool {
-    matches!(fault, Fault::Answer(scenario) if scenario.name == "finish-no-done"
-        && *expect == scenario.expect(Dialect::OpenAiChat, Mode::Stream))
 }

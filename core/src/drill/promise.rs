@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use tidegate_sim::{Dialect, Expect, Mode, healthy_text};
+use tidegate_sim::{Dialect, Expect, Mode, fault_text, healthy_text};
 
 use super::fault::{Fault, is_committed, is_normal, status};
 
@@ -13,6 +13,8 @@ pub(super) enum Rescue {
     None,
     /// There is one, and it is well.
     Good,
+    /// There is one that is well, and it goes on with a stream that broke off.
+    Continued,
     /// There is one, and it fails in the same way.
     Failing,
 }
@@ -74,11 +76,14 @@ impl Promise {
                 Self { asks: vec![vec![alone.clone()], vec![alone]], attempts: 2..=2 }
             };
         }
+        if is_committed(&alone) && !fault.ends_unmarked() && terms.rescue == Rescue::Continued {
+            return once(continued(), 2);
+        }
         if saved || is_committed(&alone) {
             return once(alone, 1);
         }
         match terms.rescue {
-            Rescue::Good => once(whole, 2),
+            Rescue::Good | Rescue::Continued => once(whole, 2),
             Rescue::Failing if fault.passes() => once(whole, 2),
             Rescue::Failing => once(of(&terms.others).unwrap_or(alone), 2),
             Rescue::None if exact.retries > 0 && fault.passes() => once(whole, 2),
@@ -98,7 +103,7 @@ impl Promise {
         let mut any: Vec<Expect> = match terms.rescue {
             // The client's own mistake is one everywhere: whether it is passed on is the policy's to say. A stall that
             // takes all of the request's time leaves none for a fallback.
-            Rescue::Good => {
+            Rescue::Good | Rescue::Continued => {
                 let last = |expect: &&Expect| {
                     let stall = matches!(expect, Expect::Stalled { .. } | Expect::Failed { .. });
                     !early(expect) || !retryable(fault, expect) || (stall && !terms.patient)
@@ -110,7 +115,11 @@ impl Promise {
         if terms.rescue == Rescue::Failing {
             any.extend(alone(&terms.others));
         }
-        if own.iter().any(early) && (terms.rescue == Rescue::Good || (fault.passes() && terms.budget > 1)) {
+        if terms.rescue == Rescue::Continued {
+            any.push(continued());
+        }
+        let rescued = matches!(terms.rescue, Rescue::Good | Rescue::Continued);
+        if own.iter().any(early) && (rescued || (fault.passes() && terms.budget > 1)) {
             any.push(whole);
         }
         Self { asks: vec![any], attempts: 1..=terms.budget }
@@ -122,6 +131,11 @@ impl Promise {
         let most = if terms.exact.is_some() { most } else { most.saturating_mul(terms.budget) };
         Self { asks: Vec::new(), attempts: least..=most }
     }
+}
+
+/// The text before the break, and another upstream's answer behind it: the simulator does not read what was begun.
+fn continued() -> Expect {
+    Expect::Text(fault_text() + &healthy_text())
 }
 
 /// litellm retries 408, 409, 429 and 5xx, a quota apart.

@@ -20,6 +20,10 @@ use crate::routing::Routes;
 
 /// Cells at once.
 const ABREAST: usize = 24;
+/// The seats that a heavy one takes.
+const HEAVY: u32 = 10;
+/// An admin thread that is not blind answers in milliseconds; the drill itself may have taken the processor.
+const SCRAPE: Duration = Duration::from_secs(10);
 /// How soon the proxy must be empty after the last cell.
 const EMPTY: Duration = Duration::from_secs(20);
 
@@ -53,7 +57,7 @@ pub(super) async fn all(stage: &Arc<Stage>, cells: Vec<Cell>, progress: &Progres
     let began = Instant::now();
     let headers = cells.first().map(|cell| cell.setup.simulated.headers.clone()).unwrap_or_default();
     let canary = Canary::start(stage.data, headers);
-    let scraper = Scraper::start(stage.admin);
+    let scraper = Scraper::start(stage.admin, SCRAPE);
     let (clients, upstreams): (Vec<_>, Vec<_>) =
         cells.into_iter().enumerate().partition(|(_, cell)| matches!(cell.fault, Fault::Client(_)));
     let mut played = abreast(stage, upstreams, progress, false).await;
@@ -94,7 +98,7 @@ async fn abreast(
         let (stage, seats) = (stage.clone(), seats.clone());
         playing.spawn(async move {
             // The semaphore is never closed.
-            let _seat = seats.acquire().await;
+            let _seats = seats.acquire_many(if cell.fault.is_heavy() { HEAVY } else { 1 }).await;
             let outcome = if clients {
                 play::from_client(&stage, &cell, at).await
             } else {

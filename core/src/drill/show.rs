@@ -26,8 +26,12 @@ pub struct Options {
     pub list: bool,
     /// How the outcome is said.
     pub form: Form,
+    /// The page that takes the generated part, in place of standard output.
+    pub page: Option<PathBuf>,
     /// No progress on standard error.
     pub quiet: bool,
+    /// The control: clients talk to the simulator itself, so that every fault reaches them.
+    pub without_proxy: bool,
 }
 
 /// How the outcome is said.
@@ -71,8 +75,12 @@ async fn perform(options: &Options) -> Result<Ending, Error> {
         Some(config) => Ok(config.clone()),
         None => configuration::settings(),
     };
-    let stage =
-        Arc::new(Stage::set(settings.and_then(|config| base(config, address)).map_err(Error::System)?, sim)?);
+    let settings = settings.and_then(|config| base(config, address)).map_err(Error::System)?;
+    let mut stage = Stage::set(settings, sim)?;
+    if options.without_proxy {
+        stage.data = address;
+    }
+    let stage = Arc::new(stage);
     let plan = match &own {
         Some(config) => own::plan(config, &stage.plugins, address),
         None => plan::built_in(&stage.plugins, address),
@@ -91,11 +99,20 @@ async fn perform(options: &Options) -> Result<Ending, Error> {
     let played = run::all(&stage, cells, &progress).await;
     progress.end();
     let tables = report::tables(&played);
-    say(&match options.form {
+    let text = match options.form {
         Form::Tables => drawn(&plan, &tables, &played, own.as_ref()),
         Form::Json => format!("{:#}\n", json::document(&plan, &played, options.config.as_deref())),
-        Form::Markdown => markdown::page(&tables, played.cells.len()),
-    })?;
+        Form::Markdown => markdown::part(&tables, played.cells.len()),
+    };
+    match &options.page {
+        Some(page) => publish(page, &text)?,
+        None => say(&text)?,
+    }
+    if options.form != Form::Tables && !played.kept() {
+        // A standard error that is closed does not keep it from its exit code.
+        let _ =
+            io::stderr().lock().write_all(Style { columns: 80, color: false }.summary(&played).as_bytes());
+    }
     Ok(if played.kept() { Ending::Kept } else { Ending::Broken })
 }
 
@@ -137,6 +154,14 @@ fn drawn(plan: &Plan, tables: &[report::Table], played: &Played, own: Option<&Co
         out.push_str(&format!("{}\n\n", wrapped(&said, style.columns).join("\n")));
     }
     out + &style.summary(played)
+}
+
+fn publish(page: &Path, part: &str) -> Result<(), Error> {
+    let trouble = |error: &dyn std::fmt::Display| Error::System(format!("{}: {error}", page.display()));
+    let before = std::fs::read_to_string(page).map_err(|error| trouble(&error))?;
+    let after =
+        markdown::replaced(&before, part).ok_or_else(|| trouble(&"it has no markers of a generated part"))?;
+    std::fs::write(page, after).map_err(|error| trouble(&error))
 }
 
 /// A terminal's width and colours; 80 columns and none elsewhere.

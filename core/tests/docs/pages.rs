@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/benchmarks.md",
     "docs/clocks.md",
+    "docs/fault-matrix.md",
     "docs/litellm-compat.md",
     "docs/metrics.md",
     "docs/rate-limits.md",

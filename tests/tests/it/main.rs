@@ -6,6 +6,7 @@ mod bytes;
 mod clients;
 mod clocks;
 mod continuation;
+mod drill;
 mod founding;
 mod guilty;
 mod innocent;

@@ -4,10 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+
+/// How much is asked for at once.
+const READ: usize = 16 * 1024;
 
 /// The longest chunk that is believed.
 const MAX_CHUNK: usize = 1 << 30;
@@ -69,7 +73,7 @@ impl Answer {
 pub struct Conn {
     /// The socket, for tests that do with it what no client library does.
     pub stream: TcpStream,
-    unread: Vec<u8>,
+    unread: BytesMut,
     state: State,
     now: Answer,
 }
@@ -91,7 +95,7 @@ impl Conn {
     pub async fn open(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: Vec::new(), state: State::Head, now: empty() })
+        Ok(Self { stream, unread: BytesMut::new(), state: State::Head, now: empty() })
     }
 
     /// Sends bytes as they are.
@@ -116,6 +120,7 @@ impl Conn {
                 return true;
             }
             let before = self.unread.len();
+            self.unread.reserve(READ);
             match timeout_at(until, self.stream.read_buf(&mut self.unread)).await {
                 Err(_) => return false,
                 Ok(Ok(_)) if self.unread.len() > before => {}
@@ -151,13 +156,13 @@ impl Conn {
             State::Over => false,
             State::Head => {
                 let Some(at) = find(&self.unread, b"\r\n\r\n") else { return false };
-                let head: Vec<u8> = self.unread.drain(..at + 4).collect();
+                let head = self.unread.split_to(at + 4);
                 self.head(&String::from_utf8_lossy(&head));
                 true
             }
             State::Length(left) => {
                 let n = left.min(self.unread.len());
-                self.now.body.extend(self.unread.drain(..n));
+                self.now.body.extend_from_slice(&self.unread.split_to(n));
                 if n == left {
                     self.over(End::Complete);
                 } else {
@@ -166,7 +171,7 @@ impl Conn {
                 false
             }
             State::ToEnd => {
-                self.now.body.append(&mut self.unread);
+                self.now.body.extend_from_slice(&self.unread.split());
                 false
             }
             State::Chunk => {
@@ -183,7 +188,7 @@ impl Conn {
                     return false;
                 }
                 self.now.body.extend_from_slice(&self.unread[at + 2..at + 2 + size]);
-                self.unread.drain(..whole);
+                self.unread.advance(whole);
                 if size == 0 {
                     self.over(End::Complete);
                 }

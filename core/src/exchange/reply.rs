@@ -137,3 +137,29 @@ impl Exchange {
         self.engine.attempts() > 1 || self.spending.starved || failure.quota
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(failure: &Failure) -> Option<String> {
+        let response = error(Dialect::OpenAiChat, failure);
+        response.headers().get(RETRY_AFTER).map(|wait| wait.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn who_says_later_says_when() {
+        for status in [429, 503] {
+            let bare = Failure::refusal(status, "m");
+            assert_eq!(told(&bare).as_deref(), Some("1"), "{status}");
+            for (wait_ms, want) in [(0, "1"), (50, "1"), (1000, "1"), (1001, "2"), (90_000, "90")] {
+                let waits = bare.clone().retry_after(Duration::from_millis(wait_ms));
+                assert_eq!(told(&waits).as_deref(), Some(want), "{status} {wait_ms}");
+            }
+        }
+        assert_eq!(told(&Failure::shutdown()).as_deref(), Some("1"));
+        for status in [400, 401, 404, 408, 413, 500, 502, 504] {
+            assert_eq!(told(&Failure::refusal(status, "m")), None, "{status}: nobody asked for a wait");
+        }
+    }
+}

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn the_limit_that_is_used_up_decides() {
-        let rows: &[(&[(&str, &str)], Option<u64>)] = &[
+        type Pairs = &'static [(&'static str, &'static str)];
+        let rows: &[(Pairs, Option<u64>)] = &[
             (&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1s")], Some(1000)),
             (
                 &[

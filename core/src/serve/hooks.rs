@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 use tidegate_host::{CallHook, Op, Outcome};
-use tidegate_watchdog::{Dump, Hooks, Incident, PluginGuard, Watchdog, plugin_enter};
+use tidegate_watchdog::{Dump, Hooks, Incident, Kind, PluginGuard, Watchdog, plugin_enter};
 use tokio::sync::mpsc;
 
 use super::runtimes::Runtimes;
@@ -67,7 +67,14 @@ impl Hooks for Hands {
     }
 
     fn incident(&self, incident: &Arc<Incident>) {
-        tracing::error!(incident = %incident.id, "watchdog: {incident}");
+        let id = incident.id;
+        match incident.kind {
+            Kind::StreamVerdict | Kind::RuntimeReplaced | Kind::GaveUp => {
+                tracing::error!(incident = %id, "watchdog: {incident}");
+            }
+            Kind::QuarantineLifted => tracing::info!(incident = %id, "watchdog: {incident}"),
+            _ => tracing::warn!(incident = %id, "watchdog: {incident}"),
+        }
         if let Some(file) = &self.file {
             file.line(crate::incidents::json::incident(incident).to_string());
         }

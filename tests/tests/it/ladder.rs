@@ -76,8 +76,9 @@ async fn when_all_workers_are_stuck_another_runtime_serves_and_sigterm_ends_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_second_runtime_is_stuck_too_it_ends_with_70_and_a_dump() {
-    let sim = sim().await;
-    let mut proxy = Proxy::start_with(&Setup::of(&sim).yaml(), &TWO).await;
+    let (sim, state) = (sim().await, tempfile::tempdir().unwrap());
+    let env = [TWO[0], ("STATE_DIRECTORY", state.path().to_str().unwrap())];
+    let mut proxy = Proxy::start_with(&Setup::of(&sim).yaml(), &env).await;
     let mut stuck = lose(&proxy, 2.0).await;
     proxy.logged("another runtime has taken over").await;
     stuck.push(stick(&proxy, "vertex", "stuck").await);
@@ -87,6 +88,13 @@ async fn when_the_second_runtime_is_stuck_too_it_ends_with_70_and_a_dump() {
     assert_eq!(proxy.ended(Duration::from_secs(60)).await.code(), Some(70));
     let log = proxy.log();
     assert!(log.contains("gave_up") && log.contains("worker 0 (thread "), "no dump:\n{log}");
+    // What is in memory is gone, and systemd's folder has it.
+    let file = state.path().join("incidents.jsonl");
+    let (ok, list) = run(&["incidents", "--file", file.to_str().unwrap()]);
+    assert!(
+        ok && list.contains("runtime_replaced") && list.lines().last().unwrap().contains("gave_up"),
+        "{list}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,10 +94,7 @@ async fn begin(
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
     let identity = auth::check(&routes.config.general, request.headers())?;
-    // A key is its client's whatever address it comes from.
-    let address = || peer.addr.ip().to_string().into_bytes();
-    let client = identity.clone().unwrap_or_else(address);
-    let seat = gateway.seats.take(&routes.config.general, &client)?;
+    let seat = gateway.seats.take(&routes.config.general, identity.as_deref(), &peer.addr)?;
     let (resent, asked) = (resent(request.headers()), Asked::of(request.headers())?);
     // Over HTTP/2 a connection is many streams', each with a clock of its own.
     let alone = request.version() < Version::HTTP_2;

@@ -1,6 +1,7 @@
 //! `max_parallel_requests` and `global_max_parallel_requests`: how many requests of one client, and of all, run at once.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,16 +28,23 @@ pub struct Seat {
 }
 
 impl Seats {
-    /// Takes a place for a request of this client: its key, or its address where it has none. `None`: nothing is limited.
+    /// Takes a place for a request with this key, whatever address it comes from; without one the address counts. `None`:
+    /// nothing is limited.
     ///
     /// # Errors
     /// There is no place: a 429.
-    pub(super) fn take(self: &Arc<Self>, general: &General, client: &[u8]) -> Result<Option<Seat>, Failure> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        general: &General,
+        key: Option<&[u8]>,
+        addr: &SocketAddr,
+    ) -> Result<Option<Seat>, Failure> {
         if general.max_parallel_requests.is_none() && general.global_max_parallel_requests.is_none() {
             return Ok(None);
         }
+        let client = key.map_or_else(|| addr.ip().to_string().into_bytes(), <[u8]>::to_vec);
         let mut taken = self.0.lock();
-        let own = taken.by_client.get(client).copied().unwrap_or(0);
+        let own = taken.by_client.get(&client).copied().unwrap_or(0);
         for (limit, running, whose) in [
             (general.max_parallel_requests, own, "this client has"),
             (general.global_max_parallel_requests, taken.all, "there are"),
@@ -48,9 +56,9 @@ impl Seats {
             }
         }
         taken.all += 1;
-        *taken.by_client.entry(client.to_vec()).or_default() += 1;
+        *taken.by_client.entry(client.clone()).or_default() += 1;
         drop(taken);
-        Ok(Some(Seat { seats: self.clone(), client: client.to_vec() }))
+        Ok(Some(Seat { seats: self.clone(), client }))
     }
 }
 
@@ -81,7 +89,8 @@ mod tests {
             global_max_parallel_requests: Some(3),
             ..General::default()
         };
-        let take = |client: &[u8]| seats.take(&general, client);
+        let addr = |last: u8| SocketAddr::from(([127, 0, 0, last], 1));
+        let take = |client: &[u8]| seats.take(&general, Some(client), &addr(1));
         let one = take(b"a").unwrap();
         let _two = take(b"a").unwrap();
         let own = take(b"a").unwrap_err();
@@ -91,7 +100,10 @@ mod tests {
         assert!(take(b"c").unwrap_err().message.starts_with("there are 3"), "of all");
         drop(one);
         drop(take(b"a").unwrap());
+        let without = seats.take(&general, None, &addr(2)).unwrap();
+        assert!(seats.0.lock().by_client.contains_key(&b"127.0.0.2"[..]));
+        drop(without);
         assert_eq!(seats.0.lock().by_client.len(), 2);
-        assert!(seats.take(&General::default(), b"a").unwrap().is_none(), "nothing is limited");
+        assert!(seats.take(&General::default(), None, &addr(1)).unwrap().is_none(), "nothing is limited");
     }
 }

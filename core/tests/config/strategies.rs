@@ -41,7 +41,7 @@ fn every_strategy_of_litellms_is_known() {
         match words {
             None => assert_eq!(warnings, Vec::<&str>::new(), "{router}"),
             Some(words) => {
-                assert!(warnings.iter().any(|said| said.contains(words)), "{router}: {warnings:?}")
+                assert!(warnings.iter().any(|said| said.contains(words)), "{router}: {warnings:?}");
             }
         }
     }

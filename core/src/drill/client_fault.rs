@@ -232,7 +232,7 @@ impl ClientFault {
                 drop(conn);
                 // The longest back-off before a second attempt is 1.25 s.
                 sleep(Duration::from_millis(1500)).await;
-                Ok("no further attempt".into())
+                Ok("nothing".into())
             }
             Self::SlowReader => {
                 let mut conn = at.open().await?;

@@ -18,14 +18,23 @@ pub(super) struct Style {
 const GAP: &str = "  ";
 /// From this width on a row says what its fault is.
 const WIDE: usize = 120;
+/// Below this width words are shortened.
+const NARROW: usize = 100;
 
 impl Style {
     fn paint(self, text: &str, code: &str) -> String {
         if self.color && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A table with its heading.
+    /// A table with its heading. On a narrow terminal `+` stands for a Retry-After.
     pub(super) fn table(self, table: &Table) -> String {
+        let mut table =
+            Table { name: table.name.clone(), about: table.about.clone(), rows: table.rows.clone() };
+        if self.columns < NARROW {
+            let said = table.rows.iter_mut().flat_map(|row| [&mut row.stream, &mut row.whole]).flatten();
+            said.for_each(|(client, _)| *client = client.replace(", Retry-After", "+"));
+        }
+        let table = &table;
         let whole = table.rows.iter().any(|row| row.whole.is_some());
         let widths = Widths::of(table, whole);
         let mut out = format!("{}\n", self.paint(&table.name, "1"));
@@ -33,13 +42,10 @@ impl Style {
             let _ = writeln!(out, "{}", self.paint(&line, "2"));
         }
         let title = |text: &str, width| format!("{text:width$}");
-        let mut head = vec![
-            title("fault", widths.fault),
-            title("stream: client gets", widths.stream),
-            title("calls", 5),
-        ];
+        let mut head =
+            vec![title("fault", widths.fault), title("stream: gets", widths.stream), title("calls", 5)];
         if whole {
-            head.extend([title("whole: client gets", widths.whole), title("calls", 5)]);
+            head.extend([title("whole: gets", widths.whole), title("calls", 5)]);
         }
         head.push(title("worst", 6));
         out.push('\n');
@@ -85,6 +91,9 @@ impl Style {
             played.scrapes.asked,
             played.scrapes.slowest.as_millis(),
         );
+        if self.columns < NARROW {
+            out.push_str("A + behind a status is a Retry-After.\n");
+        }
         for line in wrapped(&beside, self.columns) {
             let _ = writeln!(out, "{line}");
         }
@@ -121,8 +130,8 @@ impl Widths {
         let answer = table.rows.iter().map(|row| said(&row.whole)).max().unwrap_or(0);
         Self {
             fault: longest(|row| row.label().chars().count()).max(5),
-            stream: stream.max("stream: client gets".len()),
-            whole: if whole { answer.max("whole: client gets".len()) } else { 0 },
+            stream: stream.max("stream: gets".len()),
+            whole: if whole { answer.max("whole: gets".len()) } else { 0 },
         }
     }
 }

@@ -61,7 +61,9 @@ pub(super) fn plan(written: &Config, plugins: &Plugins, sim: SocketAddr) -> Resu
         }
         let model = group.name.replace('*', SAMPLE);
         let reach = simulated.config.reach(&model, None);
-        let others: Vec<&str> = reach.groups[1..reach.general].to_vec();
+        let drilled =
+            |name: &&&str| simulated.config.group(name).is_some_and(|group| !group.deployments.is_empty());
+        let others: Vec<&str> = reach.groups[1..reach.general].iter().filter(drilled).copied().collect();
         let setup = |situation: &str, rescue: Rescue| {
             let (budget, about) = describe(&original, &model, &others, rescue);
             Arc::new(Setup {
@@ -120,7 +122,8 @@ fn describe(config: &Config, model: &str, others: &[&str], rescue: Rescue) -> (u
         )
     };
     let fallbacks = match rescue {
-        Rescue::None => "nothing else answers".to_owned(),
+        Rescue::None if others.is_empty() => "it has no fallback".to_owned(),
+        Rescue::None => "the upstream is well or silent, and the client is at fault".to_owned(),
         Rescue::Good | Rescue::Continued => format!("it falls back to {}, which is well", others.join(", ")),
         Rescue::Failing => format!("it falls back to {}, which fails in the same way", others.join(", ")),
     };

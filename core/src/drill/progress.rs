@@ -59,7 +59,14 @@ impl Progress {
         state.shown = Instant::now();
         let text = match self.way {
             Way::Nothing => return,
-            Way::Bar => format!("\r\x1b[K{}  {}", bar(state.done, self.total, state.broken), cell.id()),
+            Way::Bar => {
+                let line = format!("{}  {}", bar(state.done, self.total, state.broken), cell.id());
+                // A line that wraps could not be taken back.
+                let columns =
+                    terminal_size::terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0));
+                let line: String = line.chars().take(columns.saturating_sub(1)).collect();
+                format!("\r\x1b[K{line}")
+            }
             Way::Lines => {
                 format!(
                     "{}, {} s\n",

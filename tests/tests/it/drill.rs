@@ -92,7 +92,20 @@ async fn somebodys_own_configuration_is_drilled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_promise_is_seen() {
-    let only = ["--only", "failing-fallback/openai/*", "--json", "--no-progress"];
+    // None that leaves its connection open: without a proxy it would have to be waited for.
+    let faults = [
+        "text-cut*",
+        "no-finish*",
+        "429-frame-end*",
+        "429-first*",
+        "http-4*",
+        "http-5*",
+        "connect-*",
+        "tls-p*",
+    ];
+    let patterns = faults.map(|fault| format!("failing-fallback/openai/{fault}"));
+    let mut only = vec!["--json", "--no-progress"];
+    only.extend(patterns.iter().flat_map(|pattern| ["--only", pattern.as_str()]));
     let with = json(&drill(&only).await);
     assert_eq!(with["summary"]["broken"], 0, "{with:#}");
     let output = drill(&[&only[..], &["--without-proxy"]].concat()).await;

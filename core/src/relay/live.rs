@@ -11,6 +11,9 @@ use super::source::{Source, Spent, Step, Tokens};
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
 
+/// The same where the usage and the dialect's own end are still to come: an upstream that is slow, not one that is done.
+const PASSED_GRACE: Duration = Duration::from_secs(15);
+
 /// How long the end of the body may follow the terminal marker before its connection is given up.
 const DRAIN_GRACE: Duration = Duration::from_millis(200);
 
@@ -55,7 +58,8 @@ impl Live {
                 self.overdue = self.clocks.is_overdue(now);
             }
             if self.source.finished() {
-                self.clocks.grace(now, FINISH_GRACE);
+                let wait = if self.source.is_translated() { FINISH_GRACE } else { PASSED_GRACE };
+                self.clocks.grace(now, wait);
             } else {
                 self.clocks.no_grace();
             }

@@ -237,6 +237,11 @@ impl Source {
         self.reader.tokens
     }
 
+    /// Whether a plugin turns the events into the client's.
+    pub fn is_translated(&self) -> bool {
+        self.reader.translator.is_some()
+    }
+
     /// Every choice's end was seen: nothing is missing but the upstream's own end.
     pub fn finished(&self) -> bool {
         self.reader.finish

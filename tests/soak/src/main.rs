@@ -55,6 +55,9 @@ struct Cli {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write the proxy's log here at the end
+    #[arg(long)]
+    log: Option<std::path::PathBuf>,
     /// Leave one stream open at the end: the books must not balance then
     #[arg(long)]
     leak: bool,
@@ -127,6 +130,9 @@ async fn run(cli: &Cli) -> Report {
         sleep(SAMPLE).await;
     };
     drop(left_open);
+    if let Some(file) = &cli.log {
+        std::fs::write(file, world.proxy.log()).expect("the log can be written");
+    }
     Report {
         seconds: cli.seconds,
         streams: cli.streams,

@@ -110,7 +110,7 @@ impl Misdeed {
                 sent();
                 let job = Job::stream_of("text-flood", rng);
                 let _ = conn.send(&chat(&job.model, job.scenario.name, true)).await;
-                load.rest(Duration::from_secs(9)).await;
+                load.rest(Duration::from_secs(20)).await;
             }
             Self::Garbage => {
                 let garbage: Vec<u8> = (0..1 + rng.below(4000)).map(|_| rng.next() as u8).collect();

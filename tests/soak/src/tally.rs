@@ -48,7 +48,8 @@ impl Tally {
         Self::add(&self.wrong);
         let mut sentences = self.sentences.lock();
         if sentences.len() < KEPT {
-            sentences.push(sentence);
+            let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            sentences.push(format!("[{}] {sentence}", at.as_secs()));
         }
     }
 

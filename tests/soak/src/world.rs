@@ -71,7 +71,7 @@ fn setup(sim: &Sim) -> Setup {
         .clock("content_idle: 12s")
         .clock("byte_idle: 12s")
         .clock("total: 90s")
-        .clock("client_idle: 6s")
+        .clock("client_idle: 15s")
         .tidegate("limits: {event: 6MiB}");
     let next = |at: usize| PROVIDERS[(at + 1) % PROVIDERS.len()].0;
     let (mut fallbacks, mut continued) = (Vec::new(), Vec::new());

@@ -275,6 +275,15 @@ async fn bifrost_7108_a_finished_stream_without_done_ends_soon() {
     sim.push_script(slow.write(chunk(&json!({}), Some("stop"))).write("data: [DONE]\n\n"));
     let answer = answers(&proxy, "only").await.text();
     assert!(answer.contains("t3 ") && answer.ends_with("data: [DONE]\n\n"), "{answer}");
+
+    // Our own heartbeats feed none of our clocks.
+    let setup = Setup::default().router("num_retries: 0").short_clocks().tidegate("keep_alive: 200ms");
+    let proxy = Proxy::start(&plays(setup, "only", &sim, "custom").yaml()).await;
+    sim.push_script(stream(1).ending(Ending::Open));
+    let answer = answers(&proxy, "only").await;
+    let stalled = Told::of(&answer, true).unwrap();
+    assert_eq!((stalled.text, stalled.terminal), (text(1), Terminal::Error(504)));
+    assert!(answer.text().matches("\n: ").count() >= 3, "{}", answer.text());
 }
 
 /// The primary refuses, with a 403 or a 429, and a fallback is configured: there it was never asked.

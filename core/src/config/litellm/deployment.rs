@@ -183,7 +183,13 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         "rpm" => deployment.rpm = read::count(sink, key, node),
         "tpm" => deployment.tpm = read::count(sink, key, node),
         "order" => deployment.order = read::integer(sink, key, node),
-        "max_parallel_requests" => deployment.max_parallel_requests = read::count(sink, key, node),
+        "max_parallel_requests" => {
+            deployment.max_parallel_requests = read::count(sink, key, node);
+            sink.info(
+                &param.key_place,
+                "a request waits at most `tidegate.clocks.queue` for one of these; litellm waits without a bound",
+            );
+        }
         "input_cost_per_token" | "output_cost_per_token" => price(deployment, param, sink),
         "timeout" => deployment.timeout = timeout(sink, key, node).or(deployment.timeout),
         // `timeout` wins wherever it stands.

@@ -134,17 +134,22 @@ async fn accept(listener: TcpListener, link: Link) {
     }
 }
 
+/// Waits for the client's first bytes. An end is as good: the fault comes next.
+async fn hear(stream: &mut TcpStream) -> io::Result<usize> {
+    stream.read(&mut [0; 4096]).await
+}
+
 async fn fail(mut stream: TcpStream, link: Link) -> io::Result<()> {
     let mut hello = [0; 4096];
     match link {
         Link::Refused | Link::Dns | Link::Closed => {}
         Link::Reset => stream.set_zero_linger()?,
         Link::TlsPlain => {
-            stream.read(&mut hello).await?;
+            hear(&mut stream).await?;
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await?;
         }
         Link::TlsReset => {
-            stream.read(&mut hello).await?;
+            hear(&mut stream).await?;
             stream.set_zero_linger()?;
         }
         Link::TlsSilence => while stream.read(&mut hello).await? > 0 {},

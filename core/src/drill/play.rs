@@ -12,7 +12,6 @@ use super::fault::Fault;
 use super::link::Broken;
 use super::outcome::{Outcome, broken_words, loosely, words};
 use super::plan::Cell;
-use super::simulated::Nothing;
 use super::stage::Stage;
 use crate::routing::{Deployment, Routes};
 
@@ -126,18 +125,10 @@ impl Scene {
             }
             _ => (simulated.config.clone(), None),
         };
-        // Fresh: what one cell did to a deployment's health is not the next one's.
-        let routes = Routes::build(
-            config,
-            &stage.plugins,
-            &Nothing,
-            &stage.gateway.metrics,
-            &stage.gateway.watchdog,
-            None,
-        )?;
+        let routes = stage.routes(config)?;
         let group = routes.group(&setup.model).ok_or("the model is not served")?;
         let limit = group.total(cell.mode == Mode::Stream) + SLACK;
-        Ok(Self { routes: Arc::new(routes), limit, _broken: broken })
+        Ok(Self { routes, limit, _broken: broken })
     }
 
     fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {

@@ -1,8 +1,9 @@
 //! How far the drill is, on standard error: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::{IsTerminal, Write, stderr};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::outcome::Outcome;
 use super::plan::Cell;
@@ -49,7 +50,7 @@ impl Progress {
 
     /// A cell is done.
     pub(super) fn played(&self, cell: &Cell, outcome: &Outcome) {
-        let Ok(mut state) = self.state.lock() else { return };
+        let mut state = self.state.lock();
         state.done += 1;
         state.broken += usize::from(!outcome.kept());
         let wait = if self.way == Way::Bar { DRAW } else { LINE };

@@ -13,10 +13,8 @@ use super::outcome::Outcome;
 use super::plan::{Cell, Setup};
 use super::play;
 use super::progress::Progress;
-use super::simulated::Nothing;
 use super::stage::Stage;
 use crate::demo::scrape::{Scraper, Scrapes};
-use crate::routing::Routes;
 
 /// Cells at once.
 const ABREAST: usize = 24;
@@ -126,16 +124,8 @@ fn lost(why: &str) -> Outcome {
 
 /// Puts a setup's configuration in force.
 fn in_force(stage: &Stage, setup: &Setup) -> Result<(), String> {
-    let config = setup.simulated.config.clone();
-    let routes = Routes::build(
-        config,
-        &stage.plugins,
-        &Nothing,
-        &stage.gateway.metrics,
-        &stage.gateway.watchdog,
-        None,
-    )?;
-    stage.gateway.swap(routes);
+    let routes = stage.routes(setup.simulated.config.clone())?;
+    stage.gateway.routes.store(routes);
     Ok(())
 }
 

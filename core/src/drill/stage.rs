@@ -8,9 +8,10 @@ use std::time::Duration;
 use tidegate_sim::{Settings, Sim};
 use tokio::sync::{Mutex, watch};
 
+use super::simulated::Nothing;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::routing::Plugins;
+use crate::routing::{Plugins, Routes};
 use crate::serve::{Error, Server};
 
 /// The wait that simulated providers ask for.
@@ -66,6 +67,17 @@ impl Stage {
         let thread = thread.map_err(|error| Error::System(format!("the proxy's thread: {error}")))?;
         let door = Mutex::default();
         Ok(Self { gateway, plugins, data, admin, sim, door, stop, thread: Some(thread) })
+    }
+}
+
+impl Stage {
+    /// A configuration with a state of its own: what one cell did to a deployment's health is not the next one's.
+    ///
+    /// # Errors
+    /// A sentence: nothing of it can be served.
+    pub(super) fn routes(&self, config: Config) -> Result<Arc<Routes>, String> {
+        let (metrics, watchdog) = (&self.gateway.metrics, &self.gateway.watchdog);
+        Routes::build(config, &self.plugins, &Nothing, metrics, watchdog, None).map(Arc::new)
     }
 }
 

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(540);
 async fn drill(args: &[&str]) -> Output {
     let mut command = Command::new(built().join("tidegate"));
     command.arg("drill").args(args).env_clear().stdin(Stdio::null()).kill_on_drop(true);
-    timeout(LIMIT, command.output()).await.expect("the drill ends").unwrap()
+    timeout(LIMIT, command.output()).await.unwrap().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

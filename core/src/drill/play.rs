@@ -194,6 +194,9 @@ fn read(answer: &Answer, expected: &[Expect], stream: bool, fault: Fault) -> (St
         Err(why) => return (broken_words(answer), Some(why)),
     };
     let said = words(&told);
+    if matches!(told.status, 429 | 503) && told.retry_after.is_none() {
+        return (said, Some(format!("an HTTP {} without Retry-After", told.status)));
+    }
     let mut wrong = None;
     for expect in expected {
         let mut told = told.clone();

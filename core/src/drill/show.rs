@@ -86,6 +86,12 @@ async fn perform(options: &Options) -> Result<Ending, Error> {
         None => plan::built_in(&stage.plugins, address),
     };
     let mut plan = plan.map_err(Error::System)?;
+    if plan.cells.is_empty() {
+        let reasons: String = plan.left_out.iter().map(|why| format!("  {why}\n")).collect();
+        return Err(Error::Config(format!(
+            "there is nothing to drill: no model has a provider that can be simulated\n{reasons}"
+        )));
+    }
     plan.cells.retain(|cell| select::wanted(&options.only, cell));
     if plan.cells.is_empty() {
         return Ok(Ending::NoSuchCell);

@@ -123,6 +123,15 @@ async fn what_cannot_be_drilled_is_said_by_the_exit_code() {
     let file = folder.path().join("config.yaml");
     std::fs::write(&file, "model_list: 7\n").unwrap();
     assert_eq!(drill(&["-c", file.to_str().unwrap()]).await.status.code(), Some(78));
+    std::fs::write(&file, "model_list: [{model_name: a, litellm_params: {model: nobody-offers-this/x}}]\n")
+        .unwrap();
+    let nothing = drill(&["-c", file.to_str().unwrap()]).await;
+    assert_eq!(nothing.status.code(), Some(78));
+    assert!(
+        text(&nothing.stderr).contains("nobody-offers-this/x of group \"a\""),
+        "{}",
+        text(&nothing.stderr)
+    );
     assert_eq!(drill(&["--only", "no-such-fault"]).await.status.code(), Some(2));
     assert_eq!(drill(&["--json", "--list"]).await.status.code(), Some(2));
     let list = drill(&["--list", "--only", "cycle/*/429-first/*"]).await;

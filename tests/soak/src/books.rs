@@ -209,7 +209,7 @@ mod tests {
             (
                 |a, _, _| {
                     a.proxy.upstreams += 1.0;
-                    a.process.descriptors += 1
+                    a.process.descriptors += 1;
                 },
                 "upstream connections",
             ),
@@ -220,7 +220,7 @@ mod tests {
             (
                 |a, _, _| {
                     a.proxy.panics = 1.0;
-                    a.proxy.closed -= 1.0
+                    a.proxy.closed -= 1.0;
                 },
                 "panics of plugins",
             ),
@@ -229,7 +229,7 @@ mod tests {
             (
                 |a, _, _| {
                     a.proxy.requests += 2.0;
-                    a.proxy.endings += 2.0
+                    a.proxy.endings += 2.0;
                 },
                 "requests that were sent",
             ),

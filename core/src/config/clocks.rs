@@ -71,7 +71,7 @@ pub struct Hurry {
     pub factor: f64,
     /// No wait becomes shorter than this, unless it was.
     pub least: Duration,
-    /// What retries wait between attempts, which nothing shortens: added to a `total` that leaves time for a retry.
+    /// What retries wait between attempts, which nothing shortens: added to `total`.
     pub pauses: Duration,
 }
 
@@ -79,13 +79,15 @@ impl Clocks {
     fn hurried(self, hurry: Option<Hurry>) -> Self {
         let Some(Hurry { factor, least, pauses }) = hurry else { return self };
         let short = |clock: Duration| clock.mul_f64(factor).max(least).min(clock);
-        let pauses = if self.total > self.first_content { pauses } else { Duration::ZERO };
+        let total = (short(self.total) + pauses).min(self.total);
+        // A stall that takes all of a request's time still does.
+        let first_content = if self.first_content < self.total { short(self.first_content) } else { total };
         Self {
             connect: short(self.connect),
-            first_content: short(self.first_content),
+            first_content,
             content_idle: short(self.content_idle),
             byte_idle: short(self.byte_idle),
-            total: (short(self.total) + pauses).min(self.total),
+            total,
             client_idle: short(self.client_idle),
             queue: short(self.queue),
             ..self

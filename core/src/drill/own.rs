@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tidegate_sim::Dialect;
 
+use super::client_fault::ClientFault;
 use super::configuration::{BOTH, Faults, STREAM};
+use super::fault::Fault;
 use super::plan::{Plan, Setup};
 use super::promise::{Rescue, Terms};
 use super::simulated::{CANARY, Simulated, simulate};
@@ -19,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// No wait is shortened below this: a machine may be busy.
 const LEAST: Duration = Duration::from_secs(2);
 /// Back-offs between attempts are not shortened.
-const PAUSES: Duration = Duration::from_secs(15);
+const PAUSES: Duration = Duration::from_secs(10);
 /// The largest event that is worth playing; a larger one costs time and shows the same.
 const EVENT: u64 = 6 << 20;
 /// What the wildcard of a group's name stands for.
@@ -96,6 +98,11 @@ pub(super) fn plan(written: &Config, plugins: &Plugins, sim: SocketAddr) -> Resu
     }
     if let Some(setup) = clients {
         plan.add(&setup, Faults::Clients, STREAM);
+    }
+    let any = simulated.config.groups.iter().any(|group| group.name == "*");
+    if any || simulated.config.general.completion_model.is_some() {
+        // Every model is known.
+        plan.cells.retain(|cell| !matches!(cell.fault, Fault::Client(ClientFault::UnknownModel)));
     }
     let limits = &simulated.config.tidegate.limits;
     if limits.event < EVENT || limits.body < EVENT {

@@ -19,6 +19,8 @@ use crate::routing::{Deployment, Routes};
 const SLACK: Duration = Duration::from_secs(30);
 /// How soon nothing may be left of a request.
 const LEFT_OVER: Duration = Duration::from_secs(10);
+/// A judge's sentence may quote the answer, which may be megabytes.
+const SENTENCE: usize = 400;
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Plays a fault of the upstream. `number` is the cell's own.
@@ -211,5 +213,6 @@ fn read(answer: &Answer, expected: &[Expect], stream: bool, fault: Fault) -> (St
             Err(why) => wrong = wrong.or(Some(why)),
         }
     }
-    (said, Some(wrong.unwrap_or_else(|| "nothing was promised".into())))
+    let wrong = wrong.unwrap_or_else(|| "nothing was promised".into());
+    (said, Some(wrong.chars().take(SENTENCE).collect()))
 }

@@ -117,6 +117,10 @@ impl Promise {
         }
         if terms.rescue == Rescue::Continued {
             any.push(continued());
+            if fault.is_flood() {
+                // How much of it came before the break depends on the machine.
+                any.push(Expect::Normal);
+            }
         }
         let rescued = matches!(terms.rescue, Rescue::Good | Rescue::Continued);
         if own.iter().any(early) && (rescued || (fault.passes() && terms.budget > 1)) {

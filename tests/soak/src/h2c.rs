@@ -72,7 +72,7 @@ async fn lane(load: Arc<Load>, mut send: SendRequest<Full<Bytes>>, mut rng: Rng,
             let Job { model, scenario, stream, .. } = &job;
             load.tally.broken(format!("h2c {model} {} (stream: {stream}): {why}", scenario.name));
         }
-        load.rest(rng.pause(Duration::from_millis(600))).await;
+        load.rest(rng.pause(Duration::from_millis(300))).await;
     }
 }
 

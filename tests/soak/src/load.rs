@@ -30,7 +30,7 @@ const CANARIES: usize = 6;
 const IDLE: Duration = Duration::from_secs(15);
 
 /// The longest pause between two requests of a client.
-const PAUSE: Duration = Duration::from_millis(600);
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// What all clients share.
 pub(crate) struct Load {

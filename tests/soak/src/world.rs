@@ -29,7 +29,7 @@ impl World {
     /// One of them cannot be started.
     pub(crate) async fn start() -> Self {
         let settings = Settings {
-            pace: Duration::from_millis(100),
+            pace: Duration::from_millis(150),
             drip: Duration::from_millis(2),
             flood_bytes: 8 << 20,
             flood_time: Duration::from_secs(4),

@@ -18,7 +18,7 @@ use crate::rng::Rng;
 use crate::tally::Tally;
 
 /// An answer that is not over by then hangs. Longer than every clock of the configuration together.
-pub(crate) const HANG: Duration = Duration::from_secs(180);
+pub(crate) const HANG: Duration = Duration::from_secs(240);
 
 /// Heavy scenarios at once.
 const HEAVY: usize = 3;

@@ -30,7 +30,7 @@ impl World {
     pub(crate) async fn start() -> Self {
         let settings = Settings {
             pace: Duration::from_millis(150),
-            drip: Duration::from_millis(2),
+            drip: Duration::ZERO,
             flood_bytes: 8 << 20,
             flood_time: Duration::from_secs(4),
             require_auth: true,
@@ -72,10 +72,10 @@ impl World {
 /// Clocks that stalls meet soon and that a busy machine does not.
 fn setup(sim: &Sim) -> Setup {
     let mut setup = Setup::of(sim)
-        .clock("first_content: 15s")
-        .clock("content_idle: 12s")
-        .clock("byte_idle: 12s")
-        .clock("total: 90s")
+        .clock("first_content: 30s")
+        .clock("content_idle: 20s")
+        .clock("byte_idle: 20s")
+        .clock("total: 120s")
         .clock("client_idle: 15s")
         .tidegate("limits: {event: 6MiB}");
     let next = |at: usize| PROVIDERS[(at + 1) % PROVIDERS.len()].0;

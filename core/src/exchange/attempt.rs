@@ -20,7 +20,8 @@ use crate::framing::{Framer, JsonArray, JsonLines, Sse};
 use crate::relay::classify::{Head, lend, unix_ms};
 use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
-use crate::relay::source::{Client, Source, Spent, Step, bare_document};
+use crate::relay::reader::{Client, Spent, Step, bare_document};
+use crate::relay::source::Source;
 use crate::routing::Deployment;
 use crate::upstream::{self, Call};
 

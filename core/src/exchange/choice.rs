@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Exchange;
 use crate::config::Strategy;
 use crate::failure::Failure;
-use crate::relay::source::Spent;
+use crate::relay::reader::Spent;
 use crate::routing::usage::rest_of_minute;
 
 /// How often a request that waits for a free deployment looks again.

@@ -15,7 +15,7 @@ use super::{Exchange, outlet};
 use crate::failure::Failure;
 use crate::metrics::Ending;
 use crate::relay::live::Live;
-use crate::relay::source::Step;
+use crate::relay::reader::Step;
 
 /// The body of a stream's response. Each of its frames is whole events.
 pub struct Streaming {

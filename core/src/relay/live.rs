@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
-use super::source::{Source, Spent, Step, Tokens};
+use super::reader::{Spent, Step, Tokens};
+use super::source::Source;
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);

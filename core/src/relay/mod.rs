@@ -5,4 +5,5 @@ pub mod clocks;
 pub mod continuation;
 pub mod live;
 mod passed;
+pub mod reader;
 pub mod source;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::framing::{Kind, Sse};
-use crate::relay::source::Tokens;
+use crate::relay::reader::Tokens;
 
 /// A longer text is not continued: it is kept in memory, and sent again.
 const LONGEST: usize = 1 << 20;

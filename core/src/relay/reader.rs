@@ -1,0 +1,380 @@
+//! What each item of an upstream's answer is, and what of it goes to the client.
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
+
+use super::classify::Head;
+use super::passed::Passed;
+use crate::dialects::{Chunk, Cost, Dialect, Seen};
+use crate::failure::Failure;
+use crate::framing::{Block, Event, Kind};
+
+/// What the next step of a stream is.
+#[derive(Debug)]
+pub enum Step {
+    /// Bytes for the client, whole events of its dialect.
+    Data {
+        /// The events, framed.
+        bytes: Bytes,
+        /// One of them carries content.
+        content: bool,
+    },
+    /// The answer is complete and its end has been given out.
+    Done,
+    /// It is not, and never will be.
+    Failed(Failure),
+}
+
+/// What a plugin may write for one event.
+const MAX_EVENTS: usize = 4096;
+
+/// What the client wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Its dialect.
+    pub dialect: Dialect,
+    /// Whether it asked for the usage.
+    pub include_usage: bool,
+    /// Whether it may have asked for more than one choice.
+    pub several: bool,
+}
+
+/// Token counts that a plugin noted, as they stood last; 0 where it noted none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Of the request.
+    pub prompt: u64,
+    /// Of the answer, reasoning included.
+    pub completion: u64,
+    /// Of the request, from a cache.
+    pub cached: u64,
+    /// Of the answer, reasoning.
+    pub reasoning: u64,
+}
+
+/// Reads the blocks of one answer.
+pub(super) struct Reader {
+    /// Turns each event into the client's. `None`: the upstream speaks the client's dialect, and its bytes pass as they
+    /// came.
+    translator: Option<Stream>,
+    events: Events,
+    tokens: Tokens,
+    include_usage: bool,
+    several: bool,
+    dialect: Dialect,
+    head: Head,
+    finish: bool,
+    /// Something of an answer was seen: content, or why a choice ended.
+    answered: bool,
+    /// Bytes taken since the last content: a flood of nothing is not an answer.
+    empty: usize,
+    empty_limit: usize,
+    spent: Spent,
+}
+
+/// What an answer has cost so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// As the provider says; its last word holds.
+    pub tokens: Option<Cost>,
+    /// Events with content: about as many tokens, where the provider says nothing.
+    pub pieces: u32,
+}
+
+/// What one block came to.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) bytes: Bytes,
+    pub(super) content: bool,
+    pub(super) ending: Option<Step>,
+}
+
+impl Spent {
+    fn add(&mut self, chunk: Chunk) {
+        self.pieces = self.pieces.saturating_add(u32::from(chunk.content));
+        if chunk.tokens.is_some() {
+            self.tokens = chunk.tokens;
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self { ending: Some(Step::Failed(failure)), ..Self::default() }
+    }
+}
+
+impl Reader {
+    /// A reader of the answer under `head`; see [`super::source::Source::new`].
+    pub(super) fn new(head: Head, client: Client, translator: Option<Stream>, limit: usize) -> Self {
+        Self {
+            translator,
+            events: Events::new(limit, MAX_EVENTS),
+            tokens: Tokens::default(),
+            include_usage: client.include_usage,
+            several: client.several,
+            dialect: client.dialect,
+            head,
+            finish: false,
+            answered: false,
+            empty: 0,
+            empty_limit: limit,
+            spent: Spent::default(),
+        }
+    }
+
+    /// So many bytes came.
+    pub(super) fn took(&mut self, bytes: usize) {
+        self.empty = self.empty.saturating_add(bytes);
+    }
+
+    /// The counts that the plugin noted so far.
+    pub(super) fn tokens(&self) -> Tokens {
+        self.tokens
+    }
+
+    /// Whether a plugin turns the events into the client's.
+    pub(super) fn is_translated(&self) -> bool {
+        self.translator.is_some()
+    }
+
+    /// Every choice's end was seen.
+    pub(super) fn finished(&self) -> bool {
+        self.finish
+    }
+
+    /// What the answer has cost so far.
+    pub(super) fn spent(&self) -> Spent {
+        let Tokens { prompt, completion, .. } = self.tokens;
+        let noted = Cost { total: prompt.saturating_add(completion), output: completion };
+        let noted = Some(noted).filter(|noted| noted.total > 0);
+        Spent { tokens: self.spent.tokens.or(noted), ..self.spent }
+    }
+
+    /// Says how the stream ended to the plugin that translates it.
+    pub(super) fn close(self, failed: bool) {
+        if let Some(stream) = self.translator {
+            stream.close(if failed { Close::Failed } else { Close::End });
+        }
+    }
+
+    /// Reads the items of one block, up to the first that ends the stream. `last`: the upstream's body has ended.
+    pub(super) fn read(&mut self, block: &Block<'_>, last: bool) -> Batch {
+        let mut batch = Batch::default();
+        let mut out = Vec::new();
+        let mut passed = Passed::of(&block.bytes);
+        for event in block.events() {
+            let result = match event.kind {
+                Kind::Stray if is_punctuation(event.data) => Ok(()),
+                // The standard drops an event without data, and with it an error that says no more than that.
+                Kind::Quiet if event.name == b"error" => Err(self.upstream_error(&event)),
+                Kind::Quiet => Ok(()),
+                _ if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
+                Kind::Stray => Err(self.stray(event.data, last)),
+                Kind::Event => self.pass(&event, last, &mut batch),
+            };
+            if self.translator.is_none() && !matches!(result, Err(Step::Failed(_))) {
+                self.keep(event, &block.bytes, matches!(result, Err(Step::Done)), &mut passed);
+            }
+            if let Err(ending) = result {
+                batch.ending = Some(ending);
+                break;
+            }
+        }
+        batch.bytes = if self.translator.is_some() {
+            out.into()
+        } else {
+            if batch.ending.is_none() {
+                // Outside the items stand line ends alone.
+                passed.keep(block.bytes.len());
+            }
+            passed.closed()
+        };
+        if batch.content {
+            self.empty = 0;
+        } else if self.empty > self.empty_limit {
+            let failure = Failure::malformed(format!("{} bytes in a row carried no content", self.empty));
+            batch.ending.get_or_insert(Step::Failed(failure));
+        }
+        batch
+    }
+
+    /// Passes an item on as it came, unless the official SDKs would raise their own parser's error at it: empty data,
+    /// text between the events, bytes that are not text, anything around the terminal marker.
+    fn keep(&self, event: Event<'_>, bytes: &[u8], done: bool, passed: &mut Passed<'_>) {
+        // A line beside the data's own; the data itself has been looked at.
+        let more = event.raw.len() > event.data.len() + b"data: \r\n\r\n".len();
+        let is_text = || std::str::from_utf8(&bytes[event.raw.clone()]).is_ok();
+        match event.kind {
+            Kind::Stray => passed.replace(event.raw, b""),
+            Kind::Quiet if !is_text() => passed.replace(event.raw, b""),
+            Kind::Event if done && !self.dialect.is_done(event.data) => {
+                passed.replace(event.raw, self.dialect.done());
+            }
+            Kind::Event if event.data.trim_ascii().is_empty() => passed.replace(event.raw, b""),
+            Kind::Event if more && !is_text() => {
+                let mut framed = Vec::new();
+                self.dialect.frame(event.name, event.data, &mut framed);
+                passed.replace(event.raw, &framed);
+            }
+            Kind::Quiet | Kind::Event => passed.keep(event.raw.end),
+        }
+    }
+
+    fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<(), Step> {
+        match self.dialect.inspect(event.name, event.data) {
+            Seen::Chunk(chunk) => {
+                batch.content |= chunk.content;
+                self.spent.add(chunk);
+                self.answered |= chunk.is_answer();
+                // Of several choices it is not known here which have ended. Servers that say a reason in every chunk do
+                // not mean it while content comes.
+                self.finish = !self.several && !chunk.content && (chunk.finish || self.finish);
+                Ok(())
+            }
+            Seen::Done if self.answered => Err(Step::Done),
+            Seen::Done => Err(Step::Failed(Failure::truncated("it ended before its answer began"))),
+            Seen::Error => Err(self.upstream_error(event)),
+            Seen::Malformed => Err(Step::Failed(not_understood(event.data, Kind::Event, last))),
+        }
+    }
+
+    fn upstream_error(&self, event: &Event<'_>) -> Step {
+        Step::Failed(self.head.classify_event(event.name, event.data))
+    }
+
+    /// A bare document among the events is an error in disguise; anything else there is not the dialect.
+    fn stray(&self, text: &[u8], last: bool) -> Step {
+        let document = bare_document(text);
+        Step::Failed(match self.dialect.inspect_body(document) {
+            Seen::Error => self.head.classify_event(b"", document),
+            _ => not_understood(document, Kind::Stray, last),
+        })
+    }
+
+    fn translate(
+        &mut self,
+        event: &Event<'_>,
+        last: bool,
+        out: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) -> Result<(), Step> {
+        let Some(stream) = &mut self.translator else { return Ok(()) };
+        let stray = event.kind == Kind::Stray;
+        let data = if stray { bare_document(event.data) } else { event.data };
+        self.events.clear();
+        match stream.event(event.name, data, stray, &mut self.events) {
+            Ok(Answer::Done) => self.emit(out, batch)?,
+            Ok(Answer::Pass) => self.inspect(event.name, data, out, batch)?,
+            Ok(Answer::Upstream) => {
+                self.emit(out, batch)?;
+                return Err(Step::Failed(self.head.classify_event(event.name, data)));
+            }
+            Err(PluginError::Protocol(_)) => {
+                return Err(Step::Failed(not_understood(data, event.kind, last)));
+            }
+            Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
+        }
+        let mut done = false;
+        for (note, count) in self.events.notes() {
+            match note {
+                Note::TokensIn => self.tokens.prompt = *count,
+                Note::TokensOut => self.tokens.completion = *count,
+                Note::TokensCached => self.tokens.cached = *count,
+                Note::TokensReasoning => self.tokens.reasoning = *count,
+                Note::Done => done = true,
+            }
+        }
+        if done { Err(self.end(out, batch)) } else { Ok(()) }
+    }
+
+    /// Writes what the plugin gave for one event, each inspected as the client's dialect.
+    fn emit(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Result<(), Step> {
+        let events = std::mem::replace(&mut self.events, Events::new(0, 0));
+        let result = events.iter().try_for_each(|(name, data)| self.inspect(name, data, out, batch));
+        self.events = events;
+        result
+    }
+
+    fn inspect(
+        &mut self,
+        name: &[u8],
+        data: &[u8],
+        out: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) -> Result<(), Step> {
+        let Seen::Chunk(chunk) = self.dialect.inspect(name, data) else {
+            let failure =
+                Failure::plugin(&"the provider plugin wrote an event that is not in the client's dialect");
+            return Err(Step::Failed(failure));
+        };
+        batch.content |= chunk.content;
+        self.spent.add(chunk);
+        self.finish |= chunk.finish;
+        if self.include_usage || !chunk.usage_only {
+            self.dialect.frame(name, data, out);
+        }
+        Ok(())
+    }
+
+    /// The upstream is through: asks whether the answer is, and writes the client's end.
+    fn end(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Step {
+        let unfinished = || Step::Failed(Failure::truncated("it ended without its terminal marker"));
+        let Some(stream) = &mut self.translator else { return unfinished() };
+        self.events.clear();
+        match stream.end(&mut self.events) {
+            Ok(End::Done) => {}
+            Ok(End::Truncated) => return unfinished(),
+            Err(error) => return Step::Failed(Failure::plugin(&error)),
+        }
+        if let Err(failed) = self.emit(out, batch) {
+            return failed;
+        }
+        if !self.finish {
+            return unfinished();
+        }
+        out.extend_from_slice(self.dialect.done());
+        Step::Done
+    }
+
+    pub(super) fn conclude(&mut self, mut batch: Batch) -> Batch {
+        if batch.ending.is_none() {
+            let mut out = Vec::from(std::mem::take(&mut batch.bytes));
+            let ending = self.end(&mut out, &mut batch);
+            batch.bytes = out.into();
+            batch.ending = Some(ending);
+        }
+        batch
+    }
+}
+
+/// The tail of a JSON array whose elements came as events.
+fn is_punctuation(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b'[' | b']' | b',') || byte.is_ascii_whitespace())
+}
+
+/// The document in `,{...}` or `[{...}]`, the forms that the tail of a JSON array has.
+pub fn bare_document(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii();
+    let text = text.strip_prefix(b",").unwrap_or(text).trim_ascii_start();
+    let Some(inner) = text.strip_prefix(b"[") else { return text };
+    inner.strip_suffix(b"]").unwrap_or(inner).trim_ascii()
+}
+
+/// A document that breaks off was cut; any other text was never the dialect's.
+fn not_understood(data: &[u8], kind: Kind, last: bool) -> Failure {
+    let cut = match serde_json::from_slice::<IgnoredAny>(data) {
+        Err(error) => error.is_eof() || (last && error.classify() != serde_json::error::Category::Syntax),
+        Ok(_) => false,
+    };
+    if cut || (last && std::str::from_utf8(data).is_err_and(|error| error.error_len().is_none())) {
+        return Failure::truncated("it broke off inside an event");
+    }
+    if kind == Kind::Stray {
+        // The words of a middlebox. An event's data may be the answer itself, which belongs into no log.
+        let shown: String = String::from_utf8_lossy(&data[..data.len().min(80)]).escape_debug().collect();
+        return Failure::malformed(format!("text that is no event: \"{shown}\""));
+    }
+    Failure::malformed(format!("an event of {} bytes that is not in its dialect", data.len()))
+}

@@ -33,7 +33,7 @@ pub enum Command {
     Demo,
     /// Play every fault of upstreams and clients against this build, or against your own configuration.
     Drill(Drill),
-    /// Show what the watchdog found and did.
+    /// Show incidents: what the watchdog found and did, and loops of 429s.
     Incidents {
         /// What to show; without it, the list.
         #[command(subcommand)]
@@ -44,7 +44,7 @@ pub enum Command {
         /// Read the file of `tidegate.watchdog.incidents` instead; nothing need be running.
         #[arg(long, global = true, value_name = "FILE", conflicts_with = "admin")]
         file: Option<PathBuf>,
-        /// JSON.
+        /// Print JSON.
         #[arg(long, global = true)]
         json: bool,
     },
@@ -89,9 +89,9 @@ pub struct Drill {
 /// What `tidegate incidents` shows.
 #[derive(Debug, Subcommand)]
 pub enum Incidents {
-    /// A line for each, the oldest first.
+    /// List them, a line for each, the oldest first.
     List,
-    /// One, with the stream's last seconds as a timeline.
+    /// Show one, with the stream's last seconds as a timeline.
     Show {
         /// Its id, as the list has it.
         #[arg(value_name = "ID")]

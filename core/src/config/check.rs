@@ -98,7 +98,7 @@ fn table(f: &mut fmt::Formatter<'_>, groups: &[WorstCase]) -> fmt::Result {
     let names = continued.join(", ");
     writeln!(
         f,
-        "one of them goes on with a stream that broke off after content, within the same time: {names}"
+        "one of these attempts is kept for going on with a stream that broke off after content: {names}"
     )
 }
 

@@ -86,7 +86,7 @@ pub struct Deployment {
     pub allowed_fails: Option<u32>,
     /// `model_info.allowed_fails_policy`: goes before both.
     pub allowed_fails_policy: Option<ByError>,
-    /// Kept for a later version: an answer with this text, without a provider.
+    /// litellm's answer with this text, without a provider. Read and not acted on; `check` says so.
     pub mock_response: Option<String>,
     /// The entry's `model_name`.
     pub place: Place,
@@ -119,7 +119,7 @@ pub struct Router {
     pub timeout: Option<Duration>,
     /// Default of [`Deployment::stream_timeout`].
     pub stream_timeout: Option<Duration>,
-    /// Failures a minute that are forgiven; `None` selects litellm's percentage rule.
+    /// Failures in a row that are forgiven; `None` selects litellm's percentage rule.
     pub allowed_fails: Option<u32>,
     /// Seconds out of rotation after a failure; 0 means never.
     pub cooldown_time: Option<f64>,

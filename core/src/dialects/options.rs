@@ -208,7 +208,7 @@ fn count(key: &str, value: &Value) -> Result<u32, String> {
     count.ok_or_else(|| format!("\"{key}\" must be a whole number from 0 up"))
 }
 
-/// 0 sets no limit, as in a configuration.
+/// 0 counts as not written, as in a configuration.
 fn seconds(key: &str, value: &Value) -> Result<Option<Duration>, String> {
     let seconds = value.as_f64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
     let time = seconds.filter(|seconds| *seconds <= 1e8).and_then(|s| Duration::try_from_secs_f64(s).ok());

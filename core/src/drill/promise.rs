@@ -119,7 +119,7 @@ impl Promise {
             any.push(continued());
             if fault.is_flood() {
                 // How much of it came before the break depends on the machine.
-                any.push(Expect::Normal);
+                any.push(Expect::Ending(healthy_text()));
             }
         }
         let rescued = matches!(terms.rescue, Rescue::Good | Rescue::Continued);

@@ -106,8 +106,19 @@ pub(super) fn simulate(mut config: Config, plugins: &Plugins, sim: SocketAddr) -
         group.deployments = of_group.map(|(index, _)| index).collect();
     }
     config.deployments = kept;
+    lift(&mut config);
     let headers = let_in(&mut config);
     Ok(Simulated { config, left_out, headers, sim })
+}
+
+/// Lifts the limits of load: the drill plays its cells side by side, which would run into them.
+fn lift(config: &mut Config) {
+    config.router.default_max_parallel_requests = None;
+    config.general.max_parallel_requests = None;
+    config.general.global_max_parallel_requests = None;
+    for deployment in &mut config.deployments {
+        (deployment.max_parallel_requests, deployment.rpm, deployment.tpm) = (None, None, None);
+    }
 }
 
 /// Leads a deployment to `base`, with keys that are none.
@@ -135,6 +146,7 @@ pub(super) fn base(mut config: Config, sim: SocketAddr) -> Result<Config, String
     config.deployments = vec![canary(sim)?];
     config.groups = vec![crate::config::Group { name: CANARY.into(), deployments: vec![0] }];
     config.router = crate::config::Router::default();
+    lift(&mut config);
     let_in(&mut config);
     Ok(config)
 }
@@ -143,6 +155,8 @@ pub(super) fn base(mut config: Config, sim: SocketAddr) -> Result<Config, String
 fn let_in(config: &mut Config) -> String {
     config.tidegate.listen = ([127, 0, 0, 1], 0).into();
     config.tidegate.admin = ([127, 0, 0, 1], 0).into();
+    // What the drill provokes is no incident of the user's.
+    config.tidegate.watchdog.incidents.file = None;
     let patient = std::time::Duration::from_secs(60);
     let canary = config.tidegate.groups.entry(CANARY.into()).or_default();
     canary.clocks.first_content = Some(patient);
@@ -203,5 +217,26 @@ impl Simulated {
             }
         }
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_incidents_and_limits_of_load_stay_out_of_a_drill() {
+        let text = "model_list: [{model_name: a, litellm_params: {model: openai/a, rpm: 1, tpm: 1, max_parallel_requests: 1}}]\n\
+                    general_settings: {max_parallel_requests: 1, global_max_parallel_requests: 1}\n\
+                    tidegate: {watchdog: {incidents: {file: /var/log/incidents.jsonl}}}\n";
+        let mut config = crate::config::parse(text, std::path::Path::new("c.yaml"), &Nothing).expect("it is good");
+        assert!(config.tidegate.watchdog.incidents.file.is_some() && config.deployments[0].rpm.is_some());
+        lift(&mut config);
+        let deployment = &config.deployments[0];
+        assert_eq!((deployment.rpm, deployment.tpm, deployment.max_parallel_requests), (None, None, None));
+        let base = base(config, ([127, 0, 0, 1], 1).into()).expect("the canary is good");
+        assert_eq!(base.tidegate.watchdog.incidents.file, None);
+        assert_eq!(base.general.max_parallel_requests, None);
+        assert_eq!(base.general.global_max_parallel_requests, None);
     }
 }

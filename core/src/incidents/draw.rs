@@ -22,7 +22,7 @@ pub(super) fn list(incidents: &[Value]) -> String {
             "{:<12} {}  {}",
             word(incident, "id"),
             utc(number(incident, "unix_seconds")),
-            headline(incident)
+            headline(incident, of_whom(incident))
         );
         let _ = writeln!(text, "{}", cut(&line, WIDTH));
     }
@@ -34,7 +34,7 @@ pub(super) fn show(incident: &Value) -> String {
     let mut text = String::new();
     let _ =
         writeln!(text, "incident {}   {} UTC", word(incident, "id"), utc(number(incident, "unix_seconds")));
-    wrap(&mut text, &headline(incident));
+    wrap(&mut text, &headline(incident, None));
     let labels = ["group", "deployment", "plugin"];
     let labels: Vec<String> =
         labels.iter().filter_map(|name| Some(format!("{name} {}", incident[*name].as_str()?))).collect();
@@ -59,11 +59,18 @@ pub(super) fn show(incident: &Value) -> String {
     text
 }
 
-fn headline(incident: &Value) -> String {
-    match (incident["rule"].as_str(), incident["action"].as_str()) {
-        (Some(rule), Some(action)) => format!("{rule} {action}: {}", word(incident, "why")),
-        _ => format!("{}: {}", word(incident, "kind"), word(incident, "why")),
-    }
+fn headline(incident: &Value, whose: Option<&str>) -> String {
+    let what = match (incident["rule"].as_str(), incident["action"].as_str()) {
+        (Some(rule), Some(action)) => format!("{rule} {action}"),
+        _ => word(incident, "kind").to_owned(),
+    };
+    let whose = whose.map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{what}{whose}: {}", word(incident, "why"))
+}
+
+/// The label that says most: a line of the list has no room for all.
+fn of_whom(incident: &Value) -> Option<&str> {
+    ["group", "plugin", "deployment"].iter().find_map(|name| incident[*name].as_str())
 }
 
 fn stream(text: &mut String, stream: &Value) {
@@ -211,6 +218,7 @@ stream streaming: 90210 polls, the last 90207 without progress, 0.61 s in polls;
         let broken = json!({"id": 5, "why": "a\u{1b}[31m\nb"});
         let drawn = list(&[verdict(), long, broken]);
         assert_eq!(drawn.lines().count(), 3, "{drawn}");
+        assert!(drawn.contains("R1 aborted gpt: polled"), "{drawn}");
         assert!(
             drawn.lines().all(|line| line.chars().count() <= WIDTH && !line.contains('\u{1b}')),
             "{drawn}"

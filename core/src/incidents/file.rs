@@ -4,7 +4,7 @@
 //! ring.
 
 use std::fs::{File, OpenOptions, rename};
-use std::io::{Result, Write};
+use std::io::{Error, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Writer {
             return Ok(None);
         };
         let mut log = Log::new(path, settings.max_size, settings.keep);
-        log.open()?;
+        log.open().map_err(|error| Error::new(error.kind(), format!("{}: {error}", log.path.display())))?;
         let (queue, messages) = sync_channel(WAITING);
         let writer = Self { queue, lost: lost.clone() };
         std::thread::Builder::new()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use tidegate_plugin_sdk::{Attempt, ErrorKind};
 
-/// A number for some classes. What is not a class here is for a later version.
+/// A number for some classes. A name that is no class here is never looked up.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct ByError(HashMap<String, u32>);

@@ -134,7 +134,7 @@ impl Job {
 }
 
 fn ends_normally(expect: &Expect) -> bool {
-    matches!(expect, Expect::Text(_) | Expect::Normal | Expect::ToolCalls(_))
+    matches!(expect, Expect::Text(_) | Expect::Ending(_) | Expect::Normal | Expect::ToolCalls(_))
 }
 
 #[cfg(test)]

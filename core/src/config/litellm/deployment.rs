@@ -224,7 +224,7 @@ fn price(deployment: &mut Deployment, entry: &Entry, sink: &mut Sink) {
 pub(super) fn timeout(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {
     let seconds = read::number(sink, name, node)?;
     if seconds == 0.0 {
-        sink.warn(&node.place, format!("`{name}: 0` sets no limit, in litellm as here"));
+        sink.warn(&node.place, format!("`{name}: 0` counts as not written, in litellm as here"));
         return None;
     }
     match Duration::try_from_secs_f64(seconds) {

@@ -46,7 +46,7 @@ pub struct Tidegate {
     pub plugins: Plugins,
     /// How the watchdog acts.
     pub watchdog: Watchdog,
-    /// Other processes to watch; kept for a later version.
+    /// Other processes to watch. Read and not acted on; `check` says so.
     pub guard: Vec<Guard>,
     /// Overrides by group.
     pub groups: BTreeMap<String, GroupOverrides>,
@@ -115,7 +115,7 @@ pub enum Isolation {
     Process,
 }
 
-/// One entry of `guard:`, as written. Kept for a later version.
+/// One entry of `guard:`, as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guard(pub serde_json::Value);
 

@@ -36,6 +36,9 @@ pub enum Mode {
 pub enum Expect {
     /// Exactly this text, and a normal end.
     Text(String),
+    /// The good text before a fault, at the end this text, and a normal end. What stands between is not known: a stream broke
+    /// off at some limit, and another upstream went on with it.
+    Ending(String),
     /// A normal end. What the answer says depends on the request.
     Normal,
     /// Calls of this many tools, and a normal end.

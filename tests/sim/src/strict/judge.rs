@@ -14,6 +14,11 @@ pub fn judge(expect: &Expect, told: &Told) -> Result<(), String> {
             normal(told, "stop")?;
             if told.text == *text { Ok(()) } else { Err(format!("the text differs: {:.300}", told.text)) }
         }
+        Expect::Ending(text) => {
+            normal(told, "stop")?;
+            let whole = told.text.starts_with(&fault_text()) && told.text.ends_with(text.as_str());
+            if whole { Ok(()) } else { Err(format!("the text differs: {:.300}", told.text)) }
+        }
         Expect::Normal => normal(told, "stop"),
         Expect::ToolCalls(count) => {
             normal(told, "tool_calls")?;
@@ -124,6 +129,7 @@ mod tests {
         let http = Told { status: 429, committed: false, text: String::new(), ..told(Terminal::Error(429)) };
         let refused = |hint| Expect::Http { status: 429, retry_after: hint };
         assert_eq!(judge(&Expect::Text(fault_text()), &stopped), Ok(()));
+        assert_eq!(judge(&Expect::Ending(fault_text()), &stopped), Ok(()));
         assert_eq!(judge(&refused(false), &http), Ok(()));
         for (expect, told) in [
             (&error_429, told(Terminal::Done)),
@@ -135,6 +141,9 @@ mod tests {
             (&Expect::Malformed, told(Terminal::Error(502))),
             (&Expect::Stalled { committed: true }, told(Terminal::Error(502))),
             (&Expect::Failed { committed: true }, stopped.clone()),
+            (&Expect::Ending("gate.".into()), stopped.clone()),
+            (&Expect::Ending(fault_text()), cut.clone()),
+            (&Expect::Ending(fault_text()), told(Terminal::Error(502))),
             (&Expect::Text(fault_text()), cut),
             (&Expect::Text(fault_text()), told(Terminal::Done)),
             (&Expect::ToolCalls(1), stopped),

@@ -106,7 +106,9 @@ impl Promise {
             Rescue::Good | Rescue::Continued => {
                 let last = |expect: &&Expect| {
                     let stall = matches!(expect, Expect::Stalled { .. } | Expect::Failed { .. });
-                    !early(expect) || !retryable(fault, expect) || (stall && !terms.patient)
+                    // The bytes of a whole answer are its content, so a trickle ends with the total clock alone.
+                    let trickle = mode == Mode::Whole && matches!(expect, Expect::Failed { .. });
+                    !early(expect) || !retryable(fault, expect) || (stall && !terms.patient) || trickle
                 };
                 own.iter().filter(last).cloned().collect()
             }

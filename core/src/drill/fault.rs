@@ -116,7 +116,9 @@ pub(super) fn is_committed(expect: &Expect) -> bool {
             *committed
         }
         Expect::Truncated | Expect::Malformed => true,
-        Expect::Text(_) | Expect::Ending(_) | Expect::Normal | Expect::ToolCalls(_) | Expect::Http { .. } => false,
+        Expect::Text(_) | Expect::Ending(_) | Expect::Normal | Expect::ToolCalls(_) | Expect::Http { .. } => {
+            false
+        }
     }
 }
 
@@ -126,6 +128,10 @@ pub(super) fn status(expect: &Expect) -> Option<u16> {
         Expect::Http { status, .. } | Expect::Error { status, .. } => Some(*status),
         Expect::Truncated | Expect::Malformed => Some(502),
         Expect::Stalled { .. } => Some(504),
-        Expect::Failed { .. } | Expect::Text(_) | Expect::Ending(_) | Expect::Normal | Expect::ToolCalls(_) => None,
+        Expect::Failed { .. }
+        | Expect::Text(_)
+        | Expect::Ending(_)
+        | Expect::Normal
+        | Expect::ToolCalls(_) => None,
     }
 }

@@ -229,7 +229,8 @@ mod tests {
         let text = "model_list: [{model_name: a, litellm_params: {model: openai/a, rpm: 1, tpm: 1, max_parallel_requests: 1}}]\n\
                     general_settings: {max_parallel_requests: 1, global_max_parallel_requests: 1}\n\
                     tidegate: {watchdog: {incidents: {file: /var/log/incidents.jsonl}}}\n";
-        let mut config = crate::config::parse(text, std::path::Path::new("c.yaml"), &Nothing).expect("it is good");
+        let mut config =
+            crate::config::parse(text, std::path::Path::new("c.yaml"), &Nothing).expect("it is good");
         assert!(config.tidegate.watchdog.incidents.file.is_some() && config.deployments[0].rpm.is_some());
         lift(&mut config);
         let deployment = &config.deployments[0];

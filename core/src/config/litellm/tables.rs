@@ -147,7 +147,10 @@ pub(super) const GENERAL: Table = &[
     ("use_redis_transaction_buffer", "there is no database; the key is ignored"),
     ("allow_requests_on_db_unavailable", "there is no database; the key is ignored"),
     ("supported_db_objects", "there is no database; the key is ignored"),
-    ("max_response_size_mb", "streams are not held, and whole answers are bounded by `tidegate.limits.event`; the key is ignored"),
+    (
+        "max_response_size_mb",
+        "streams are not held, and whole answers are bounded by `tidegate.limits.event`; the key is ignored",
+    ),
     ("allowed_routes", "every route that is offered is open to the master key"),
     ("admin_only_routes", "every route that is offered is open to the master key"),
     ("public_routes", "only the health routes are open; the list is ignored"),

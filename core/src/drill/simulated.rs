@@ -37,6 +37,10 @@ enum Kind {
 
 impl Kind {
     fn of(plugins: &Plugins, deployment: &Deployment) -> Result<(Self, ProviderManifest), String> {
+        if deployment.is_any() {
+            let group = &deployment.group;
+            return Err(format!("`model: \"*\"` of group \"{group}\": each request names its provider"));
+        }
         let whose = format!("{}/{} of group \"{}\"", deployment.provider, deployment.model, deployment.group);
         let (plugin, manifest) = plugins
             .provider(&deployment.provider, &deployment.model)

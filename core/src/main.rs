@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidegate::cli::{Cli, Command};
-use tidegate::command;
+use tidegate::{command, logging};
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let code = match Cli::parse().command {
         Command::Serve { config } => command::serve(config),
         Command::Check { config } => command::check(&config),
         Command::Incidents { what, admin, file, json } => command::incidents(what, admin, file, json),
@@ -16,5 +16,7 @@ fn main() -> ExitCode {
         Command::Drill(drill) => command::drill(drill),
         Command::Sim { list: true, .. } => command::scenarios(),
         Command::Sim { listen, .. } => command::sim(listen),
-    }
+    };
+    logging::flush();
+    code
 }

@@ -19,6 +19,7 @@ use prometheus::IntGauge;
 use tidegate_watchdog::Report;
 
 use crate::gateway::Gateway;
+use crate::logging;
 use crate::metrics::{Amplification, LoopKind};
 use crate::service::health;
 
@@ -125,6 +126,8 @@ fn refresh(gateway: &Gateway) {
     let set = |gauge: &IntGauge, count: usize| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     set(&gateway.metrics.pooled, http1 + http2);
     set(&gateway.metrics.upstream_open, gateway.upstream.open());
+    let log_lost = &gateway.metrics.log_lost;
+    log_lost.inc_by(logging::lost().saturating_sub(log_lost.get()));
     if let Some(runtime) = gateway.runtime.get() {
         set(&gateway.metrics.tasks, runtime.num_alive_tasks());
     }

@@ -160,6 +160,8 @@ metrics! {
     plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that were found and refused.");
     /// Incidents that are in the ring alone.
     incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file.");
+    /// Log lines that nobody took.
+    log_lost: IntCounter = IntCounter::new("tidegate_log_lines_lost_total", "Log lines that standard error did not take, in time or at all.");
     /// Configuration reloads.
     reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads of the configuration, by result.", &["result"]);
     /// Upstream calls per client request over the last 60 s.

@@ -66,6 +66,7 @@ impl Control {
         self.runtimes.into_iter().for_each(Runtime::shutdown_background);
         if lost > 0 && result.is_ok() {
             tracing::warn!(threads = lost, "ending without waiting for threads that are stuck");
+            crate::logging::flush();
             tidegate_host::process::exit_at_once(0);
         }
         result

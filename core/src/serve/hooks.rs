@@ -63,6 +63,7 @@ impl Hooks for Hands {
         }
         std::thread::sleep(Duration::from_millis(seed() % JITTER_MS));
         tracing::error!(code = GAVE_UP, "watchdog: ending, for the service manager to start it anew");
+        crate::logging::flush();
         tidegate_host::process::exit_at_once(GAVE_UP)
     }
 

@@ -46,6 +46,7 @@ pub(super) fn signals(
             }
             if std::mem::replace(&mut signalled, true) {
                 tracing::warn!("a second signal: ending without waiting for requests");
+                crate::logging::flush();
                 // Nothing is left to be done in order: the user asked twice.
                 #[expect(clippy::disallowed_methods, reason = "the second signal means now")]
                 std::process::exit(1);

@@ -12,6 +12,7 @@ mod guilty;
 mod innocent;
 mod ladder;
 mod limits;
+mod logs;
 mod operations;
 mod peers;
 mod plugins;

@@ -1,8 +1,12 @@
 //! The log, on standard error: for people on a terminal, JSON lines otherwise. No keys, no prompts, at any level.
 
+mod writer;
+
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
+
+pub use writer::{flush, lost};
 
 /// The library that fetches Google tokens logs each of its tries with what the endpoint said; the last is an error that
 /// is reported anyway.
@@ -12,7 +16,12 @@ const QUIET: &str = "gcp_auth=error";
 pub fn start(fallback: &str) {
     let filter = EnvFilter::try_from_env("TIDEGATE_LOG")
         .unwrap_or_else(|_| EnvFilter::new(format!("{fallback},{QUIET}")));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
+    // Its own complaint would go to standard error with `eprintln!`, which panics where that cannot be written.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer::Queue::start())
+        .with_target(false)
+        .log_internal_errors(false);
     let started = if stderr().is_terminal() {
         let color = std::env::var_os("NO_COLOR").is_none();
         log.with_ansi(color).compact().try_init()

@@ -69,7 +69,7 @@ impl Mute {
     }
 
     /// It serves as if there were no log, and ends when it is told to.
-    async fn is_well(mut self) {
+    async fn serves_and_ends(mut self) {
         let answer = ask(self.data, &chat("openai", "fast", true), LONG).await;
         assert_eq!(Told::of(&answer, true).unwrap().text, healthy_text());
         assert_eq!(
@@ -77,7 +77,7 @@ impl Mute {
             200
         );
         kill(Pid::from_raw(self.child.id().unwrap().try_into().unwrap()), Signal::SIGTERM).unwrap();
-        let ended = tokio::time::timeout(LONG, self.child.wait()).await.expect("it ends").unwrap();
+        let ended = tokio::time::timeout(LONG, self.child.wait()).await.unwrap().unwrap();
         assert_eq!(ended.code(), Some(0));
     }
 }
@@ -88,7 +88,7 @@ async fn a_full_disk_ends_no_request() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mute = start(&sim, full.into()).await;
     mute.until_lines_are_lost().await;
-    mute.is_well().await;
+    mute.serves_and_ends().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +97,6 @@ async fn a_pipe_that_nobody_reads_holds_no_request() {
     let mut mute = start(&sim, Stdio::piped()).await;
     let unread = mute.child.stderr.take().unwrap();
     mute.until_lines_are_lost().await;
-    mute.is_well().await;
+    mute.serves_and_ends().await;
     drop(unread);
 }

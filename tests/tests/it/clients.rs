@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tidegate_sim::{fault_text, healthy_text};
+use tidegate_sim::{Settings, Sim, fault_text, healthy_text};
 use tidegate_tests::client::{ask, body, chat, chat_with, get, post};
 use tidegate_tests::config::PROVIDERS;
-use tidegate_tests::{Conn, End, Terminal, Told, sse};
+use tidegate_tests::{Conn, End, Proxy, Setup, Terminal, Told, sse};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -50,8 +50,12 @@ async fn one_that_leaves_takes_its_upstream_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_read_is_cut() {
-    let (sim, proxy) =
-        world(|setup| setup.clock("client_idle: 500ms").tidegate("limits: {event: 32MiB}")).await;
+    // More than the buffers of all sockets between upstream and client can hold.
+    let endless =
+        Settings { flood_bytes: 1 << 30, flood_time: LONG, require_auth: true, ..Settings::default() };
+    let sim = Sim::start(endless).await.unwrap();
+    let setup = Setup::of(&sim).short_clocks().clock("client_idle: 500ms").tidegate("limits: {event: 32MiB}");
+    let proxy = Proxy::start(&setup.yaml()).await;
     let mut conn = Conn::open(proxy.data).await.unwrap();
     conn.send(&chat("openai", "text-flood", true)).await.unwrap();
     assert!(sim.wait_until(SOON, |sim| sim.counts("text-flood").active() == 1).await);

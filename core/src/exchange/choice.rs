@@ -24,8 +24,12 @@ impl Exchange {
     /// the clock `queue` allows.
     pub(super) async fn first(&self) -> Option<u16> {
         let first = self.choose();
-        if first.is_some() || !self.group.is_full() {
+        if first.is_some() {
             return first;
+        }
+        if !self.group.is_full() {
+            // The cooldown that was in the way may have ended just now: there is no reason left to refuse.
+            return if self.group.cooldown().is_none() { self.choose() } else { None };
         }
         self.probe.phase(Phase::Backoff);
         let until = self.started + self.group.clocks.queue.min(self.total);

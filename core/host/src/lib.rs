@@ -32,6 +32,7 @@ mod sinks;
 mod stream;
 mod types;
 mod wire;
+pub mod worker;
 
 pub use error::{CreateError, LoadError, PluginError, Whence};
 pub use events::{Events, Note};
@@ -46,6 +47,7 @@ pub use provider::{Limits, Provider, ProviderInstance};
 pub use scan::{Skipped, Survey, scan, survey};
 pub use stream::{Answer, Close, End, Stream};
 pub use types::{Auth, Class, Classified, Dialect, Framing, Phase, Reply, ResponseSpec, UpstreamRequest};
+pub use worker::{EndReason, Isolation, ProcessOptions, WorkerEnd, WorkerHook, set_worker_hook};
 
 /// The contract's own constants: `tidegate_host::abi::error::RATE_LIMIT` and the like.
 pub use tidegate_plugin_abi as abi;

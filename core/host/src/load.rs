@@ -10,13 +10,16 @@ use tidegate_plugin_abi::{ABI_MAJOR, ENTRY_SYMBOL, EntryFn, PluginV1};
 
 use crate::error::LoadError;
 use crate::plugin::{Plugin, Seat};
+use crate::worker::Isolation;
 use crate::{check, entry, library};
 
 /// How a plugin is loaded.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     /// The file's content must have this hash.
     pub sha256: Option<[u8; 32]>,
+    /// Where its code runs.
+    pub isolation: Isolation,
 }
 
 /// Loads a plugin, for ever. Call it on the main thread, before serving: the plugin's entry function runs here.
@@ -35,6 +38,9 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Arc<Plugin>, LoadError
     }
     exports_ours(&bytes).map_err(refuse)?;
     drop(bytes);
+    if options.isolation != Isolation::Inline {
+        return Err(refuse("it is to run in a process of its own, which is not there yet".to_owned()));
+    }
 
     // SAFETY: the file was checked to be a library that only trusted users can write; its constructors are as
     // trusted as the rest of it.

@@ -24,9 +24,12 @@ fn a_good_plugin_tells_who_it_is() {
 fn a_pinned_hash_must_be_the_files() {
     let (_dir, path) = compiled(&[]);
     let mut hash = *load(&path, &LoadOptions::default()).unwrap().sha256().unwrap();
-    assert!(load(&path, &LoadOptions { sha256: Some(hash) }).is_ok());
+    assert!(load(&path, &LoadOptions { sha256: Some(hash), ..LoadOptions::default() }).is_ok());
     hash[0] ^= 1;
-    let reason = load(&path, &LoadOptions { sha256: Some(hash) }).unwrap_err().reason().to_owned();
+    let reason = load(&path, &LoadOptions { sha256: Some(hash), ..LoadOptions::default() })
+        .unwrap_err()
+        .reason()
+        .to_owned();
     assert!(reason.starts_with("its sha256 is ") && reason.ends_with(" as configured"), "{reason}");
 }
 

@@ -31,7 +31,7 @@ impl Plugins {
             let found = tidegate_host::survey(std::slice::from_ref(&folder.path));
             for file in found.plugins {
                 let pin = settings.uses.get(&file_name(&file)).and_then(|usage| usage.sha256.as_deref());
-                let options = LoadOptions { sha256: pin.and_then(parse_sha256) };
+                let options = LoadOptions { sha256: pin.and_then(parse_sha256), ..LoadOptions::default() };
                 match tidegate_host::load(&file, &options) {
                     Ok(plugin) => plugins.add(plugin),
                     Err(error) => plugins.refuse(error),

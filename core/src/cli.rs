@@ -48,6 +48,12 @@ pub enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// For authors and operators of plugins.
+    Plugin {
+        /// What to do.
+        #[command(subcommand)]
+        what: Plugin,
+    },
     /// Serve simulated providers: healthy and faulty, byte-exact.
     Sim {
         /// Where to listen.
@@ -96,5 +102,28 @@ pub enum Incidents {
         /// Its id, as the list has it.
         #[arg(value_name = "ID")]
         id: String,
+    },
+}
+
+/// `tidegate plugin`.
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// Say which plugins a configuration loads, and which files are refused and why.
+    List {
+        /// The configuration; without it, the folders that are looked into without one.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a plugin file is and offers, and whether it would be loaded.
+    Inspect {
+        /// The plugin.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }

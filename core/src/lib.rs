@@ -21,6 +21,7 @@ pub mod incidents;
 pub mod listener;
 pub mod logging;
 pub mod metrics;
+pub mod plugin;
 pub mod relay;
 pub mod routing;
 pub mod secret;

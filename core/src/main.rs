@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidegate::cli::{Cli, Command};
-use tidegate::{command, logging};
+use tidegate::{command, logging, plugin};
 
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Incidents { what, admin, file, json } => command::incidents(what, admin, file, json),
         Command::Demo => command::demo(),
         Command::Drill(drill) => command::drill(drill),
+        Command::Plugin { what } => plugin::command::run(what),
         Command::Sim { list: true, .. } => command::scenarios(),
         Command::Sim { listen, .. } => command::sim(listen),
     };

@@ -14,6 +14,7 @@ mod elf;
 mod entry;
 mod error;
 mod events;
+mod examine;
 mod hook;
 mod input;
 mod instance;
@@ -36,6 +37,7 @@ pub mod worker;
 
 pub use error::{CreateError, LoadError, PluginError, Whence};
 pub use events::{Events, Note};
+pub use examine::{Examined, examine};
 pub use hook::{CallHook, Op, Outcome, set_call_hook};
 pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
 pub use load::{LoadOptions, from_static, load};

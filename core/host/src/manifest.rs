@@ -52,6 +52,18 @@ pub enum Prefill {
     ContinueFinalMessage,
 }
 
+impl Prefill {
+    /// Its word in a manifest; `none` for no word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Assistant => "assistant",
+            Self::Prefix => "prefix",
+            Self::ContinueFinalMessage => "continue_final_message",
+        }
+    }
+}
+
 /// A parameter of a deployment.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct Param {

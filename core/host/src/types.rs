@@ -62,6 +62,20 @@ impl Dialect {
             _ => return None,
         })
     }
+
+    /// The name that [`Dialect::from_name`] knows; `unknown` for the 0 value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::OpenaiChat => "openai-chat",
+            Self::OpenaiResponses => "openai-responses",
+            Self::AnthropicMessages => "anthropic-messages",
+            Self::GeminiGenerate => "gemini-generate",
+            Self::OpenaiCompletions => "openai-completions",
+            Self::OpenaiEmbeddings => "openai-embeddings",
+            Self::BedrockConverse => "bedrock-converse",
+        }
+    }
 }
 
 /// The HTTP request that a provider wants sent. Strings hold no CR, LF or NUL.
@@ -183,5 +197,13 @@ mod tests {
         assert_eq!(Dialect::from_u32(8), Dialect::Unknown);
         assert_eq!(Framing::from_u32(99), Framing::Auto);
         assert_eq!(Phase::from_u32(3), Phase::Body);
+    }
+
+    #[test]
+    fn a_dialect_has_the_name_that_it_is_known_by() {
+        for dialect in (1..8).map(Dialect::from_u32) {
+            assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
+        }
+        assert_eq!(Dialect::from_name(Dialect::Unknown.name()), None);
     }
 }

@@ -1,0 +1,48 @@
+//! What each subcommand does, and the exit code it ends with.
+
+use std::process::ExitCode;
+
+use super::{inspect, list};
+use crate::cli::Plugin;
+use crate::logging;
+
+/// sysexits.h EX_CONFIG, as `tidegate serve` has it.
+const BAD_CONFIG: u8 = 78;
+
+/// `tidegate plugin ...`.
+pub fn run(what: Plugin) -> ExitCode {
+    // What the loader would log is part of what is printed.
+    logging::start("off");
+    match what {
+        Plugin::List { config, json } => match list::list(config.as_deref(), json) {
+            Ok(text) => show(&text),
+            Err(report) => {
+                complain(&report);
+                ExitCode::from(BAD_CONFIG)
+            }
+        },
+        Plugin::Inspect { file, json } => match inspect::inspect(&file) {
+            Ok(found) => {
+                show(&if json { format!("{:#}\n", found.json()) } else { found.to_string() });
+                if found.is_usable() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(error) => fail(&error),
+        },
+    }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    complain(&format!("tidegate: {error}"));
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
+fn show(text: &dyn std::fmt::Display) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "the last words before the exit code")]
+fn complain(text: &str) {
+    eprintln!("{}", text.trim_end());
+}

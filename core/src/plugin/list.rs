@@ -1,0 +1,114 @@
+//! `tidegate plugin list`: what would be loaded, and what would not.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tidegate_host::Plugin;
+
+use super::inspect::kinds;
+use crate::config::{self, Isolation, ProcessEnv};
+use crate::routing::Plugins;
+
+/// The plugins that the configuration at `file` would load, as text or as JSON.
+///
+/// # Errors
+/// The configuration's report.
+pub(super) fn list(file: Option<&Path>, as_json: bool) -> Result<String, String> {
+    let settings = match file {
+        Some(file) => config::load(file, &ProcessEnv).map_err(|report| report.to_string())?.tidegate.plugins,
+        None => config::Plugins::default(),
+    };
+    let plugins = Plugins::load(&settings);
+    Ok(if as_json { format!("{:#}\n", as_value(&plugins, &settings)) } else { text(&plugins, &settings) })
+}
+
+fn isolation(plugin: &Plugin, settings: &config::Plugins) -> &'static str {
+    match settings.uses.get(plugin.name()).and_then(|usage| usage.isolation) {
+        Some(Isolation::Process) => "process",
+        _ => "inline",
+    }
+}
+
+fn as_value(plugins: &Plugins, settings: &config::Plugins) -> Value {
+    let loaded: Vec<Value> = plugins
+        .iter()
+        .map(|plugin| {
+            json!({
+                "name": plugin.name(),
+                "version": plugin.version(),
+                "kinds": kinds(plugin),
+                "prefixes": prefixes(plugin),
+                "isolation": isolation(plugin, settings),
+                "file": plugin.path(),
+            })
+        })
+        .collect();
+    let refused: Vec<Value> =
+        plugins.refused.iter().map(|error| json!({"file": error.path(), "why": error.reason()})).collect();
+    json!({"plugins": loaded, "refused": refused})
+}
+
+fn text(plugins: &Plugins, settings: &config::Plugins) -> String {
+    let heads = ["NAME", "VERSION", "KIND", "ISOLATION", "FILE"].map(str::to_owned);
+    let rows: Vec<(&Arc<Plugin>, [String; 5])> = plugins
+        .iter()
+        .map(|plugin| {
+            let file = plugin.path().display().to_string();
+            let (name, version) = (plugin.name().to_owned(), plugin.version().to_owned());
+            let kinds = kinds(plugin).join(",");
+            (plugin, [name, version, kinds, isolation(plugin, settings).to_owned(), file])
+        })
+        .collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|(_, row)| row)
+            .chain([&heads])
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths = [0, 1, 2, 3].map(width);
+    let mut text = String::new();
+    let mut line = |row: &[String; 5]| {
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(text, "{cell:<width$}  ");
+        }
+        let _ = writeln!(text, "{}", row[4]);
+    };
+    line(&heads);
+    for (_, row) in &rows {
+        line(row);
+    }
+    for (plugin, _) in rows.iter().filter(|(plugin, _)| !prefixes(plugin).is_empty()) {
+        let _ = writeln!(text, "\n{} serves models of {}", plugin.name(), wrapped(&prefixes(plugin)));
+    }
+    for error in &plugins.refused {
+        let _ = writeln!(text, "\n{error}");
+    }
+    text
+}
+
+fn prefixes(plugin: &Plugin) -> Vec<String> {
+    let mut prefixes: Vec<String> =
+        plugin.manifest().providers.iter().map(|offer| format!("{}/", offer.prefix)).collect();
+    prefixes.sort_unstable();
+    prefixes
+}
+
+/// Words with commas, at most some 90 columns a line.
+fn wrapped(words: &[String]) -> String {
+    let (mut text, mut column) = (String::new(), 30);
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+            let fits = column + word.len() < 90;
+            text.push_str(if fits { " " } else { "\n  " });
+            column = if fits { column } else { 2 };
+        }
+        text.push_str(word);
+        column += word.len() + 2;
+    }
+    text
+}

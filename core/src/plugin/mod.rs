@@ -1,0 +1,5 @@
+//! `tidegate plugin`: what authors and operators of plugins use.
+
+pub mod command;
+mod inspect;
+mod list;

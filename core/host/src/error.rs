@@ -13,7 +13,8 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    pub(crate) fn new(path: &Path, reason: impl Into<String>) -> Self {
+    /// `reason`: a clause whose subject is the file.
+    pub fn new(path: &Path, reason: impl Into<String>) -> Self {
         Self { path: path.to_owned(), reason: reason.into() }
     }
 

@@ -41,8 +41,8 @@ pub(crate) use secret::is_secret_name;
 pub use source::{Place, Source};
 pub use strategy::{Strategy, Window};
 pub use tidegate::{
-    GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate, Watchdog,
-    WatchdogMode,
+    Allowed, GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate,
+    Watchdog, WatchdogMode,
 };
 pub(crate) use units::duration;
 

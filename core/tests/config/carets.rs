@@ -257,3 +257,61 @@ config.yaml:2:35: error: `tidegate` has no key `lsten`
     = did you mean `listen`?",
     );
 }
+
+#[test]
+fn a_plugin_that_may_be_loaded_is_a_name_or_a_hash() {
+    drawn(
+        "tidegate:\n  plugins: {allow: [fallback, lib.so]}\n",
+        "
+config.yaml:2:31: error: `allow` takes names of plugins and SHA-256 hashes
+  2 |   plugins: {allow: [fallback, lib.so]}
+    |                               ^^^^^^
+    = a name is made of a-z, 0-9 and hyphens; a hash has 64 hexadecimal digits",
+    );
+    // One digit short: as a name it would let nothing in, and nobody would see why.
+    let short = "0f".repeat(31) + "0";
+    assert!(
+        only(&format!("tidegate: {{plugins: {{allow: [fallback, {short}]}}}}\n")).contains("`allow` takes")
+    );
+}
+
+#[test]
+fn an_allow_list_without_the_policy() {
+    let without = "config.yaml:1:29: error: `allow` leaves out `fallback`, the policy";
+    assert!(only("tidegate: {plugins: {allow: [openai]}}\n").starts_with(without));
+    assert!(only("tidegate: {plugins: {allow: []}}\n").starts_with(without));
+    assert!(only("tidegate: {plugins: {allow: }}\n").contains("leaves out"), "begun and not written");
+    // It may be the policy's.
+    let hash = "0f".repeat(32);
+    assert_eq!(good(&format!("tidegate: {{plugins: {{allow: [{hash}]}}}}\n")).notices.len(), 0);
+}
+
+#[test]
+fn what_a_plugin_has_is_within_bounds() {
+    drawn(
+        "tidegate:\n  plugins: {use: {mine: {deadline: 1ms}}}\n",
+        "
+config.yaml:2:36: error: `deadline` must be between 10ms and 1m
+  2 |   plugins: {use: {mine: {deadline: 1ms}}}
+    |                                    ^^^",
+    );
+    for (setting, why) in [
+        ("mine: {shards: 0}", "between 1 and 64"),
+        ("mine: {shards: 65}", "between 1 and 64"),
+        ("mine: {deadline: 2m}", "between 10ms and 1m"),
+        ("mine: {memory: 1MiB}", "at least 64MiB"),
+        ("mine: {isolation: proces}", "did you mean `process`?"),
+        ("mine: {isolaton: process}", "did you mean `isolation`?"),
+        ("My_own: {}", "no name of a plugin"),
+    ] {
+        let error = only(&format!("tidegate: {{plugins: {{use: {{{setting}}}}}}}\n"));
+        assert!(error.contains(why), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn what_does_nothing_inline_is_said() {
+    let config = good("tidegate: {plugins: {use: {mine: {shards: 2, isolation: inline}}}}\n");
+    assert!(config.notices[0].to_string().contains("`shards` has no effect"), "{}", config.notices[0]);
+    assert_eq!(good("tidegate: {plugins: {use: {mine: {shards: 2}}}}\n").notices.len(), 0);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate::config::{MidStream, Severity, load};
+use tidegate::config::{Allowed, Isolation, MidStream, Severity, load};
 
 use super::{FOUNDING, bad, env, good, good_with, messages};
 
@@ -335,7 +335,8 @@ tidegate:
   clocks: {connect: 250ms, drain: 0s}
   mid_stream: continue
   limits: {connections: 5, header: 1KiB, event: 1.5MiB}
-  plugins: {dirs: [/a, b], use: {gemini: {isolation: process, sha256: \"0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789\"}}}
+  plugins: {dirs: [/a, b], use: {gemini: {isolation: process, shards: 2, deadline: 1s, memory: 1GiB, sha256: \"0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789\"}},
+    allow: [fallback, gemini, 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef], watch: true}
   watchdog: {mode: off, thresholds: {r1: {polls: 10, age: 1s}, r4: {wall: 3s}}}
   groups: {a: {mid_stream: fail, clocks: {connect: 1s}}}
   guard: [{name: litellm}]
@@ -350,9 +351,16 @@ tidegate:
     assert_eq!((ours.limits.body, ours.limits.header, ours.limits.event), (2 << 20, 1024, 3 << 19));
     assert_eq!(ours.watchdog.mode, tidegate::config::WatchdogMode::Off);
     assert_eq!((ours.watchdog.r1_polls, ours.watchdog.r4_wall), (Some(10), Some(secs(3))));
-    assert_eq!(ours.plugins.uses["gemini"].isolation, Some(tidegate::config::Isolation::Process));
+    let gemini = &ours.plugins.uses["gemini"];
+    assert_eq!(gemini.isolation, Some(Isolation::Process));
+    assert_eq!((gemini.shards, gemini.deadline, gemini.memory), (Some(2), Some(secs(1)), Some(1 << 30)));
+    assert!(gemini.sha256.as_ref().unwrap().starts_with("0123456789abcdefabcdef"));
+    let hash = Allowed::Sha256("0123456789abcdef".repeat(4));
+    let names = ["fallback", "gemini"].map(|name| Allowed::Name(name.to_owned()));
+    assert_eq!(ours.plugins.allow, Some([&names[..], &[hash]].concat()));
+    assert!(ours.plugins.watch);
     let warnings = messages(&config, Severity::Warning);
-    assert_eq!(warnings.len(), 2, "process and guard: {warnings:?}");
+    assert_eq!(warnings.len(), 1, "guard: {warnings:?}");
 }
 
 #[test]

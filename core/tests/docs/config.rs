@@ -6,10 +6,11 @@ use std::path::Path;
 use tidegate::config::{self, Config, Severity, Tidegate};
 
 const README: &str = include_str!("../../../README.md");
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("README.md", README),
     ("docs/litellm-compat.md", include_str!("../../../docs/litellm-compat.md")),
     ("docs/rate-limits.md", include_str!("../../../docs/rate-limits.md")),
+    ("docs/security.md", include_str!("../../../docs/security.md")),
     ("docs/watchdog.md", include_str!("../../../docs/watchdog.md")),
     ("docs/write-a-provider.md", include_str!("../../../docs/write-a-provider.md")),
 ];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -13,6 +13,7 @@ const PAGES: [&str; 12] = [
     "docs/litellm-compat.md",
     "docs/metrics.md",
     "docs/rate-limits.md",
+    "docs/security.md",
     "docs/watchdog.md",
     "docs/write-a-provider.md",
 ];

@@ -1,12 +1,12 @@
 //! The `tidegate:` section. It is ours, so an unknown key in it is an error, not a notice.
 
 mod parts;
+mod plugins;
 mod strict;
 mod watchdog;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::clocks::{Clocks, WrittenClocks};
@@ -15,6 +15,7 @@ use super::env::{self, Env};
 use super::node::Node;
 use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
+pub use plugins::{Allowed, Isolation, PluginUse, Plugins};
 use strict::strict;
 pub use watchdog::{Incidents, Watchdog, WatchdogMode};
 
@@ -88,33 +89,6 @@ pub struct Limits {
     pub event: u64,
 }
 
-/// Which plugins are loaded, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plugins {
-    /// Searched before the built-in places, in this order.
-    pub dirs: Vec<PathBuf>,
-    /// Settings by plugin name.
-    pub uses: BTreeMap<String, PluginUse>,
-}
-
-/// One plugin's settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PluginUse {
-    /// Where it runs; `None`: the default for where it was found.
-    pub isolation: Option<Isolation>,
-    /// The SHA-256 its file must have, in lower-case hex.
-    pub sha256: Option<String>,
-}
-
-/// Where a plugin runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// In this process.
-    Inline,
-    /// In a child process.
-    Process,
-}
-
 /// One entry of `guard:`, as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guard(pub serde_json::Value);
@@ -172,7 +146,7 @@ pub(crate) fn read(
             section.retry_budget = parts::retry_budget(sink, &entry.node).over(RetryBudget::default());
         }
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
-        "plugins" => section.plugins = parts::plugins(sink, &entry.node),
+        "plugins" => section.plugins = plugins::plugins(sink, &entry.node),
         "watchdog" => section.watchdog = watchdog::watchdog(sink, &entry.node),
         "guard" => section.guard = guard(sink, &entry.node),
         _ => section.groups = groups(sink, &entry.node, names),

@@ -1,12 +1,10 @@
 //! The parts of the `tidegate:` section, each read on its own.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::strict::{choice, strict};
-use super::{Isolation, Limits, MidStream, PluginUse, Plugins};
+use super::{Limits, MidStream};
 use crate::config::clocks::WrittenClocks;
 use crate::config::diagnose::Sink;
 use crate::config::node::Node;
@@ -94,50 +92,6 @@ pub(super) fn limits(sink: &mut Sink, node: &Node, limits: &mut Limits) {
             _ => limits.event = bytes,
         }
     });
-}
-
-pub(super) fn plugins(sink: &mut Sink, node: &Node) -> Plugins {
-    let mut plugins = Plugins::default();
-    strict(sink, "plugins", node, &["dirs", "use"], |sink, key, entry| match key {
-        "dirs" => plugins.dirs = read::texts(sink, key, &entry.node).into_iter().map(PathBuf::from).collect(),
-        _ => plugins.uses = uses(sink, &entry.node),
-    });
-    plugins
-}
-
-fn uses(sink: &mut Sink, node: &Node) -> BTreeMap<String, PluginUse> {
-    let mut uses = BTreeMap::new();
-    let Some(mapping) = read::mapping(sink, "use", node) else { return uses };
-    for entry in &mapping.entries {
-        let mut plugin = PluginUse::default();
-        strict(
-            sink,
-            &format!("plugins.use.{}", entry.key),
-            &entry.node,
-            &["isolation", "sha256"],
-            |sink, key, entry| {
-                if key == "isolation" {
-                    let words = [("inline", Isolation::Inline), ("process", Isolation::Process)];
-                    plugin.isolation = choice(sink, key, &entry.node, &words);
-                    if plugin.isolation == Some(Isolation::Process) {
-                        sink.warn(
-                            &entry.node.place,
-                            "`process` is not supported yet; the plugin is called inline",
-                        );
-                    }
-                    return;
-                }
-                let Some(text) = read::text(sink, key, &entry.node) else { return };
-                if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-                    plugin.sha256 = Some(text.to_ascii_lowercase());
-                } else {
-                    sink.error(&entry.node.place, "`sha256` takes 64 hexadecimal digits");
-                }
-            },
-        );
-        uses.insert(entry.key.clone(), plugin);
-    }
-    uses
 }
 
 pub(super) fn duration(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {

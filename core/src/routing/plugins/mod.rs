@@ -1,15 +1,16 @@
 //! The plugins of this process: found once at start, and never unloaded.
 
+mod folders;
+mod rules;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_host::{LoadError, LoadOptions, Plugin, ProviderManifest};
 
 use crate::config;
-
-/// Where packages put plugins.
-const SYSTEM_DIR: &str = "/usr/lib/tidegate/plugins";
+use folders::{DROP_IN_DIR, SYSTEM_DIR, folders};
 
 /// The loaded plugins by name.
 #[derive(Debug, Default)]
@@ -20,20 +21,21 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// Loads what the configured folders hold, then what stands beside the executable, then the system's folder.
+    /// Loads what the configured folders hold, then what stands beside the executable, then the system's folders.
     /// Of two plugins with one name the first found is used.
     pub fn load(settings: &config::Plugins) -> Self {
         let mut plugins = Self::default();
-        for dir in settings.dirs.iter().filter(|dir| !dir.is_dir() && dir.as_os_str() != SYSTEM_DIR) {
+        for dir in settings.dirs.iter().filter(|dir| !dir.is_dir() && !folders::is_built_in(dir)) {
             tracing::warn!(folder = %dir.display(), "a configured plugin folder is not there");
         }
         for folder in folders(&settings.dirs) {
             let found = tidegate_host::survey(std::slice::from_ref(&folder.path));
             for file in found.plugins {
-                let pin = settings.uses.get(&file_name(&file)).and_then(|usage| usage.sha256.as_deref());
+                let pin =
+                    settings.uses.get(&rules::file_name(&file)).and_then(|usage| usage.sha256.as_deref());
                 let options = LoadOptions { sha256: pin.and_then(parse_sha256), ..LoadOptions::default() };
                 match tidegate_host::load(&file, &options) {
-                    Ok(plugin) => plugins.add(plugin),
+                    Ok(plugin) => plugins.add(plugin, settings, folder.isolation),
                     Err(error) => plugins.refuse(error),
                 }
             }
@@ -53,13 +55,19 @@ impl Plugins {
         self.refused.push(error);
     }
 
-    fn add(&mut self, plugin: Arc<Plugin>) {
+    fn add(&mut self, plugin: Arc<Plugin>, settings: &config::Plugins, default: config::Isolation) {
         let (name, path) = (plugin.name(), plugin.path().display());
+        let permitted = plugin.sha256().map_or(Ok(()), |hash| rules::permitted(settings, name, hash));
+        if let Err(reason) = permitted {
+            self.refuse(LoadError::new(plugin.path(), reason));
+            return;
+        }
         if let Some(used) = self.by_name.get(name) {
             tracing::debug!(plugin = name, %path, used = %used.path().display(), "plugin found a second time: not used");
             return;
         }
-        tracing::debug!(plugin = name, version = plugin.version(), %path, "plugin loaded");
+        let isolation = rules::isolation(settings, name, default);
+        tracing::debug!(plugin = name, version = plugin.version(), %path, ?isolation, "plugin loaded");
         self.by_name.insert(name.to_owned(), plugin);
     }
 
@@ -109,39 +117,14 @@ pub(super) fn claims(pattern: &str, model: &str) -> bool {
     }
 }
 
-struct Folder {
-    path: PathBuf,
-    /// Meant for plugins alone: what is none of ours there is worth a word.
-    for_plugins: bool,
-}
-
-fn folders(configured: &[PathBuf]) -> Vec<Folder> {
-    let dedicated = |path: PathBuf| Folder { path, for_plugins: true };
-    let mut folders: Vec<Folder> = configured.iter().cloned().map(dedicated).collect();
-    if let Some(beside) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
-        folders.push(Folder { path: beside.to_owned(), for_plugins: false });
-    }
-    folders.push(dedicated(SYSTEM_DIR.into()));
-    let mut seen = std::collections::BTreeSet::new();
-    folders.retain(|folder| seen.insert(folder.path.clone()));
-    folders
-}
-
 /// What to say where the plugin that nothing works without is in no folder.
 pub(super) fn missing(name: &str) -> String {
     let beside = std::env::current_exe().ok();
     let beside = beside.as_deref().and_then(Path::parent).unwrap_or(Path::new("(unknown)")).display();
     format!(
         "the plugin \"{name}\" was not found. Plugins are looked for in `tidegate.plugins.dirs`, beside the \
-         executable ({beside}) and in {SYSTEM_DIR}; in a checkout, `cargo build --workspace` makes them\n"
+         executable ({beside}), in {DROP_IN_DIR} and in {SYSTEM_DIR}; in a checkout, `cargo build --workspace` makes them\n"
     )
-}
-
-/// The name that `tidegate.plugins.use` knows a file by: without `libtidegate_plugin_` and its ending.
-fn file_name(file: &Path) -> String {
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-    let stem = stem.strip_prefix("lib").unwrap_or(&stem);
-    stem.strip_prefix("tidegate-plugin-").unwrap_or(stem).to_owned()
 }
 
 fn parse_sha256(text: &str) -> Option<[u8; 32]> {
@@ -160,9 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_from_files() {
-        assert_eq!(file_name(Path::new("/x/libtidegate_plugin_openai.so")), "openai");
-        assert_eq!(file_name(Path::new("/x/libmy_provider.so")), "my-provider");
+    fn hashes_are_read() {
         assert_eq!(parse_sha256(&"0f".repeat(32)), Some([15; 32]));
         assert_eq!(parse_sha256("0f"), None);
     }

@@ -5,6 +5,8 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tidegate_host::{Close, Dialect, Events, Framing, HeadIn, LoadOptions, load};
@@ -29,7 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         unix_ms: 0,
         seed: 1,
     };
-    let mut stream = provider.open(&head)?;
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(stream) = pin!(provider.open(&head)).poll(&mut cx) else {
+        return Err("the plugin does not run inline".into());
+    };
+    let mut stream = stream?;
     let mut out = Events::default();
     let mut best = f64::INFINITY;
     for _ in 0..ROUNDS {

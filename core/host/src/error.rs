@@ -69,6 +69,15 @@ pub enum PluginError {
     Poisoned(Whence),
     /// Its answer breaks the contract. The text is a clause that says how.
     BadAnswer(Whence, String),
+    /// The worker process that served this call ended before it answered. `how` is a clause whose subject is the worker.
+    Ended {
+        /// The call.
+        whence: Whence,
+        /// How it ended, such as `was ended by signal 11`.
+        how: String,
+    },
+    /// There is no worker process at the moment: the last ones ended, and the next is not started yet.
+    Away(Whence),
 }
 
 impl fmt::Display for PluginError {
@@ -80,6 +89,10 @@ impl fmt::Display for PluginError {
             Self::Limit(whence) => write!(f, "{whence}, wrote more than one call may"),
             Self::Poisoned(whence) => write!(f, "{whence}, had panicked on this stream before"),
             Self::BadAnswer(whence, what) => write!(f, "{whence}, broke its contract: {what}"),
+            Self::Ended { whence, how } => write!(f, "{whence}, did not answer: its worker process {how}"),
+            Self::Away(whence) => {
+                write!(f, "{whence}, has no worker process at the moment: the last ones ended too soon")
+            }
         }
     }
 }

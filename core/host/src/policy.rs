@@ -129,7 +129,7 @@ struct Inner {
     table: PolicyTable,
 }
 
-/// A policy with a configuration. Clones share it.
+/// A policy with a configuration. Inline, its calls answer at the first poll. Clones share it.
 #[derive(Debug, Clone)]
 pub struct PolicyInstance {
     inner: Arc<Inner>,
@@ -143,7 +143,11 @@ impl PolicyInstance {
 
     /// What to do after the last attempt of `history` failed. Whether that is possible at all (budget, deadline,
     /// committed) is for the engine to see; here an unknown action is `Raise`.
-    pub fn decide(&self, history: &History<'_>) -> Result<Action, PluginError> {
+    pub async fn decide(&self, history: &History<'_>) -> Result<Action, PluginError> {
+        self.decide_here(history)
+    }
+
+    fn decide_here(&self, history: &History<'_>) -> Result<Action, PluginError> {
         let (answer, raw) = self.ask(Op::Decide, history, self.inner.table.decide);
         match answer {
             status::OK => self.action(Op::Decide, history, raw),
@@ -157,7 +161,11 @@ impl PolicyInstance {
     }
 
     /// Chooses the first target. [`Pick::Host`] when it has no opinion, or no such function.
-    pub fn pick(&self, history: &History<'_>) -> Result<Pick, PluginError> {
+    pub async fn pick(&self, history: &History<'_>) -> Result<Pick, PluginError> {
+        self.pick_here(history)
+    }
+
+    fn pick_here(&self, history: &History<'_>) -> Result<Pick, PluginError> {
         let Some(pick) = self.inner.table.pick else { return Ok(Pick::Host) };
         let (answer, raw) = self.ask(Op::Pick, history, pick);
         match answer {

@@ -40,7 +40,8 @@ impl Default for Limits {
     }
 }
 
-/// A provider with a configuration. Clones share it; the last one, or the last of its streams, destroys it.
+/// A provider with a configuration. Its calls are futures because a worker process may answer them; a plugin that runs
+/// inline answers at the first poll, on the polling thread. Clones share it; the last one, or the last of its streams, destroys it.
 #[derive(Debug, Clone)]
 pub struct ProviderInstance {
     pub(crate) inner: Arc<Inner>,
@@ -86,7 +87,29 @@ impl ProviderInstance {
 
     /// Turns a client's request into an upstream one. Only this call answers `Invalid` or `Unsupported`, and those
     /// texts are for the client.
-    pub fn request(&self, input: &RequestIn<'_>) -> Result<UpstreamRequest, PluginError> {
+    pub async fn request(&self, input: &RequestIn<'_>) -> Result<UpstreamRequest, PluginError> {
+        self.request_here(input)
+    }
+
+    /// Opens a stream for one upstream answer.
+    pub async fn open(&self, head: &HeadIn<'_>) -> Result<Stream, PluginError> {
+        Stream::open(self.inner.clone(), head)
+    }
+
+    /// Translates a whole 2xx body.
+    pub async fn response(&self, head: &HeadIn<'_>, body: &[u8]) -> Result<Reply, PluginError> {
+        self.response_here(head, body)
+    }
+
+    /// Names a failure. `default` is what the host makes of the HTTP status alone; a plugin that answers `TG_PASS`,
+    /// or touches nothing, leaves it.
+    pub async fn classify(&self, failure: &FailureIn<'_>, default: Class) -> Result<Classified, PluginError> {
+        self.classify_here(failure, default)
+    }
+
+    // The calls themselves are functions of their own: no pointer of theirs can then live across an await.
+
+    fn request_here(&self, input: &RequestIn<'_>) -> Result<UpstreamRequest, PluginError> {
         let raw = input.raw();
         let mut why = TextSink::message();
         let mut sink = RequestSink::new(self.limits.request_body);
@@ -110,13 +133,7 @@ impl ProviderInstance {
         sink.finish().ok_or_else(|| PluginError::BadAnswer(whence, "it set no target".to_owned()))
     }
 
-    /// Opens a stream for one upstream answer.
-    pub fn open(&self, head: &HeadIn<'_>) -> Result<Stream, PluginError> {
-        Stream::open(self.inner.clone(), head)
-    }
-
-    /// Translates a whole 2xx body.
-    pub fn response(&self, head: &HeadIn<'_>, body: &[u8]) -> Result<Reply, PluginError> {
+    fn response_here(&self, head: &HeadIn<'_>, body: &[u8]) -> Result<Reply, PluginError> {
         let raw = head.raw();
         let mut text = TextSink::whole(self.limits.response_body);
         let answer = self.observed(Op::Response, || {
@@ -147,9 +164,7 @@ impl ProviderInstance {
         }
     }
 
-    /// Names a failure. `default` is what the host makes of the HTTP status alone; a plugin that answers `TG_PASS`,
-    /// or touches nothing, leaves it.
-    pub fn classify(&self, failure: &FailureIn<'_>, default: Class) -> Result<Classified, PluginError> {
+    fn classify_here(&self, failure: &FailureIn<'_>, default: Class) -> Result<Classified, PluginError> {
         let raw = failure.raw();
         let mut class = raw_class(default);
         let mut text = ClassText { message: TextSink::message(), code: TextSink::message() };
@@ -198,7 +213,7 @@ impl ProviderInstance {
             quota: false,
             retry_after_ms: Some(7000),
         };
-        self.classify(&sample, default).map(drop)
+        self.classify_here(&sample, default).map(drop)
     }
 
     fn observed(&self, op: Op, call: impl FnOnce() -> abi::Status) -> abi::Status {

@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tidegate_plugin_abi::{self as abi, Status, close, status};
 
@@ -76,6 +77,22 @@ impl Stream {
             status::OK => Ok(Self { ptr, provider, state: State::Open }),
             other => Err(answer::failure(provider.whence(Op::StreamOpen), other, None)),
         }
+    }
+
+    /// Whether a worker process translates it. The events of one upstream read then go there in one
+    /// [`Stream::prefetch`], and [`Stream::event`] and [`Stream::end`] are called when [`Stream::poll_prefetched`] is
+    /// ready. Inline they can be called at once.
+    pub fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// Sends the worker the events that are about to be asked about, in this order: name, data, stray. `end`: and then
+    /// [`Stream::end`]. One prefetch at a time. Inline it does nothing.
+    pub fn prefetch<'a>(&mut self, _events: impl Iterator<Item = (&'a [u8], &'a [u8], bool)>, _end: bool) {}
+
+    /// Ready when what was prefetched is answered, or will never be: the calls then give the answers or the error.
+    pub fn poll_prefetched(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
     }
 
     /// Gives the plugin one event. `stray`: the framing did not understand this text. `out` holds what this call

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::loaded;
+use common::{loaded, now};
 use serde_json::json;
 use tidegate_host::{
     Action, ActionKind, Answer, Attempt, Auth, Class, Close, CreateError, Dialect, End, Events, FailureIn,
@@ -28,14 +28,14 @@ fn head(model: &str) -> HeadIn<'_> {
 }
 
 fn request(provider: &ProviderInstance, model: &str) -> Result<UpstreamRequest, PluginError> {
-    provider.request(&RequestIn {
+    now(provider.request(&RequestIn {
         dialect: Dialect::OpenaiChat,
         stream: true,
         model,
         body: br#"{"model":"down","n":1}"#,
         model_span: Some(9..15),
         headers: &[Header::new("x-trace", b"7")],
-    })
+    }))
 }
 
 fn classify(provider: &ProviderInstance, body: &[u8]) -> Result<tidegate_host::Classified, PluginError> {
@@ -48,7 +48,7 @@ fn classify(provider: &ProviderInstance, body: &[u8]) -> Result<tidegate_host::C
         unix_ms: 0,
         bytes_to_client: 0,
     };
-    provider.classify(&failure, DEFAULT)
+    now(provider.classify(&failure, DEFAULT))
 }
 
 const DEFAULT: Class = Class {
@@ -112,7 +112,7 @@ fn a_request_that_is_refused_or_wrong_is_an_error() {
 
 #[test]
 fn events_pass_or_are_written_and_notes_are_kept() {
-    let mut stream = provider().open(&head("m")).unwrap();
+    let mut stream = now(provider().open(&head("m"))).unwrap();
     let mut out = Events::default();
     assert_eq!(stream.event(b"n", b"four", false, &mut out), Ok(Answer::Done));
     assert!(out.iter().eq([(&b"n"[..], &b"four"[..]), (b"", b"again")]));
@@ -131,7 +131,7 @@ fn events_pass_or_are_written_and_notes_are_kept() {
 
 #[test]
 fn an_event_that_fails_leaves_nothing_written() {
-    let mut stream = provider().open(&head("m")).unwrap();
+    let mut stream = now(provider().open(&head("m"))).unwrap();
     let mut out = Events::new(100, 10);
     let mut error = |data: &[u8], stray| {
         let error = stream.event(b"", data, stray, &mut out).unwrap_err();
@@ -152,16 +152,16 @@ fn a_stream_is_closed_once_unless_it_panicked() {
     let provider = provider();
     let open = || classify(&provider, b"open").unwrap().class.retry_after_ms.unwrap();
     let mut out = Events::default();
-    let stream: Stream = provider.open(&head("m")).unwrap();
-    let other = provider.open(&head("m")).unwrap();
+    let stream: Stream = now(provider.open(&head("m"))).unwrap();
+    let other = now(provider.open(&head("m"))).unwrap();
     assert_eq!(open(), 2);
     stream.close(Close::End);
     assert_eq!(open(), 1);
     drop(other);
     assert_eq!(open(), 0);
-    assert!(matches!(provider.open(&head("panic")), Err(PluginError::Panic(_))));
+    assert!(matches!(now(provider.open(&head("panic"))), Err(PluginError::Panic(_))));
 
-    let mut poisoned = provider.open(&head("m")).unwrap();
+    let mut poisoned = now(provider.open(&head("m"))).unwrap();
     assert_eq!(poisoned.event(b"", b"text", false, &mut out), Ok(Answer::Done));
     assert!(matches!(poisoned.event(b"", b"panic", false, &mut out), Err(PluginError::Panic(_))));
     assert!(poisoned.is_poisoned());
@@ -175,7 +175,7 @@ fn a_stream_is_closed_once_unless_it_panicked() {
 #[test]
 fn a_stream_outlives_its_instance_and_moves_between_threads() {
     let provider = provider();
-    let mut stream = provider.open(&head("m")).unwrap();
+    let mut stream = now(provider.open(&head("m"))).unwrap();
     drop(provider);
     let answer = std::thread::spawn(move || stream.event(b"", b"pass", false, &mut Events::default()));
     assert_eq!(answer.join().unwrap(), Ok(Answer::Pass));
@@ -184,7 +184,7 @@ fn a_stream_outlives_its_instance_and_moves_between_threads() {
 #[test]
 fn a_whole_body_passes_or_is_translated() {
     let provider = provider();
-    let response = |body: &[u8]| provider.response(&head("m"), body);
+    let response = |body: &[u8]| now(provider.response(&head("m"), body));
     assert_eq!(response(b"pass"), Ok(Reply::Pass));
     assert_eq!(response(b"upstream"), Ok(Reply::Upstream));
     assert_eq!(response(b"text"), Ok(Reply::Body("ä".into())));
@@ -195,7 +195,7 @@ fn a_whole_body_passes_or_is_translated() {
     bad(&response(b"invalid").unwrap_err(), "status -2 is no answer");
     let limits = Limits { response_body: 1, ..Limits::default() };
     let small = provider.clone().with_limits(limits);
-    assert!(matches!(small.response(&head("m"), b"text"), Err(PluginError::Limit(_))));
+    assert!(matches!(now(small.response(&head("m"), b"text")), Err(PluginError::Limit(_))));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn attempt(retry_after_ms: u64) -> Attempt {
 #[test]
 fn a_policy_decides_within_the_targets_it_was_given() {
     let (policy, attempts, targets) = (policy(&[]), [attempt(1), attempt(70)], targets());
-    let decide = |options| policy.decide(&history(options, &attempts, &targets));
+    let decide = |options| now(policy.decide(&history(options, &attempts, &targets)));
     let retry = Action { kind: ActionKind::Retry, target: 1, reason: 0, delay_ms: 70, cooldown_ms: 4 };
     assert_eq!(decide(""), Ok(retry));
     assert_eq!(decide("nothing").unwrap().kind, ActionKind::Raise, "the zeroed action");
@@ -279,11 +279,11 @@ fn a_policy_decides_within_the_targets_it_was_given() {
 fn a_policy_picks_or_leaves_it_to_the_host() {
     let (policy, targets) = (policy(&[]), targets());
     assert!(policy.has_pick());
-    let pick = |options, targets| policy.pick(&history(options, &[], targets));
+    let pick = |options, targets| now(policy.pick(&history(options, &[], targets)));
     assert_eq!(pick("", &targets), Ok(Pick::Target(1)));
     assert_eq!(pick("host", &targets), Ok(Pick::Host));
     assert_eq!(pick("none", &targets), Ok(Pick::None));
     bad(&pick("", &targets[..1]).unwrap_err(), "it chose target 1 of 1");
     let without = self::policy(&["NO_PICK"]);
-    assert_eq!(without.pick(&history("", &[], &targets)), Ok(Pick::Host));
+    assert_eq!(now(without.pick(&history("", &[], &targets))), Ok(Pick::Host));
 }

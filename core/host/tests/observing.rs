@@ -46,16 +46,16 @@ fn every_call_and_line_is_seen_with_its_plugin() {
     };
     let provider = plugin.provider().unwrap().create(&json!({})).unwrap();
     let mut out = Events::default();
-    let mut stream = provider.open(&head).unwrap();
+    let mut stream = common::now(provider.open(&head)).unwrap();
     stream.event(b"", b"pass", false, &mut out).unwrap();
     // What it says of the upstream's bytes is its work; that it cannot do it is not.
     stream.event(b"", b"odd", true, &mut out).unwrap_err();
     stream.event(b"", b"limit", false, &mut out).unwrap_err();
     stream.close(Close::Failed);
-    let mut stream = provider.open(&head).unwrap();
+    let mut stream = common::now(provider.open(&head)).unwrap();
     stream.event(b"", b"panic", false, &mut out).unwrap_err();
     drop(stream);
-    drop(provider.open(&head).unwrap());
+    drop(common::now(provider.open(&head)).unwrap());
     drop(provider);
 
     let seen = seen.0.lock();

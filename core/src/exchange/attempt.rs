@@ -69,7 +69,7 @@ impl Exchange {
             Head { provider: deployment.provider.clone(), status: answer.status, headers: answer.headers };
         if !head.status.is_success() {
             let body = read_some(answer.body, &mut clocks).await;
-            return Err(head.classify_status(&body));
+            return Err(head.classify_status(&body).await);
         }
         if let Some(coding) = head.headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
             return Err(Failure::malformed(format!(
@@ -100,7 +100,7 @@ impl Exchange {
             model_span,
             headers: &[],
         };
-        let wanted = deployment.provider.request(&input).map_err(|error| match error {
+        let wanted = deployment.provider.request(&input).await.map_err(|error| match error {
             PluginError::Invalid(why) | PluginError::Unsupported(why) => Failure::bad_request(why),
             error => Failure::plugin(&error),
         })?;
@@ -147,7 +147,7 @@ impl Exchange {
         if passes && framing != Framing::Sse {
             let whole = self.collect(body, &mut clocks, event_limit).await?;
             return Err(match self.request.dialect.inspect_body(&whole) {
-                Seen::Error => head.classify_body(&whole),
+                Seen::Error => head.classify_body(&whole).await,
                 _ => Failure::malformed("it answered a request for a stream with a whole body"),
             });
         }
@@ -160,7 +160,7 @@ impl Exchange {
             None
         } else {
             let headers = lend(&head.headers);
-            let opened = head.provider.open(&self.head_in(&head, framing, &headers));
+            let opened = head.provider.open(&self.head_in(&head, framing, &headers)).await;
             Some(opened.map_err(|error| Failure::plugin(&error))?)
         };
         let crate::dialects::Request { dialect, include_usage, several, .. } = self.request;
@@ -227,10 +227,10 @@ impl Exchange {
             None
         } else {
             let headers = lend(&head.headers);
-            match head.provider.response(&self.head_in(&head, Framing::Auto, &headers), &body) {
+            match head.provider.response(&self.head_in(&head, Framing::Auto, &headers), &body).await {
                 Ok(Reply::Pass) => None,
                 Ok(Reply::Body(translated)) => Some(Bytes::from(translated)),
-                Ok(Reply::Upstream) => return Err(head.classify_body(&body)),
+                Ok(Reply::Upstream) => return Err(head.classify_body(&body).await),
                 Err(PluginError::Protocol(_)) => return Err(unreadable(&body)),
                 Err(error) => return Err(Failure::plugin(&error)),
             }
@@ -248,8 +248,8 @@ impl Exchange {
             (Seen::Chunk(chunk), None) if chunk.content => {
                 Err(Failure::truncated("it does not say why it ends"))
             }
-            (Seen::Error, None) => Err(head.classify_body(&body)),
-            (_, None) => Err(self.unreadable(&head, &body)),
+            (Seen::Error, None) => Err(head.classify_body(&body).await),
+            (_, None) => Err(self.unreadable(&head, &body).await),
             (_, Some(_)) => {
                 Err(Failure::plugin(&"the provider plugin's answer is not in the client's dialect"))
             }
@@ -285,10 +285,10 @@ impl Exchange {
     }
 
     /// Neither an answer nor an error as it stands; but Google puts errors into an array of one.
-    fn unreadable(&self, head: &Head, body: &[u8]) -> Failure {
+    async fn unreadable(&self, head: &Head, body: &[u8]) -> Failure {
         let document = bare_document(body);
         match self.request.dialect.inspect_body(document) {
-            Seen::Error => head.classify_body(document),
+            Seen::Error => head.classify_body(document).await,
             _ => unreadable(body),
         }
     }

@@ -23,13 +23,13 @@ impl Exchange {
     /// The first target. Where every one that could be called is at its limit of parallel calls, waits for one, as long as
     /// the clock `queue` allows.
     pub(super) async fn first(&self) -> Option<u16> {
-        let first = self.choose();
+        let first = self.choose().await;
         if first.is_some() {
             return first;
         }
         if !self.group.is_full() {
             // The cooldown that was in the way may have ended just now: there is no reason left to refuse.
-            return if self.group.cooldown().is_none() { self.choose() } else { None };
+            return if self.group.cooldown().is_none() { self.choose().await } else { None };
         }
         self.probe.phase(Phase::Backoff);
         let until = self.started + self.group.clocks.queue.min(self.total);
@@ -38,14 +38,14 @@ impl Exchange {
             tokio::time::sleep_until(until.min(Instant::now() + LOOK)).await;
             // Waiting for a turn is no spin.
             self.probe.moved();
-            if let Some(target) = self.choose() {
+            if let Some(target) = self.choose().await {
                 return Some(target);
             }
         }
         None
     }
 
-    fn choose(&self) -> Option<u16> {
+    async fn choose(&self) -> Option<u16> {
         if self.routes.config.router.strategy == Strategy::Shuffle || self.group.targets.len() < 2 {
             return self.group.choose(self.seed);
         }
@@ -53,7 +53,8 @@ impl Exchange {
         let Some(pass) = self.routes.policy_gate.enter() else { return self.group.choose(self.seed) };
         let targets = self.targets_for_policy();
         let options = self.options_json();
-        let picked = self.routes.policy.pick(&self.history_for_policy(&targets, &[], options.as_bytes()));
+        let history = self.history_for_policy(&targets, &[], options.as_bytes());
+        let picked = self.routes.policy.pick(&history).await;
         if picked.is_ok() {
             pass.succeed();
         }

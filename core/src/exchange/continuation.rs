@@ -1,10 +1,8 @@
 //! A committed stream that broke off goes on with another deployment, where its group wants that and its content allows
 //! it: at most once, from the request's own budget.
 
-use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use tidegate_engine::Event;
@@ -62,7 +60,7 @@ pub(super) async fn run(mut stream: Box<Committed>, target: u16) -> Box<Committe
             let splice = Splice::new(stream.exchange.request.dialect, *transcript);
             stream.resume(opened, Track::Joined(Box::new(splice)));
         }
-        Err(Stopped::Failed(failure)) => stream.give_up(failure),
+        Err(Stopped::Failed(failure)) => stream.give_up(failure).await,
         Err(Stopped::Aborted(failure)) => {
             let failure = stream.exchange.abort(failure);
             stream.terminate(&failure);
@@ -147,16 +145,8 @@ impl Exchange {
 
     /// The call, unless a verdict or a shutdown comes first: the task polls nothing else meanwhile.
     async fn until_stopped(&mut self, target: u16) -> Result<OpenStream, Stopped> {
-        let (probe, gateway) = (self.probe.clone(), self.gateway.clone());
-        let opened = {
-            let mut attempt = pin!(self.attempt(target));
-            poll_fn(|cx| match probe.verdict() {
-                Some(rule) => Poll::Ready(Err(Stopped::Aborted(Failure::aborted(rule.as_str())))),
-                None if gateway.is_cut() => Poll::Ready(Err(Stopped::Aborted(Failure::shutdown()))),
-                None => attempt.as_mut().poll(cx).map(|opened| opened.map_err(Stopped::Failed)),
-            })
-            .await?
-        };
+        let opened = self.stops().before(pin!(self.attempt(target))).await.map_err(Stopped::Aborted)?;
+        let opened = opened.map_err(Stopped::Failed)?;
         let Opened::Stream(opened) = opened else {
             return Err(Stopped::Failed(Failure::malformed(
                 "it answered a request for a stream with a whole body",

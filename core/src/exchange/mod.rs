@@ -15,12 +15,12 @@ mod policy;
 mod quarantine;
 mod reply;
 mod report;
+mod stops;
 mod stream;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::Response;
@@ -155,17 +155,11 @@ impl Exchange {
     /// Runs it until its first content, its whole answer or its error. What remains of a stream is in the body.
     pub async fn run(mut self) -> Response<Body> {
         self.loop_of_client();
-        let (probe, gateway) = (self.probe.clone(), self.gateway.clone());
+        let (probe, stops) = (self.probe.clone(), self.stops());
         let outcome = {
-            let mut drive = pin!(self.drive());
-            poll_fn(|cx| {
-                probe.poll(|| match probe.verdict() {
-                    Some(rule) => Poll::Ready(Err(Failure::aborted(rule.as_str()))),
-                    None if gateway.is_cut() => Poll::Ready(Err(Failure::shutdown())),
-                    None => drive.as_mut().poll(cx).map(Ok),
-                })
-            })
-            .await
+            let drive = pin!(self.drive());
+            let mut drive = pin!(stops.before(drive));
+            poll_fn(|cx| probe.poll(|| drive.as_mut().poll(cx))).await
         };
         let outcome = outcome.unwrap_or_else(|failure| Outcome::Failed(self.abort(failure)));
         self.reply(outcome)
@@ -196,7 +190,7 @@ impl Exchange {
                         Err(failure) => self.fail(failure),
                     }
                 }
-                Command::AskPolicy => self.ask(),
+                Command::AskPolicy => self.ask().await,
                 Command::Sleep { ms } => {
                     self.probe.phase(Phase::Backoff);
                     self.note_pause(ms);

@@ -47,7 +47,7 @@ fn millis(time: Duration) -> u64 {
 
 impl Exchange {
     /// Asks about the last failure. A policy that fails gives the error to the client.
-    pub(super) fn ask(&mut self) -> Command {
+    pub(super) async fn ask(&mut self) -> Command {
         self.probe.phase(Phase::Deciding);
         let retry_tokens = self.tokens();
         let targets = self.targets_for_policy();
@@ -55,12 +55,12 @@ impl Exchange {
         let options = self.options_json();
         let history =
             History { retry_tokens, ..self.history_for_policy(&targets, &attempts, options.as_bytes()) };
-        let now_ms = history.now_ms;
         let Some(pass) = self.routes.policy_gate.enter() else {
             // The core's own default: the client is told the upstream's error.
+            let now_ms = history.now_ms;
             return self.engine.step(Event::Decided { answer: None, now_ms });
         };
-        let answer = match self.routes.policy.decide(&history) {
+        let answer = match self.routes.policy.decide(&history).await {
             Ok(action) => {
                 pass.succeed();
                 self.cool(Duration::from_millis(action.cooldown_ms));
@@ -78,6 +78,8 @@ impl Exchange {
             }
         };
         let answer = answer.map(|answer| self.afford(answer));
+        // Its answer may have taken a while.
+        let now_ms = self.now_ms();
         let command = self.engine.step(Event::Decided { answer, now_ms });
         self.settle(command)
     }

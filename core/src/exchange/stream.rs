@@ -1,7 +1,7 @@
 //! A committed stream: from its first content to its one terminal.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -27,8 +27,8 @@ pub struct Streaming {
 enum Place {
     /// Here.
     Relaying(Box<Committed>),
-    /// In the call that is to continue it.
-    Continuing { probe: Probe, call: Pin<Box<dyn Future<Output = Box<Committed>> + Send>> },
+    /// It broke off: with the policy, and perhaps in the call that is to continue it.
+    Broken { probe: Probe, call: Pin<Box<dyn Future<Output = Box<Committed>> + Send>> },
     /// Between the two: never at the end of a poll.
     Moving,
 }
@@ -55,8 +55,8 @@ enum State {
 enum Next {
     /// Bytes for the client; `None` at the end.
     Give(Option<Bytes>),
-    /// It broke off, and this target goes on with it.
-    Continue(u16),
+    /// It broke off.
+    Broken(Failure),
 }
 
 impl Streaming {
@@ -79,7 +79,7 @@ impl Streaming {
         outlet::asked();
         let probe = match &self.place {
             Place::Relaying(stream) => stream.exchange.probe.clone(),
-            Place::Continuing { probe, .. } => probe.clone(),
+            Place::Broken { probe, .. } => probe.clone(),
             Place::Moving => return Poll::Ready(None),
         };
         let bytes = probe.poll(|| self.poll_place(cx));
@@ -95,7 +95,7 @@ impl Streaming {
         let Some(keep_alive) = &mut self.keep_alive else { return bytes };
         let open = match &self.place {
             Place::Relaying(stream) => stream.state == State::Relaying,
-            Place::Continuing { .. } => true,
+            Place::Broken { .. } => true,
             Place::Moving => false,
         };
         match bytes {
@@ -109,14 +109,14 @@ impl Streaming {
     }
 
     fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        // Ends: the engine continues a stream at most once.
+        // Ends: the engine continues a stream at most once, and what was not continued gives its terminal.
         loop {
             match &mut self.place {
                 Place::Relaying(stream) => match ready!(stream.poll_next(cx)) {
                     Next::Give(bytes) => return Poll::Ready(bytes),
-                    Next::Continue(target) => self.depart(target),
+                    Next::Broken(failure) => self.depart(failure),
                 },
-                Place::Continuing { call, .. } => {
+                Place::Broken { call, .. } => {
                     self.place = Place::Relaying(ready!(call.as_mut().poll(cx)));
                 }
                 Place::Moving => return Poll::Ready(None),
@@ -124,11 +124,19 @@ impl Streaming {
         }
     }
 
-    fn depart(&mut self, target: u16) {
+    fn depart(&mut self, failure: Failure) {
         if let Place::Relaying(stream) = std::mem::replace(&mut self.place, Place::Moving) {
             let probe = stream.exchange.probe.clone();
-            self.place = Place::Continuing { probe, call: Box::pin(continuation::run(stream, target)) };
+            self.place = Place::Broken { probe, call: Box::pin(broken(stream, failure)) };
         }
+    }
+}
+
+/// What becomes of a stream whose attempt failed: it goes on with another target, or has its terminal to give.
+async fn broken(mut stream: Box<Committed>, failure: Failure) -> Box<Committed> {
+    match stream.fail(failure).await {
+        Some(target) => continuation::run(stream, target).await,
+        None => stream,
     }
 }
 
@@ -189,7 +197,7 @@ impl Committed {
                         self.complete();
                         self.poll_next(cx)
                     }
-                    Step::Failed(failure) => Poll::Ready(self.fail(failure)),
+                    Step::Failed(failure) => Poll::Ready(Next::Broken(failure)),
                 }
             }
             State::Ended => {
@@ -218,37 +226,41 @@ impl Committed {
 
     /// The attempt failed after content: the policy may order a cooldown, and name who goes on where the group wants
     /// that; else the client gets the failure.
-    fn fail(&mut self, failure: Failure) -> Next {
+    async fn fail(&mut self, failure: Failure) -> Option<u16> {
         if let (Track::Recording(transcript), Some(live)) = (&mut self.track, &self.live) {
             transcript.counted(live.tokens());
         }
         self.spend();
         self.exchange.weigh(&self.track);
         let command = match self.exchange.fail(failure) {
-            Command::AskPolicy => self.exchange.ask(),
-            command => command,
+            Command::AskPolicy => {
+                let stops = self.exchange.stops();
+                stops.before(pin!(self.exchange.ask())).await
+            }
+            command => Ok(command),
         };
         let told = match command {
-            Command::Attempt { target } => {
+            Ok(Command::Attempt { target }) => {
                 if let Some(live) = self.live.take() {
                     live.close(true);
                 }
-                return Next::Continue(target);
+                return Some(target);
             }
-            Command::Finish(Terminal::Error(reason)) => self.exchange.explain(reason),
+            Ok(Command::Finish(Terminal::Error(reason))) => self.exchange.explain(reason),
             // The engine knows no other way out of a committed stream's failure.
-            _ => Failure::out_of_order(),
+            Ok(_) => Failure::out_of_order(),
+            Err(stopped) => self.exchange.abort(stopped),
         };
         self.exchange.count_refused();
-        Next::Give(Some(self.terminal(&told)))
+        self.terminate(&told);
+        None
     }
 
     /// The continuation failed before it said anything: the client is told what broke its answer off.
-    pub(super) fn give_up(&mut self, failure: Failure) {
-        match self.fail(failure) {
-            Next::Give(event) => self.first = event,
+    pub(super) async fn give_up(&mut self, failure: Failure) {
+        if self.fail(failure).await.is_some() {
             // The engine continues a stream once.
-            Next::Continue(_) => self.terminate(&Failure::out_of_order()),
+            self.terminate(&Failure::out_of_order());
         }
     }
 

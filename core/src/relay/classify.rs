@@ -37,21 +37,21 @@ impl Head {
     }
 
     /// An HTTP status that is not 2xx; `body` may be cut.
-    pub fn classify_status(&self, body: &[u8]) -> Failure {
-        self.classify(Phase::Status, b"", body)
+    pub async fn classify_status(&self, body: &[u8]) -> Failure {
+        self.classify(Phase::Status, b"", body).await
     }
 
     /// The provider's error form in a stream.
-    pub fn classify_event(&self, event: &[u8], data: &[u8]) -> Failure {
-        self.classify(Phase::Stream, event, data)
+    pub async fn classify_event(&self, event: &[u8], data: &[u8]) -> Failure {
+        self.classify(Phase::Stream, event, data).await
     }
 
     /// The provider's error form in a 2xx body.
-    pub fn classify_body(&self, body: &[u8]) -> Failure {
-        self.classify(Phase::Body, b"", body)
+    pub async fn classify_body(&self, body: &[u8]) -> Failure {
+        self.classify(Phase::Body, b"", body).await
     }
 
-    fn classify(&self, phase: Phase, event: &[u8], body: &[u8]) -> Failure {
+    async fn classify(&self, phase: Phase, event: &[u8], body: &[u8]) -> Failure {
         let headers = lend(&self.headers);
         let input = FailureIn {
             phase,
@@ -63,7 +63,7 @@ impl Head {
             bytes_to_client: 0,
         };
         let default = default_class(self.status.as_u16());
-        let (class, message, code) = match self.provider.classify(&input, default) {
+        let (class, message, code) = match self.provider.classify(&input, default).await {
             Ok(classified) => (classified.class, classified.message, classified.code),
             Err(error) => {
                 tracing::warn!(%error, "a failure could not be classified; the HTTP status decides");

@@ -67,10 +67,11 @@ impl Live {
         }
         let step = match step {
             Poll::Ready(step) => Poll::Ready(step),
-            Poll::Pending => self.clocks.poll(cx).map(|expired| match expired {
-                Expired::Clock(failure) => Step::Failed(failure),
-                Expired::Grace => self.source.conclude(),
-            }),
+            Poll::Pending => match self.clocks.poll(cx) {
+                Poll::Ready(Expired::Clock(failure)) => Poll::Ready(Step::Failed(failure)),
+                Poll::Ready(Expired::Grace) => self.source.poll_concluded(cx),
+                Poll::Pending => Poll::Pending,
+            },
         };
         Moved { step, received }
     }

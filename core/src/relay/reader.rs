@@ -1,5 +1,7 @@
 //! What each item of an upstream's answer is, and what of it goes to the client.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
@@ -24,6 +26,16 @@ pub enum Step {
     Done,
     /// It is not, and never will be.
     Failed(Failure),
+}
+
+/// How a stream ends.
+pub(super) enum Ending {
+    /// With its normal end.
+    Done,
+    /// Without.
+    Failed(Failure),
+    /// With the provider's own error, which its plugin is naming. Nothing can make it a good end any more.
+    Upstream(Pin<Box<dyn Future<Output = Failure> + Send>>),
 }
 
 /// What a plugin may write for one event.
@@ -87,7 +99,7 @@ pub struct Spent {
 pub(super) struct Batch {
     pub(super) bytes: Bytes,
     pub(super) content: bool,
-    pub(super) ending: Option<Step>,
+    pub(super) ending: Option<Ending>,
 }
 
 impl Spent {
@@ -101,7 +113,7 @@ impl Spent {
 
 impl Batch {
     pub(super) fn failed(failure: Failure) -> Self {
-        Self { ending: Some(Step::Failed(failure)), ..Self::default() }
+        Self { ending: Some(Ending::Failed(failure)), ..Self::default() }
     }
 }
 
@@ -168,14 +180,14 @@ impl Reader {
             let result = match event.kind {
                 Kind::Stray if is_punctuation(event.data) => Ok(()),
                 // The standard drops an event without data, and with it an error that says no more than that.
-                Kind::Quiet if event.name == b"error" => Err(self.upstream_error(&event)),
+                Kind::Quiet if event.name == b"error" => Err(self.upstream_error(event.name, event.data)),
                 Kind::Quiet => Ok(()),
                 _ if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
                 Kind::Stray => Err(self.stray(event.data, last)),
                 Kind::Event => self.pass(&event, last, &mut batch),
             };
-            if self.translator.is_none() && !matches!(result, Err(Step::Failed(_))) {
-                self.keep(event, &block.bytes, matches!(result, Err(Step::Done)), &mut passed);
+            if self.translator.is_none() && matches!(result, Ok(()) | Err(Ending::Done)) {
+                self.keep(event, &block.bytes, result.is_err(), &mut passed);
             }
             if let Err(ending) = result {
                 batch.ending = Some(ending);
@@ -195,7 +207,7 @@ impl Reader {
             self.empty = 0;
         } else if self.empty > self.empty_limit {
             let failure = Failure::malformed(format!("{} bytes in a row carried no content", self.empty));
-            batch.ending.get_or_insert(Step::Failed(failure));
+            batch.ending.get_or_insert(Ending::Failed(failure));
         }
         batch
     }
@@ -222,7 +234,7 @@ impl Reader {
         }
     }
 
-    fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<(), Step> {
+    fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<(), Ending> {
         match self.dialect.inspect(event.name, event.data) {
             Seen::Chunk(chunk) => {
                 batch.content |= chunk.content;
@@ -233,24 +245,26 @@ impl Reader {
                 self.finish = !self.several && !chunk.content && (chunk.finish || self.finish);
                 Ok(())
             }
-            Seen::Done if self.answered => Err(Step::Done),
-            Seen::Done => Err(Step::Failed(Failure::truncated("it ended before its answer began"))),
-            Seen::Error => Err(self.upstream_error(event)),
-            Seen::Malformed => Err(Step::Failed(not_understood(event.data, Kind::Event, last))),
+            Seen::Done if self.answered => Err(Ending::Done),
+            Seen::Done => Err(Ending::Failed(Failure::truncated("it ended before its answer began"))),
+            Seen::Error => Err(self.upstream_error(event.name, event.data)),
+            Seen::Malformed => Err(Ending::Failed(not_understood(event.data, Kind::Event, last))),
         }
     }
 
-    fn upstream_error(&self, event: &Event<'_>) -> Step {
-        Step::Failed(self.head.classify_event(event.name, event.data))
+    /// The way of a failure: what it needs is copied, because its plugin may take its time to name it.
+    fn upstream_error(&self, name: &[u8], data: &[u8]) -> Ending {
+        let (head, name, data) = (self.head.clone(), name.to_vec(), data.to_vec());
+        Ending::Upstream(Box::pin(async move { head.classify_event(&name, &data).await }))
     }
 
     /// A bare document among the events is an error in disguise; anything else there is not the dialect.
-    fn stray(&self, text: &[u8], last: bool) -> Step {
+    fn stray(&self, text: &[u8], last: bool) -> Ending {
         let document = bare_document(text);
-        Step::Failed(match self.dialect.inspect_body(document) {
-            Seen::Error => self.head.classify_event(b"", document),
-            _ => not_understood(document, Kind::Stray, last),
-        })
+        match self.dialect.inspect_body(document) {
+            Seen::Error => self.upstream_error(b"", document),
+            _ => Ending::Failed(not_understood(document, Kind::Stray, last)),
+        }
     }
 
     fn translate(
@@ -259,7 +273,7 @@ impl Reader {
         last: bool,
         out: &mut Vec<u8>,
         batch: &mut Batch,
-    ) -> Result<(), Step> {
+    ) -> Result<(), Ending> {
         let Some(stream) = &mut self.translator else { return Ok(()) };
         let stray = event.kind == Kind::Stray;
         let data = if stray { bare_document(event.data) } else { event.data };
@@ -269,12 +283,12 @@ impl Reader {
             Ok(Answer::Pass) => self.inspect(event.name, data, out, batch)?,
             Ok(Answer::Upstream) => {
                 self.emit(out, batch)?;
-                return Err(Step::Failed(self.head.classify_event(event.name, data)));
+                return Err(self.upstream_error(event.name, data));
             }
             Err(PluginError::Protocol(_)) => {
-                return Err(Step::Failed(not_understood(data, event.kind, last)));
+                return Err(Ending::Failed(not_understood(data, event.kind, last)));
             }
-            Err(error) => return Err(Step::Failed(Failure::plugin(&error))),
+            Err(error) => return Err(Ending::Failed(Failure::plugin(&error))),
         }
         let mut done = false;
         for (note, count) in self.events.notes() {
@@ -290,7 +304,7 @@ impl Reader {
     }
 
     /// Writes what the plugin gave for one event, each inspected as the client's dialect.
-    fn emit(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Result<(), Step> {
+    fn emit(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Result<(), Ending> {
         let events = std::mem::replace(&mut self.events, Events::new(0, 0));
         let result = events.iter().try_for_each(|(name, data)| self.inspect(name, data, out, batch));
         self.events = events;
@@ -303,11 +317,11 @@ impl Reader {
         data: &[u8],
         out: &mut Vec<u8>,
         batch: &mut Batch,
-    ) -> Result<(), Step> {
+    ) -> Result<(), Ending> {
         let Seen::Chunk(chunk) = self.dialect.inspect(name, data) else {
             let failure =
                 Failure::plugin(&"the provider plugin wrote an event that is not in the client's dialect");
-            return Err(Step::Failed(failure));
+            return Err(Ending::Failed(failure));
         };
         batch.content |= chunk.content;
         self.spent.add(chunk);
@@ -319,14 +333,14 @@ impl Reader {
     }
 
     /// The upstream is through: asks whether the answer is, and writes the client's end.
-    fn end(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Step {
-        let unfinished = || Step::Failed(Failure::truncated("it ended without its terminal marker"));
+    fn end(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Ending {
+        let unfinished = || Ending::Failed(Failure::truncated("it ended without its terminal marker"));
         let Some(stream) = &mut self.translator else { return unfinished() };
         self.events.clear();
         match stream.end(&mut self.events) {
             Ok(End::Done) => {}
             Ok(End::Truncated) => return unfinished(),
-            Err(error) => return Step::Failed(Failure::plugin(&error)),
+            Err(error) => return Ending::Failed(Failure::plugin(&error)),
         }
         if let Err(failed) = self.emit(out, batch) {
             return failed;
@@ -335,7 +349,7 @@ impl Reader {
             return unfinished();
         }
         out.extend_from_slice(self.dialect.done());
-        Step::Done
+        Ending::Done
     }
 
     pub(super) fn conclude(&mut self, mut batch: Batch) -> Batch {

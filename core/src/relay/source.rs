@@ -4,14 +4,14 @@
 //! is done when the client's dialect says so of what was sent, whatever a plugin claims.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame};
 use tidegate_host::Stream;
 
 use super::classify::Head;
-use super::reader::{Batch, Client, Reader, Spent, Step, Tokens};
+use super::reader::{Batch, Client, Ending, Reader, Spent, Step, Tokens};
 use crate::failure::Failure;
 use crate::framing::Framer;
 use crate::upstream::{self, BodyError};
@@ -27,7 +27,7 @@ pub struct Source {
     body: upstream::Body,
     framer: Framer,
     reader: Reader,
-    ending: Option<Step>,
+    ending: Option<Ending>,
     received: u64,
     over: bool,
 }
@@ -66,13 +66,27 @@ impl Source {
             gathered.add(batch.bytes, batch.content);
             self.ending = batch.ending;
         }
-        if let Some(step) = gathered.step().or_else(|| self.ending.take()) {
+        if let Some(step) = gathered.step() {
             return Poll::Ready(step);
+        }
+        if self.ending.is_some() {
+            return self.poll_ending(cx);
         }
         if !waiting {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+
+    /// The end, once it is known what it is. Nothing is read meanwhile.
+    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let step = match &mut self.ending {
+            Some(Ending::Upstream(naming)) => Step::Failed(ready!(naming.as_mut().poll(cx))),
+            Some(Ending::Failed(failure)) => Step::Failed(failure.clone()),
+            Some(Ending::Done) | None => Step::Done,
+        };
+        self.ending = None;
+        Poll::Ready(step)
     }
 
     fn read(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>) -> Batch {
@@ -88,7 +102,7 @@ impl Source {
             }
             Some(Err(error)) => {
                 let mut batch = self.reader.read(&self.framer.finish(), true);
-                batch.ending.get_or_insert_with(|| Step::Failed(Failure::body(&error)));
+                batch.ending.get_or_insert_with(|| Ending::Failed(Failure::body(&error)));
                 batch
             }
             None => {
@@ -100,12 +114,15 @@ impl Source {
     }
 
     /// The upstream does not end though its answer is complete: ends it here.
-    pub fn conclude(&mut self) -> Step {
+    pub fn poll_concluded(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if self.ending.is_some() {
+            return self.poll_ending(cx);
+        }
         let batch = self.reader.conclude(Batch::default());
         let mut gathered = Gathered::default();
         gathered.add(batch.bytes, batch.content);
         self.ending = batch.ending;
-        gathered.step().or_else(|| self.ending.take()).unwrap_or(Step::Done)
+        gathered.step().map_or_else(|| self.poll_ending(cx), Poll::Ready)
     }
 
     /// Reads on until the upstream's own end, so that its connection can be used again.
@@ -131,7 +148,7 @@ impl Source {
     /// Whether the normal end stood in what was given out last. The stream is complete from then on, not only at the next
     /// poll: nothing that happens in between may add another terminal.
     pub fn take_done(&mut self) -> bool {
-        let done = matches!(self.ending, Some(Step::Done));
+        let done = matches!(self.ending, Some(Ending::Done));
         if done {
             self.ending = None;
         }

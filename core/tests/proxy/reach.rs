@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -59,6 +61,14 @@ impl World {
     }
 }
 
+/// The answer of a policy that runs inline: its future is ready at the first poll.
+fn now<T>(call: impl Future<Output = T>) -> T {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("an inline call waits"),
+    }
+}
+
 /// Calls by group when each of them fails with one of `errors` in turn, and nothing but the policy bounds them.
 fn calls(routes: &Routes, first: &Group, options: &str, errors: &[(ErrorClass, u32)]) -> Vec<String> {
     let targets: Vec<Target<'_>> = routes
@@ -97,7 +107,7 @@ fn calls(routes: &Routes, first: &Group, options: &str, errors: &[(ErrorClass, u
             attempts: &attempts,
             targets: &targets,
         };
-        let action = routes.policy.decide(&history).unwrap();
+        let action = now(routes.policy.decide(&history)).unwrap();
         if action.kind == ActionKind::Raise {
             return called;
         }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Command;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use tempfile::TempDir;
 use tidegate_host::{LoadOptions, Plugin, load};
@@ -44,6 +46,14 @@ pub(crate) fn compile(source: &str, macros: &[&str], to: &Path) {
 pub(crate) fn loaded(macros: &[&str]) -> Arc<Plugin> {
     let (_dir, path) = compiled(macros);
     load(&path, &LoadOptions::default()).unwrap()
+}
+
+/// The answer of a plugin that runs inline: its future is ready at the first poll.
+pub(crate) fn now<T>(call: impl Future<Output = T> + Send) -> T {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("an inline call waits"),
+    }
 }
 
 /// The sentence that refuses this variant.

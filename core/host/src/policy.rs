@@ -35,6 +35,9 @@ pub struct Target<'a> {
     pub requests_minute: u32,
     pub tokens_minute: u64,
     pub answer_us: u64,
+    pub input_cost: u64,
+    pub output_cost: u64,
+    pub total_us: u64,
 }
 
 macro_rules! same_layout {
@@ -46,7 +49,7 @@ macro_rules! same_layout {
     };
 }
 same_layout!(id group weight order flags inflight fails_minute oks_minute cooldown_ms latency_us
-    fails_recent requests_minute tokens_minute answer_us);
+    fails_recent requests_minute tokens_minute answer_us input_cost output_cost total_us);
 
 /// What has happened to one request. Times are milliseconds since the request came.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,10 @@ pub struct History<'a> {
     /// Oldest first; empty for [`PolicyInstance::pick`].
     pub attempts: &'a [Attempt],
     pub targets: &'a [Target<'a>],
+    /// The client wants a stream.
+    pub stream: bool,
+    /// About how long the prompt is; 0: not known.
+    pub prompt_tokens: u64,
 }
 
 /// What a policy may ask for.
@@ -184,7 +191,7 @@ impl PolicyInstance {
     fn ask(&self, op: Op, history: &History<'_>, function: DecideFn) -> (Status, abi::ActionV1) {
         let raw = abi::HistoryInV1 {
             size: size_of::<abi::HistoryInV1>() as u32,
-            flags: 0,
+            flags: if history.stream { abi::history::STREAM } else { abi::history::WHOLE },
             now_ms: history.now_ms,
             deadline_ms: history.deadline_ms,
             seed: history.seed,
@@ -198,6 +205,7 @@ impl PolicyInstance {
             targets: history.targets.as_ptr().cast(),
             n_targets: history.targets.len(),
             target_stride: size_of::<abi::TargetV1>(),
+            prompt_tokens: history.prompt_tokens,
         };
         let mut out = abi::ActionV1 {
             size: size_of::<abi::ActionV1>() as u32,

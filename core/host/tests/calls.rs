@@ -236,6 +236,8 @@ fn history<'a>(options: &'a str, attempts: &'a [Attempt], targets: &'a [Target<'
         options: options.as_bytes(),
         attempts,
         targets,
+        stream: true,
+        prompt_tokens: 30,
     }
 }
 
@@ -273,6 +275,21 @@ fn a_policy_decides_within_the_targets_it_was_given() {
     assert_eq!(decide("tomorrow").unwrap().kind, ActionKind::Raise, "an unknown one");
     bad(&decide("beyond").unwrap_err(), "it chose target 2 of 2");
     assert!(matches!(decide("panic"), Err(PluginError::Panic(_))));
+}
+
+#[test]
+fn a_policy_is_told_prices_and_times() {
+    let (policy, attempts, mut targets) = (policy(&[]), [attempt(1)], targets());
+    let known = abi::target::HAS_INPUT_COST | abi::target::HAS_OUTPUT_COST;
+    targets[1] = Target { flags: known, input_cost: 2, output_cost: 7, total_us: 11, ..targets[1] };
+    let history = history("price", &attempts, &targets);
+    let answer = |history: &History<'_>| {
+        let action = now(policy.decide(history)).unwrap();
+        (action.delay_ms, action.cooldown_ms, action.reason)
+    };
+    assert_eq!(answer(&history), (67, 11, abi::history::STREAM << 8 | known));
+    let whole = History { stream: false, prompt_tokens: 0, ..history };
+    assert_eq!(answer(&whole), (7, 11, abi::history::WHOLE << 8 | known));
 }
 
 #[test]

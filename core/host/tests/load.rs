@@ -13,7 +13,10 @@ use tidegate_host::{Dialect, LoadOptions, load, scan, survey};
 fn a_good_plugin_tells_who_it_is() {
     let (_dir, path) = compiled(&[]);
     let plugin = load(&path, &LoadOptions::default()).unwrap();
-    assert_eq!((plugin.name(), plugin.version(), plugin.abi_minor()), ("scripted", "1.0", 1));
+    assert_eq!(
+        (plugin.name(), plugin.version(), plugin.abi_minor()),
+        ("scripted", "1.0", tidegate_plugin_abi::ABI_MINOR)
+    );
     assert_eq!(plugin.path(), path.canonicalize().unwrap());
     assert!(plugin.id() > 0);
     assert_eq!(plugin.manifest().provider("scripted").unwrap().dialects, [Dialect::OpenaiChat]);

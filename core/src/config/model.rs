@@ -68,8 +68,10 @@ pub struct Deployment {
     pub rpm: Option<u64>,
     /// Tokens a minute: a weight when `weight` and `rpm` are absent, and a limit where [`Router::strategy`] makes it one.
     pub tpm: Option<u64>,
-    /// The price of a token of the prompt and one of the answer together, as far as it is written.
-    pub token_price: Option<f64>,
+    /// `input_cost_per_token`: the price of a token of the prompt, in dollars.
+    pub input_cost: Option<f64>,
+    /// `output_cost_per_token`: the price of a token of the answer, in dollars.
+    pub output_cost: Option<f64>,
     /// Lower goes first; the higher ones are fallbacks inside the group.
     pub order: Option<i64>,
     /// Requests in flight at once.
@@ -96,6 +98,11 @@ impl Deployment {
     /// `order` as the router compares it: what is not written goes first.
     pub fn rank(&self) -> u32 {
         self.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0)
+    }
+
+    /// Whether a part of the price of its tokens is written.
+    pub fn has_price(&self) -> bool {
+        self.input_cost.is_some() || self.output_cost.is_some()
     }
 
     /// Whether the request names the provider and the model (`model: "*"`). litellm never puts such a one aside: one model's

@@ -45,7 +45,6 @@ impl Config {
                     "num_retries": deployment.num_retries,
                     "allowed_fails": deployment.allowed_fails,
                     "allowed_fails_policy": deployment.allowed_fails_policy,
-                    "token_price": deployment.token_price,
                 });
                 (deployment.id.clone(), value)
             })

@@ -77,6 +77,7 @@ impl Exchange {
 
     pub(super) fn targets_for_policy(&self) -> Vec<Target<'_>> {
         let group = &self.group;
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
         let targets = group.targets.iter().zip(&*group.numbers).map(|(target, number)| {
             let (fails_minute, oks_minute) = target.health.minute();
             let (requests_minute, tokens_minute) =
@@ -87,11 +88,11 @@ impl Exchange {
                 group: (&*group.known_as[usize::from(*number)]).into(),
                 weight: target.weight,
                 order: target.order,
-                flags: if target.is_full() || target.is_spent() || !target.quarantine.is_open() {
-                    abi::target::UNAVAILABLE
-                } else {
-                    0
-                },
+                flags: flag(
+                    target.is_full() || target.is_spent() || !target.quarantine.is_open(),
+                    abi::target::UNAVAILABLE,
+                ) | flag(target.input_cost.is_some(), abi::target::HAS_INPUT_COST)
+                    | flag(target.output_cost.is_some(), abi::target::HAS_OUTPUT_COST),
                 inflight: target.health.inflight(),
                 fails_minute,
                 oks_minute,
@@ -101,6 +102,9 @@ impl Exchange {
                 requests_minute,
                 tokens_minute,
                 answer_us: target.window.map_or(0, |window| times.average_us(window)),
+                input_cost: target.input_cost.unwrap_or(0),
+                output_cost: target.output_cost.unwrap_or(0),
+                total_us: target.health.total_us(),
             }
         });
         targets.collect()
@@ -111,9 +115,14 @@ impl Exchange {
         let Some(running) = &self.running else { return };
         let deployment = self.deployment(running.target);
         if deployment.counted {
-            let guess = || self.prompt_bytes / BYTES_PER_TOKEN + u64::from(spent.pieces);
+            let guess = || self.prompt_tokens() + u64::from(spent.pieces);
             deployment.health.usage.tokens(spent.tokens.map_or_else(guess, |tokens| tokens.total));
         }
+    }
+
+    /// About how long the prompt is, in tokens.
+    pub(super) fn prompt_tokens(&self) -> u64 {
+        self.prompt_bytes / BYTES_PER_TOKEN
     }
 
     /// How long a whole answer took, by token where it says how many it has.

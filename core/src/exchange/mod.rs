@@ -260,6 +260,7 @@ impl Exchange {
             }
             let deployment = self.deployment(running.target);
             deployment.health.record(true);
+            deployment.health.answered(running.started.elapsed());
             deployment.series.ok.inc();
         }
     }

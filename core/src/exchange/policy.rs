@@ -100,6 +100,8 @@ impl Exchange {
             options,
             attempts,
             targets,
+            stream: self.request.stream,
+            prompt_tokens: self.prompt_tokens(),
         }
     }
 

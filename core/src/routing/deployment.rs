@@ -66,6 +66,10 @@ pub struct Deployment {
     pub api_base: Option<String>,
     /// Retries after a call of it.
     pub max_retries: u32,
+    /// Of a token of the prompt, in 1e-12 US dollars, if the configuration says.
+    pub input_cost: Option<u64>,
+    /// Of a token of the answer, the same.
+    pub output_cost: Option<u64>,
     /// Whether its use is counted by the minute.
     pub counted: bool,
     /// Which of its answers' times are kept, if any.
@@ -150,6 +154,8 @@ impl Deployment {
             tpm,
             api_base: created["params"]["api_base"].as_str().and_then(bare),
             max_retries: config.retries_of(&from.group, from, None),
+            input_cost: from.input_cost.map(price),
+            output_cost: from.output_cost.map(price),
             counted: by_usage || rpm.is_some(),
             window: config.router.strategy.window(),
             stream_times: times(config, from, true),
@@ -380,6 +386,12 @@ fn weight(config: &Config, from: &config::Deployment) -> u32 {
     } else {
         1
     }
+}
+
+/// Dollars as policies are told them. What costs anything is never told to be free.
+fn price(dollars: f64) -> u64 {
+    let parts = (dollars * 1e12).round() as u64;
+    if dollars > 0.0 { parts.max(1) } else { parts }
 }
 
 fn times(config: &Config, from: &config::Deployment, stream: bool) -> Times {

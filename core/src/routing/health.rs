@@ -22,7 +22,8 @@ const BUCKET_MS: u64 = 10_000;
 pub struct Health {
     cool_until_ms: AtomicU64,
     inflight: AtomicU32,
-    latency_us: AtomicU64,
+    latency_us: Average,
+    total_us: Average,
     window_ms: AtomicU64,
     minute: Mutex<[Bucket; BUCKETS]>,
     row: Mutex<Row>,
@@ -110,17 +111,37 @@ impl Health {
         })
     }
 
-    /// The first content came after `time`. Kept as a moving average with weight 1/8.
+    /// The first content came after `time`.
     pub fn first_content(&self, time: Duration) {
-        let new = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let old = self.latency_us.load(Relaxed);
-        let average = if old == 0 { new } else { old - old / 8 + new / 8 };
-        self.latency_us.store(average, Relaxed);
+        self.latency_us.add(time);
     }
 
     /// The moving average of the time to the first content, in microseconds; 0: not known.
     pub fn latency_us(&self) -> u64 {
-        self.latency_us.load(Relaxed)
+        self.latency_us.0.load(Relaxed)
+    }
+
+    /// A good answer came to its end after `time`.
+    pub fn answered(&self, time: Duration) {
+        self.total_us.add(time);
+    }
+
+    /// The moving average of the time to the end of a good answer, in microseconds; 0: not known.
+    pub fn total_us(&self) -> u64 {
+        self.total_us.0.load(Relaxed)
+    }
+}
+
+/// A moving average with weight 1/8, in microseconds. Of two calls that end at once one may be lost: nothing counts on it.
+#[derive(Debug, Default)]
+struct Average(AtomicU64);
+
+impl Average {
+    fn add(&self, time: Duration) {
+        let new = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        let old = self.0.load(Relaxed);
+        let average = if old == 0 { new } else { old - old / 8 + new / 8 };
+        self.0.store(average, Relaxed);
     }
 }
 
@@ -168,6 +189,20 @@ mod tests {
         health.record(false);
         health.count_over(Duration::from_secs(3600));
         assert_eq!(health.fails_recent(), 1, "a new row began");
+    }
+
+    #[test]
+    fn an_average_follows_slowly_and_is_never_unknown_again() {
+        let health = Health::default();
+        assert_eq!(health.total_us(), 0);
+        health.answered(Duration::ZERO);
+        assert_eq!(health.total_us(), 1, "as fast as can be, and known");
+        let health = Health::default();
+        for millis in [80, 160] {
+            health.answered(Duration::from_millis(millis));
+        }
+        assert_eq!(health.total_us(), 90_000);
+        assert_eq!(health.latency_us(), 0, "which is another");
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn the_bug_reports_own_config_loads() {
             "deployments": {
                 deployment.id.as_str(): {
                     "group": "gemini-3.1-pro-preview", "cooldown_time": null, "num_retries": null,
-                    "allowed_fails": null, "allowed_fails_policy": null, "token_price": null,
+                    "allowed_fails": null, "allowed_fails_policy": null,
                 },
             },
         })

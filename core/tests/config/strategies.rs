@@ -63,16 +63,18 @@ fn a_price_has_two_parts_and_two_places() {
         "model_list:
 - {model_name: a, litellm_params: {model: openai/a, input_cost_per_token: 0.5, output_cost_per_token: 0.25}}
 - {model_name: a, litellm_params: {model: openai/b}, model_info: {input_cost_per_token: 2}}
+- {model_name: a, litellm_params: {model: openai/d, output_cost_per_token: 0}, model_info: {output_cost_per_token: 3}}
 - {model_name: a, litellm_params: {model: openai/c}}
 router_settings: {routing_strategy: cost-based-routing}
 ",
     );
-    let prices: Vec<_> = config.deployments.iter().map(|deployment| deployment.token_price).collect();
-    assert_eq!(prices, [Some(0.75), Some(2.0), None]);
+    let prices: Vec<_> = config.deployments.iter().map(|it| (it.input_cost, it.output_cost)).collect();
+    // `litellm_params` go before `model_info`, and what is free is not unknown.
+    let expected = [(Some(0.5), Some(0.25)), (Some(2.0), None), (None, Some(0.0)), (None, None)];
+    assert_eq!(prices, expected);
     let dear = messages(&config, Severity::Warning);
     assert_eq!(dear.iter().filter(|said| said.contains("dearest")).count(), 1, "{dear:?}");
     assert_eq!(config.policy_json()["router"]["strategy"]["name"], "cost-based-routing");
-    assert!(config.policy_json()["deployments"][&config.deployments[0].id]["token_price"] == 0.75);
 }
 
 #[test]

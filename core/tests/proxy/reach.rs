@@ -106,6 +106,8 @@ fn calls(routes: &Routes, first: &Group, options: &str, errors: &[(ErrorClass, u
             options: options.as_bytes(),
             attempts: &attempts,
             targets: &targets,
+            stream: false,
+            prompt_tokens: 0,
         };
         let action = now(routes.policy.decide(&history)).unwrap();
         if action.kind == ActionKind::Raise {

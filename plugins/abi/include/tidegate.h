@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define TG_ABI_MAJOR 1u
-#define TG_ABI_MINOR 1u
+#define TG_ABI_MINOR 2u
 #define TG_ENTRY_SYMBOL "tidegate_plugin_entry_v1"
 
 /* Bytes, borrowed for the call; no terminating NUL; `ptr` may be NULL when `len` is 0. UTF-8 where it is text. */
@@ -262,7 +262,11 @@ typedef struct tg_attempt_v1 {
   uint64_t started_ms, ended_ms, retry_after_ms, bytes_to_client;
 } tg_attempt_v1;
 
-enum { TG_TARGET_UNAVAILABLE = 1u }; /* its provider is quarantined, or it is at its limit of parallel calls */
+enum {
+  TG_TARGET_UNAVAILABLE = 1u,    /* its provider is quarantined, or it is at its limit of parallel calls */
+  TG_TARGET_HAS_INPUT_COST = 2u, /* since minor 2: the price is known; a known price may be 0 */
+  TG_TARGET_HAS_OUTPUT_COST = 4u
+};
 typedef struct tg_target_v1 {
   tg_str id;    /* of the deployment */
   tg_str group; /* the model group that it serves */
@@ -276,8 +280,17 @@ typedef struct tg_target_v1 {
   uint64_t tokens_minute;   /* the same of the tokens that its answers cost */
   uint64_t answer_us;       /* an average over the last answers of the request's kind: to the first content of a stream, by
                                token of a whole answer; 0: not known, or not measured */
+  /* Since minor 2. Prices are as the configuration has them, in 1e-12 US dollars: whole numbers, so that sums are exact
+   * and the answer is the same on every machine. */
+  uint64_t input_cost;  /* of a token of the prompt; see the flags */
+  uint64_t output_cost; /* of a token of the answer; see the flags */
+  uint64_t total_us;    /* a moving average from the call to the end of a good answer; 0: not known */
 } tg_target_v1;
 
+enum { /* flags of tg_history_in_v1, since minor 2: how the client wants its answer; neither: not said */
+  TG_HISTORY_STREAM = 1u,
+  TG_HISTORY_WHOLE = 2u
+};
 /* What has happened to one request. Times are milliseconds since the request came. */
 typedef struct tg_history_in_v1 {
   uint32_t size, flags;
@@ -290,6 +303,7 @@ typedef struct tg_history_in_v1 {
   size_t n_attempts, attempt_stride;
   const tg_target_v1 *targets; /* every deployment of the group and of the groups it can fall back to */
   size_t n_targets, target_stride;
+  uint64_t prompt_tokens; /* since minor 2: about how long the prompt is, by the request's bytes; 0: not known */
 } tg_history_in_v1;
 
 enum {

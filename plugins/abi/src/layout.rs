@@ -27,8 +27,8 @@ layout!(crate::ClassV1, 24, flags @ 4, error @ 8, http_status @ 12, retry_after_
 layout!(crate::ClassOutV1, 32, ctx @ 8, message @ 16, code @ 24);
 layout!(crate::ProviderV1, 80, create @ 8, destroy @ 16, request @ 24, stream_open @ 32, stream_event @ 40, stream_end @ 48, stream_close @ 56, response @ 64, classify @ 72);
 layout!(crate::AttemptV1, 48, error @ 4, http_status @ 8, flags @ 12, started_ms @ 16, ended_ms @ 24, retry_after_ms @ 32, bytes_to_client @ 40);
-layout!(crate::TargetV1, 96, id @ 0, group @ 16, weight @ 32, order @ 36, flags @ 40, inflight @ 44, fails_minute @ 48, oks_minute @ 52, cooldown_ms @ 56, latency_us @ 64, fails_recent @ 72, requests_minute @ 76, tokens_minute @ 80, answer_us @ 88);
-layout!(crate::HistoryInV1, 120, now_ms @ 8, deadline_ms @ 16, seed @ 24, attempts_left @ 32, retry_tokens @ 36, group @ 40, options @ 56, attempts @ 72, n_attempts @ 80, attempt_stride @ 88, targets @ 96, n_targets @ 104, target_stride @ 112);
+layout!(crate::TargetV1, 120, id @ 0, group @ 16, weight @ 32, order @ 36, flags @ 40, inflight @ 44, fails_minute @ 48, oks_minute @ 52, cooldown_ms @ 56, latency_us @ 64, fails_recent @ 72, requests_minute @ 76, tokens_minute @ 80, answer_us @ 88, input_cost @ 96, output_cost @ 104, total_us @ 112);
+layout!(crate::HistoryInV1, 128, now_ms @ 8, deadline_ms @ 16, seed @ 24, attempts_left @ 32, retry_tokens @ 36, group @ 40, options @ 56, attempts @ 72, n_attempts @ 80, attempt_stride @ 88, targets @ 96, n_targets @ 104, target_stride @ 112, prompt_tokens @ 120);
 layout!(crate::ActionV1, 32, action @ 4, target @ 8, reason @ 12, delay_ms @ 16, cooldown_ms @ 24);
 layout!(crate::PolicyV1, 40, create @ 8, destroy @ 16, decide @ 24, pick @ 32);
 

@@ -22,7 +22,7 @@ pub use provider::{
     ResponseV1, StreamOutV1,
 };
 
-pub use consts::{action, target};
+pub use consts::{action, history, target};
 pub use consts::{
     attempt, auth, class, close, dialect, error, event, framing, log, note, phase, request, response, status,
 };

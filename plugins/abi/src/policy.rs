@@ -37,6 +37,9 @@ pub struct TargetV1 {
     pub requests_minute: u32,
     pub tokens_minute: u64,
     pub answer_us: u64,
+    pub input_cost: u64,
+    pub output_cost: u64,
+    pub total_us: u64,
 }
 
 /// `tg_history_in_v1`.
@@ -58,6 +61,7 @@ pub struct HistoryInV1 {
     pub targets: *const TargetV1,
     pub n_targets: usize,
     pub target_stride: usize,
+    pub prompt_tokens: u64,
 }
 
 /// `tg_action_v1`.

@@ -94,11 +94,11 @@ fn numbers_of_rust() -> Numbers {
         }
         "tg_target_v1" TargetV1 {
             id, group, weight, order, flags, inflight, fails_minute, oks_minute, cooldown_ms, latency_us,
-            fails_recent, requests_minute, tokens_minute, answer_us,
+            fails_recent, requests_minute, tokens_minute, answer_us, input_cost, output_cost, total_us,
         }
         "tg_history_in_v1" HistoryInV1 {
             size, flags, now_ms, deadline_ms, seed, attempts_left, retry_tokens, group, options, attempts,
-            n_attempts, attempt_stride, targets, n_targets, target_stride,
+            n_attempts, attempt_stride, targets, n_targets, target_stride, prompt_tokens,
         }
         "tg_action_v1" ActionV1 { size, action, target, reason, delay_ms, cooldown_ms }
         "tg_policy_v1" PolicyV1 { size, reserved, create, destroy, decide, pick }
@@ -134,7 +134,8 @@ fn numbers_of_rust() -> Numbers {
         phase "TG_PHASE_" { UNKNOWN STATUS STREAM BODY }
         class "TG_CLASS_" { RETRYABLE QUOTA HAS_RETRY_AFTER }
         attempt "TG_ATTEMPT_" { HAS_RETRY_AFTER COMMITTED QUOTA RETRYABLE }
-        target "TG_TARGET_" { UNAVAILABLE }
+        target "TG_TARGET_" { UNAVAILABLE HAS_INPUT_COST HAS_OUTPUT_COST }
+        history "TG_HISTORY_" { STREAM WHOLE }
         action "TG_" { RAISE RETRY FALLBACK CONTINUE }
     }
     numbers.insert("TG_ABI_MAJOR".to_owned(), abi::ABI_MAJOR.into());
@@ -181,6 +182,20 @@ fn golden(kind: &str) -> Vec<String> {
         .map(|minor| folder.join(format!("v{}.{minor}.{kind}", abi::ABI_MAJOR)))
         .map(|path| std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
         .collect()
+}
+
+/// The files of the minor that the header has now. Run once, when it is released; they do not change after that.
+#[test]
+#[ignore = "writes the files of a new minor"]
+fn write_the_files_of_a_new_minor() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let numbers: String = numbers_of_c().iter().map(|(name, number)| format!("{name} {number}\n")).collect();
+    let members: String = header().members.iter().map(|member| format!("{member}\n")).collect();
+    for (kind, text) in [("numbers", numbers), ("members", members)] {
+        let path = folder.join(format!("v{}.{}.{kind}", abi::ABI_MAJOR, abi::ABI_MINOR));
+        let mut file = std::fs::File::create_new(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    }
 }
 
 #[test]

@@ -103,8 +103,6 @@ pub(crate) struct Deployment {
     pub(crate) num_retries: Option<u32>,
     pub(crate) allowed_fails: Option<u32>,
     pub(crate) allowed_fails_policy: Option<ByError>,
-    /// Of a token, in whatever currency.
-    pub(crate) token_price: Option<f64>,
 }
 
 /// One `{GROUP: [GROUP, ...]}` of `fallbacks`.
@@ -146,11 +144,6 @@ impl Config {
         let router = &self.router;
         let counted = router.allowed_fails_policy.as_ref().map(|_| ALLOWED_FAILS);
         own.or_else(|| of(&router.allowed_fails_policy)).or(router.allowed_fails).or(counted)
-    }
-
-    /// The price of this deployment's tokens.
-    pub(crate) fn token_price(&self, deployment: &str) -> Option<f64> {
-        self.deployments.get(deployment)?.token_price
     }
 
     /// The cooldown that is written for this deployment.

@@ -47,7 +47,7 @@ use tidegate_plugin_sdk::{Action, History, Host, Policy, export_plugin};
 ///             "strategy": {"name": "latency-based-routing", "lowest_latency_buffer": 0.1}},
 ///  "groups": {"GROUP": {"mid_stream": "fail"}},
 ///  "deployments": {"ID": {"cooldown_time": null, "num_retries": null, "allowed_fails": null,
-///                         "allowed_fails_policy": null, "token_price": null}}}
+///                         "allowed_fails_policy": null}}}
 /// ```
 ///
 /// The strategies are `simple-shuffle`, `least-busy`, `latency-based-routing`, `usage-based-routing-v2` and

@@ -32,7 +32,6 @@ pub(crate) type Candidate<'a> = (u32, &'a Target<'a>, u64);
 
 /// Keeps those that are best by the strategy. What is left is drawn among.
 pub(crate) fn narrow<'a>(config: &Config, candidates: Vec<Candidate<'a>>) -> Vec<Candidate<'a>> {
-    let price = |target: &Target<'_>| config.token_price(target.id).unwrap_or(f64::INFINITY);
     match config.router.strategy.unwrap_or_default() {
         Strategy::SimpleShuffle => candidates,
         Strategy::LeastBusy => least(candidates, |target| f64::from(target.inflight), 0.0),
@@ -43,7 +42,15 @@ pub(crate) fn narrow<'a>(config: &Config, candidates: Vec<Candidate<'a>>) -> Vec
             let fewest = least(candidates, |target| target.tokens_minute as f64, 0.0);
             least(fewest, |target| f64::from(target.requests_minute), 0.0)
         }
-        Strategy::CostBasedRouting => least(candidates, price, 0.0),
+        Strategy::CostBasedRouting => least(candidates, token_price, 0.0),
+    }
+}
+
+/// Of a token of the prompt and one of the answer together, as far as it is known.
+fn token_price(target: &Target<'_>) -> f64 {
+    match (target.input_cost, target.output_cost) {
+        (None, None) => f64::INFINITY,
+        (input, output) => input.unwrap_or(0) as f64 + output.unwrap_or(0) as f64,
     }
 }
 

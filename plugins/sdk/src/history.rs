@@ -60,6 +60,12 @@ pub struct Target<'a> {
     /// An average over the last answers of the request's kind, in microseconds: to the first content of a stream, by token
     /// of a whole answer. 0: not known.
     pub answer_us: u64,
+    /// The price of a token of the prompt, in 1e-12 US dollars; `None`: not known.
+    pub input_cost: Option<u64>,
+    /// The price of a token of the answer, in 1e-12 US dollars; `None`: not known.
+    pub output_cost: Option<u64>,
+    /// A moving average from the call to the end of a good answer, in microseconds; 0: not known.
+    pub total_us: u64,
 }
 
 /// What has happened to one request.
@@ -83,6 +89,10 @@ pub struct History<'a> {
     pub attempts: Vec<Attempt>,
     /// Every deployment of the group and of the groups it can fall back to.
     pub targets: Vec<Target<'a>>,
+    /// Whether the client wants a stream; `None` from a host of a minor below 2, which does not say.
+    pub stream: Option<bool>,
+    /// About how long the prompt is, by the request's bytes; 0: not known.
+    pub prompt_tokens: u64,
 }
 
 impl<'a> History<'a> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tidegate_plugin_abi::{EntryFn, PluginV1, status};
+use tidegate_plugin_abi::{ABI_MAJOR, ABI_MINOR, EntryFn, PluginV1, status};
 use tidegate_plugin_sdk::harness::Harness;
 use tidegate_plugin_sdk::{Dialect, HeadIn, RequestIn};
 
@@ -69,7 +69,7 @@ fn the_page_s_provider_builds_loads_and_serves() {
     assert!(source.lines().count() < 60, "{} lines", source.lines().count());
     assert!(source.starts_with("#![forbid(unsafe_code)]"));
     let plugin = load(&build(block("toml"), source));
-    assert_eq!((plugin.abi_major, plugin.abi_minor), (1, 1));
+    assert_eq!((plugin.abi_major, plugin.abi_minor), (ABI_MAJOR, ABI_MINOR));
     // SAFETY: static text of the library's.
     let manifest = unsafe { std::slice::from_raw_parts(plugin.manifest.ptr, plugin.manifest.len) };
     let manifest: Value = serde_json::from_slice(manifest).unwrap();

@@ -254,3 +254,68 @@ fn a_policy_sees_the_history_and_answers() {
     assert_eq!(harness.log().len(), 1);
     assert_eq!(PolicyHarness::new::<Stubborn>("x").unwrap_err().why, "not a number");
 }
+
+/// Answers only a history that is [`told`] in each of its parts.
+struct Mirror;
+
+fn told() -> History<'static> {
+    let attempt = Attempt { target: 1, started_ms: 1, ended_ms: 2, committed: true, ..Attempt::default() };
+    let target = Target {
+        id: "d",
+        group: "g",
+        weight: 1,
+        order: 2,
+        unavailable: true,
+        inflight: 3,
+        fails_minute: 4,
+        oks_minute: 5,
+        cooldown_ms: 6,
+        latency_us: 7,
+        fails_recent: 8,
+        requests_minute: 9,
+        tokens_minute: 10,
+        answer_us: 11,
+        input_cost: Some(12),
+        output_cost: Some(0),
+        total_us: 13,
+    };
+    let unknown = Target { unavailable: false, input_cost: None, output_cost: None, ..target };
+    History {
+        now_ms: 14,
+        deadline_ms: 15,
+        seed: 16,
+        attempts_left: 17,
+        retry_tokens: 18,
+        group: "g",
+        options: "{}",
+        attempts: vec![attempt],
+        targets: vec![target, unknown],
+        stream: Some(false),
+        prompt_tokens: 19,
+    }
+}
+
+impl Policy for Mirror {
+    fn create(_: &str, _: Host) -> Result<Self, String> {
+        Ok(Mirror)
+    }
+
+    fn decide(&self, history: &History<'_>) -> Action {
+        assert_eq!(format!("{history:?}"), format!("{:?}", told()));
+        Action::raise().reason(1)
+    }
+}
+
+#[test]
+fn a_history_crosses_whole() {
+    let harness = PolicyHarness::new::<Mirror>("{}").unwrap();
+    assert_eq!(harness.decide(&told()), Ok(Action::raise().reason(1)));
+    for other in [
+        History { stream: Some(true), ..told() },
+        History { stream: None, ..told() },
+        History { prompt_tokens: 0, ..told() },
+        History { targets: told().targets.into_iter().rev().collect(), ..told() },
+    ] {
+        assert_eq!(harness.decide(&other), Err(status::E_PANIC), "{other:?}");
+    }
+}

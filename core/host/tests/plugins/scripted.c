@@ -183,6 +183,14 @@ static tg_status decide(void *inst, const tg_history_in_v1 *in, tg_action_v1 *ou
   if (IS(in->options, "nothing")) return TG_OK;
   if (IS(in->options, "panic")) return TG_E_PANIC;
   if (IS(in->options, "tomorrow")) return out->action = 99, out->target = 1000, TG_OK;
+  if (IS(in->options, "price")) {
+    const tg_target_v1 *t = &in->targets[1];
+    out->action = TG_RETRY, out->target = 1;
+    out->reason = in->flags << 8 | t->flags;
+    out->delay_ms = in->prompt_tokens * t->input_cost + t->output_cost;
+    out->cooldown_ms = t->total_us;
+    return TG_OK;
+  }
   out->action = TG_RETRY;
   out->target = (uint32_t)in->n_targets - (IS(in->options, "beyond") ? 0 : 1);
   out->delay_ms = in->attempts[in->n_attempts - 1].retry_after_ms;

@@ -73,7 +73,8 @@ fn empty(group: String, place: Place) -> Deployment {
         weight: None,
         rpm: None,
         tpm: None,
-        token_price: None,
+        input_cost: None,
+        output_cost: None,
         order: None,
         max_parallel_requests: None,
         timeout: None,
@@ -210,13 +211,20 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
     }
 }
 
-/// A part of the price of a token; it may stand in `litellm_params` or in `model_info`.
+/// The price of a token. It may stand in `litellm_params`, which goes first, or in `model_info`.
 fn price(deployment: &mut Deployment, entry: &Entry, sink: &mut Sink) {
     let Some(price) = read::number(sink, &entry.key, &entry.node) else { return };
-    deployment.token_price = Some(deployment.token_price.unwrap_or(0.0) + price);
+    let slot = match entry.key.as_str() {
+        "input_cost_per_token" => &mut deployment.input_cost,
+        _ => &mut deployment.output_cost,
+    };
+    slot.get_or_insert(price);
     sink.info(
         &entry.key_place,
-        format!("`{}`: costs are not tracked; the price counts for `cost-based-routing` alone", entry.key),
+        format!(
+            "`{}`: costs are not tracked; policies and `cost-based-routing` choose by the price",
+            entry.key
+        ),
     );
 }
 

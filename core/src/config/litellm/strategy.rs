@@ -86,7 +86,7 @@ pub(super) fn with(mut strategy: Strategy, args: &Node, sink: &mut Sink) -> Stra
 /// Says which deployments the strategy knows nothing of.
 pub(super) fn check(strategy: Strategy, deployments: &[Deployment], sink: &mut Sink) {
     if strategy == Strategy::Cost {
-        for deployment in deployments.iter().filter(|deployment| deployment.token_price.is_none()) {
+        for deployment in deployments.iter().filter(|deployment| !deployment.has_price()) {
             sink.warn(
                 &deployment.place,
                 "no `input_cost_per_token` and `output_cost_per_token` are written: this deployment counts as the dearest",

@@ -9,8 +9,7 @@ const NAMES: [&str; 5] =
 
 fn config(name: &str, more: &str) -> String {
     format!(
-        r#"{{"router": {{"strategy": {{"name": "{name}"{more}}}, "fallbacks": [{{"a": ["b"]}}], "num_retries": 3}},
-            "deployments": {{"slow": {{"token_price": 2e-6}}, "quick": {{"token_price": 1e-6}}}}}}"#
+        r#"{{"router": {{"strategy": {{"name": "{name}"{more}}}, "fallbacks": [{{"a": ["b"]}}], "num_retries": 3}}}}"#
     )
 }
 
@@ -36,6 +35,7 @@ fn two() -> [Target<'static>; 2] {
         answer_us: 100 * u64::from(factor),
         tokens_minute: 100 * u64::from(factor),
         requests_minute: 1,
+        input_cost: Some(1_000_000 * u64::from(factor)),
         ..target(id, "a")
     };
     [better("slow", 2), better("quick", 1)]
@@ -54,6 +54,7 @@ fn each_strategy_looks_at_its_own_measure_alone() {
     let one = |change: fn(&mut Target<'static>)| {
         let mut targets = [target("slow", "a"), target("other", "a")];
         targets.iter_mut().for_each(|target| target.answer_us = 5);
+        targets[0].output_cost = Some(7);
         change(&mut targets[0]);
         targets
     };

@@ -3,8 +3,8 @@
 use core::ffi::c_void;
 
 use tidegate_plugin_abi::{
-    ActionV1, AttemptV1, HistoryInV1, HostV1, PolicyV1, Status, Str, TargetV1, TextOutV1, attempt, status,
-    target,
+    ActionV1, AttemptV1, HistoryInV1, HostV1, PolicyV1, Status, Str, TargetV1, TextOutV1, attempt, history,
+    status, target,
 };
 
 use super::panic::shield;
@@ -129,6 +129,12 @@ unsafe fn read_history<'a>(input: *const HistoryInV1) -> Option<History<'a>> {
         }?,
         // SAFETY: borrowed with the input, and so are the strings of each target.
         targets: unsafe { read_array(raw.targets, raw.n_targets, raw.target_stride, |it| read_target(it)) }?,
+        stream: match raw.flags & (history::STREAM | history::WHOLE) {
+            history::STREAM => Some(true),
+            history::WHOLE => Some(false),
+            _ => None,
+        },
+        prompt_tokens: raw.prompt_tokens,
     })
 }
 
@@ -193,6 +199,9 @@ unsafe fn read_target<'a>(raw: &TargetV1) -> Option<Target<'a>> {
         requests_minute: raw.requests_minute,
         tokens_minute: raw.tokens_minute,
         answer_us: raw.answer_us,
+        input_cost: (raw.flags & target::HAS_INPUT_COST != 0).then_some(raw.input_cost),
+        output_cost: (raw.flags & target::HAS_OUTPUT_COST != 0).then_some(raw.output_cost),
+        total_us: raw.total_us,
     })
 }
 
@@ -290,6 +299,7 @@ mod tests {
             targets: core::ptr::null(),
             n_targets: 1,
             target_stride: 0,
+            prompt_tokens: 0,
         };
         // SAFETY: `full` is longer than the size it claims.
         let cut = unsafe { read_history(&full) }.unwrap();

@@ -4,7 +4,8 @@ use core::ffi::c_void;
 use std::sync::mpsc;
 
 use tidegate_plugin_abi::{
-    ActionV1, AttemptV1, HistoryInV1, PolicyV1, Status, Str, TargetV1, action, attempt, status, target,
+    ActionV1, AttemptV1, HistoryInV1, PolicyV1, Status, Str, TargetV1, action, attempt, history as flags,
+    status, target,
 };
 
 use super::Refusal;
@@ -66,7 +67,11 @@ impl PolicyHarness {
         let targets: Vec<TargetV1> = history.targets.iter().map(raw_target).collect();
         let input = HistoryInV1 {
             size: size::<HistoryInV1>(),
-            flags: 0,
+            flags: match history.stream {
+                Some(true) => flags::STREAM,
+                Some(false) => flags::WHOLE,
+                None => 0,
+            },
             now_ms: history.now_ms,
             deadline_ms: history.deadline_ms,
             seed: history.seed,
@@ -80,6 +85,7 @@ impl PolicyHarness {
             targets: targets.as_ptr(),
             n_targets: targets.len(),
             target_stride: size_of::<TargetV1>(),
+            prompt_tokens: history.prompt_tokens,
         };
         let mut out = ActionV1 {
             size: size::<ActionV1>(),
@@ -125,12 +131,15 @@ fn raw_attempt(it: &crate::Attempt) -> AttemptV1 {
 }
 
 fn raw_target(it: &crate::Target<'_>) -> TargetV1 {
+    let flag = |on: bool, bit: u32| if on { bit } else { 0 };
     TargetV1 {
         id: Str::lend(it.id.as_bytes()),
         group: Str::lend(it.group.as_bytes()),
         weight: it.weight,
         order: it.order,
-        flags: if it.unavailable { target::UNAVAILABLE } else { 0 },
+        flags: flag(it.unavailable, target::UNAVAILABLE)
+            | flag(it.input_cost.is_some(), target::HAS_INPUT_COST)
+            | flag(it.output_cost.is_some(), target::HAS_OUTPUT_COST),
         inflight: it.inflight,
         fails_minute: it.fails_minute,
         oks_minute: it.oks_minute,
@@ -140,6 +149,9 @@ fn raw_target(it: &crate::Target<'_>) -> TargetV1 {
         requests_minute: it.requests_minute,
         tokens_minute: it.tokens_minute,
         answer_us: it.answer_us,
+        input_cost: it.input_cost.unwrap_or(0),
+        output_cost: it.output_cost.unwrap_or(0),
+        total_us: it.total_us,
     }
 }
 

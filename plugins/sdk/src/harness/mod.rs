@@ -1,12 +1,24 @@
 //! Drives a plugin through the same C tables as the host, without a network: for the tests of plugins.
 //!
-//! [`Harness`] plays a provider, [`PolicyHarness`] a policy, [`sse`] cuts a recorded stream into events. A test that
-//! uses it needs no `unsafe`. It lends what the header says it lends: sinks with caps, borrowed strings, a log.
+//! [`Harness`] plays a provider, [`PolicyHarness`] a policy. [`Harness::replay`] plays the recorded bytes of a whole
+//! answer, and [`Harness::invented_ends`] breaks them off after every byte:
+//!
+//! ```ignore
+//! let recording = Recording::read("tests/answers/hello.sse");
+//! let answer = harness.replay(&recording);
+//! assert_eq!((answer.text().as_str(), answer.finish().as_deref()), ("Hello", Some("stop")));
+//! assert_eq!(answer.ending, Ending::Done);
+//! assert!(harness.invented_ends(&recording).is_empty());
+//! ```
+//!
+//! A test that uses it needs no `unsafe`. It lends what the header says it lends: sinks with caps, borrowed strings, a
+//! log.
 
+mod cut;
 mod policy;
 mod raw;
+mod replay;
 mod sinks;
-mod sse;
 mod stream;
 
 use core::ffi::c_void;
@@ -15,9 +27,10 @@ use std::sync::mpsc;
 use serde_json::Value;
 use tidegate_plugin_abi::{ClassOutV1, ClassV1, ProviderV1, Status, Str, class, status};
 
+pub use cut::{Recorded, sse};
 pub use policy::PolicyHarness;
+pub use replay::{Ending, Recording, Replayed, ToolCall};
 pub use sinks::{Sent, SentAuth};
-pub use sse::{Recorded, sse};
 pub use stream::{Playing, Step};
 
 use crate::{Class, ErrorKind, FailureIn, HeadIn, Provider, RequestIn};

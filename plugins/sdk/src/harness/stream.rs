@@ -4,8 +4,8 @@ use core::ffi::c_void;
 
 use tidegate_plugin_abi::{ProviderV1, Status, Str, StreamOutV1, close, status};
 
+use super::cut::Recorded;
 use super::raw::{self, size};
-use super::sse::Recorded;
 use crate::EventIn;
 
 /// What one call answered and wrote.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::types::Dialect;
 
@@ -13,10 +13,41 @@ pub struct Manifest {
     /// The providers behind its one table, by prefix.
     #[serde(default)]
     pub providers: Vec<ProviderManifest>,
+    /// Set by a plugin that serves vendors described in files.
+    #[serde(default)]
+    pub vendors: Option<VendorSupport>,
+}
+
+/// What a vendor file may say to the plugin that serves it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct VendorSupport {
+    /// The client dialects that its vendors take as they are.
+    #[serde(default, deserialize_with = "dialects")]
+    pub dialects: Vec<Dialect>,
+    /// The quirks it knows, by name, with what each takes.
+    #[serde(default)]
+    pub quirks: BTreeMap<String, QuirkKind>,
+}
+
+/// What a quirk takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuirkKind {
+    /// True or false.
+    Flag,
+    /// A text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// A mapping of texts to texts.
+    Map,
+    /// A kind of a later minor: the plugin says whether it can be meant.
+    #[serde(other)]
+    Any,
 }
 
 /// A provider that users name by its prefix.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct ProviderManifest {
     /// What stands before the first `/` of a configured model.
     pub prefix: String,
@@ -36,6 +67,12 @@ pub struct ProviderManifest {
     /// How its models are made to go on with a text that they, or others, began.
     #[serde(default, deserialize_with = "prefill")]
     pub prefill: Prefill,
+    /// Headers that go with every request, by name, where the configuration has none of that name.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Param>,
+    /// What makes this prefix another vendor than the plugin's others; handed to `create` as it is.
+    #[serde(default)]
+    pub vendor: Option<Map<String, Value>>,
 }
 
 /// How a chat request says that the assistant's last message is the beginning of the answer.
@@ -60,6 +97,16 @@ impl Prefill {
             Self::Assistant => "assistant",
             Self::Prefix => "prefix",
             Self::ContinueFinalMessage => "continue_final_message",
+        }
+    }
+
+    /// The word of a manifest, or of a vendor file, for it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "assistant" => Some(Self::Assistant),
+            "prefix" => Some(Self::Prefix),
+            "continue_final_message" => Some(Self::ContinueFinalMessage),
+            _ => None,
         }
     }
 }
@@ -99,8 +146,7 @@ impl Manifest {
             serde_json::from_str(text).map_err(|e| format!("its manifest cannot be read: {e}"))?;
         for (at, provider) in manifest.providers.iter().enumerate() {
             let prefix = &provider.prefix;
-            let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-            if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
+            if !ProviderManifest::is_prefix(prefix) {
                 return Err(format!(
                     "its manifest's prefix {prefix:?} is not made of letters, digits, \"_\", \"-\" and \".\""
                 ));
@@ -118,6 +164,14 @@ impl Manifest {
     }
 }
 
+impl ProviderManifest {
+    /// Whether users can name a provider so.
+    pub fn is_prefix(name: &str) -> bool {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(legal)
+    }
+}
+
 fn dialects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Dialect>, D::Error> {
     let names = Vec::<String>::deserialize(from)?;
     Ok(names.iter().filter_map(|name| Dialect::from_name(name)).collect())
@@ -125,12 +179,7 @@ fn dialects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Dialect>, D
 
 /// A word of tomorrow counts as none: to ask in words works everywhere.
 fn prefill<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Prefill, D::Error> {
-    Ok(match String::deserialize(from)?.as_str() {
-        "assistant" => Prefill::Assistant,
-        "prefix" => Prefill::Prefix,
-        "continue_final_message" => Prefill::ContinueFinalMessage,
-        _ => Prefill::None,
-    })
+    Ok(Prefill::from_name(&String::deserialize(from)?).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -155,6 +204,21 @@ mod tests {
             (gemini.prefill, prefill("a"), prefill("b")),
             (Prefill::Assistant, Prefill::None, Prefill::None)
         );
+    }
+
+    #[test]
+    fn what_a_vendor_file_may_say_reads() {
+        let text = r#"{"providers": [{"prefix": "a", "vendor": {"quirks": {"drop": ["x"]}},
+            "headers": {"x-title": {"env": ["T"]}}}],
+            "vendors": {"dialects": ["openai-chat"], "quirks": {"drop": "texts", "new": "of-tomorrow"}}}"#;
+        let manifest = Manifest::parse(text).unwrap();
+        let vendors = manifest.vendors.as_ref().unwrap();
+        assert_eq!(vendors.dialects, [Dialect::OpenaiChat]);
+        assert_eq!((vendors.quirks["drop"], vendors.quirks["new"]), (QuirkKind::Texts, QuirkKind::Any));
+        let vendor = manifest.provider("a").unwrap();
+        assert_eq!(vendor.vendor.as_ref().unwrap()["quirks"]["drop"][0], "x");
+        assert_eq!(vendor.headers["x-title"].env, ["T"]);
+        assert_eq!(Manifest::parse("{}").unwrap().vendors, None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod strategy;
 mod suggest;
 mod tidegate;
 pub(crate) mod units;
+pub mod vendor;
 pub mod wildcard;
 pub mod worst_case;
 mod yaml;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use tidegate_host::{Prefill, ProviderInstance, ProviderManifest};
+use tidegate_host::{Param, Prefill, ProviderInstance, ProviderManifest};
 use tidegate_watchdog::Watchdog;
 
 use super::health::Health;
@@ -122,12 +122,15 @@ impl Deployment {
         let secrets =
             secrets(config, from, manifest, env).map_err(|missing| format!("{whose}: {missing}"))?;
         let names: Vec<&String> = secrets.keys().collect();
-        let created = json!({
+        let mut created = json!({
             "provider": manifest.prefix,
             "model": from.model,
             "params": params(config, from, manifest, &secrets, env),
             "secrets": names,
         });
+        if let Some(vendor) = &manifest.vendor {
+            created["vendor"] = Value::Object(vendor.clone());
+        }
         let provider = plugin
             .provider()
             .ok_or_else(|| format!("{whose}: the plugin \"{}\" is no provider", plugin.name()))?
@@ -146,7 +149,7 @@ impl Deployment {
             group: from.group.as_str().into(),
             provider,
             prefill: manifest.prefill,
-            headers: headers(from).map_err(|error| format!("{whose}: {error}"))?,
+            headers: headers(config, from, manifest, env).map_err(|error| format!("{whose}: {error}"))?,
             weight: weight(config, from),
             order: from.rank(),
             parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
@@ -316,6 +319,12 @@ fn secrets(
     Ok(secrets)
 }
 
+/// What the environment has for a parameter, else its default.
+fn said(config: &Config, spec: &Param, env: &dyn Env) -> Option<Value> {
+    let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
+    found.map(|text| Value::from(text.expose())).or_else(|| spec.default.clone())
+}
+
 fn params(
     config: &Config,
     from: &config::Deployment,
@@ -328,9 +337,7 @@ fn params(
         if params.contains_key(name) {
             continue;
         }
-        let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
-        let value = found.map(|text| Value::from(text.expose())).or_else(|| spec.default.clone());
-        params.extend(value.map(|value| (name.clone(), value)));
+        params.extend(said(config, spec, env).map(|value| (name.clone(), value)));
     }
     if !params.contains_key(PROJECT) && manifest.params.contains_key(PROJECT) {
         params.extend(project(secrets).map(|project| (PROJECT.to_owned(), project.into())));
@@ -358,10 +365,19 @@ fn bare(base: &str) -> Option<String> {
     Some(base.to_owned()).filter(|base| !base.contains('@'))
 }
 
-fn headers(from: &config::Deployment) -> Result<HeaderMap, String> {
+/// The deployment's own headers, and those of its provider that it does not name itself.
+fn headers(
+    config: &Config,
+    from: &config::Deployment,
+    manifest: &ProviderManifest,
+    env: &dyn Env,
+) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for (name, value) in &from.headers {
-        let legal = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value.expose()).ok());
+    let own = from.headers.iter().map(|(name, value)| (name, value.expose().to_owned()));
+    let usual = manifest.headers.iter().filter(|(name, _)| !from.headers.contains_key(*name));
+    let usual = usual.filter_map(|(name, spec)| Some((name, said(config, spec, env)?.as_str()?.to_owned())));
+    for (name, value) in own.chain(usual) {
+        let legal = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(&value).ok());
         let (name, mut value) =
             legal.ok_or_else(|| format!("the extra header \"{name}\" is not legal HTTP"))?;
         value.set_sensitive(true);

@@ -9,6 +9,7 @@ mod model_name;
 pub mod plugins;
 pub mod quarantine;
 pub mod usage;
+mod vendors;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

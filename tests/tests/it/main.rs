@@ -22,5 +22,6 @@ mod rules;
 mod scenarios;
 mod storm;
 mod strategies;
+mod vendors;
 mod watchdog;
 mod world;

@@ -2,7 +2,7 @@
 
 mod parts;
 mod plugins;
-mod strict;
+pub(super) mod strict;
 mod watchdog;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use crate::config::node::{Entry, Node};
 use crate::config::{read, suggest};
 
 /// Calls `take` for each known key; every other key is an error with its place.
-pub(super) fn strict(
+pub(in crate::config) fn strict(
     sink: &mut Sink,
     section: &str,
     node: &Node,
@@ -25,7 +25,12 @@ pub(super) fn strict(
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(sink: &mut Sink, name: &str, node: &Node, words: &[(&str, T)]) -> Option<T> {
+pub(in crate::config) fn choice<T: Copy>(
+    sink: &mut Sink,
+    name: &str,
+    node: &Node,
+    words: &[(&str, T)],
+) -> Option<T> {
     // YAML 1.1 reads a bare `off` as false; here it is meant as the word.
     let written = match &node.value {
         crate::config::node::Value::Bool(false) => "off".to_owned(),

@@ -4,18 +4,22 @@ mod folders;
 mod rules;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidegate_host::{LoadError, LoadOptions, Plugin, ProviderManifest};
 
+use super::vendors;
 use crate::config;
+use crate::config::vendor::Speakers;
 use folders::{DROP_IN_DIR, SYSTEM_DIR, folders};
 
 /// The loaded plugins by name.
 #[derive(Debug, Default)]
 pub struct Plugins {
     by_name: BTreeMap<String, Arc<Plugin>>,
+    /// What vendor files describe; goes before what the plugins' own manifests offer.
+    vendors: Vec<vendors::Listed>,
     /// The files that were refused.
     pub refused: Vec<LoadError>,
 }
@@ -28,7 +32,8 @@ impl Plugins {
         for dir in settings.dirs.iter().filter(|dir| !dir.is_dir() && !folders::is_built_in(dir)) {
             tracing::warn!(folder = %dir.display(), "a configured plugin folder is not there");
         }
-        for folder in folders(&settings.dirs) {
+        let folders = folders(&settings.dirs);
+        for folder in &folders {
             let found = tidegate_host::survey(std::slice::from_ref(&folder.path));
             for file in found.plugins {
                 let pin =
@@ -44,6 +49,7 @@ impl Plugins {
                 plugins.refuse(skipped.error);
             }
         }
+        plugins.read_vendors(folders.iter().flat_map(|folder| vendors::files(&folder.path)));
         for name in settings.uses.keys().filter(|name| !plugins.by_name.contains_key(*name)) {
             tracing::warn!(plugin = name, "tidegate.plugins.use names a plugin that is not loaded");
         }
@@ -71,6 +77,29 @@ impl Plugins {
         self.by_name.insert(name.to_owned(), plugin);
     }
 
+    fn read_vendors(&mut self, files: impl Iterator<Item = PathBuf>) {
+        for file in files {
+            let providers = self.by_name.values().filter(|plugin| plugin.provider().is_some());
+            let speakers: Speakers<'_> =
+                providers.map(|plugin| (plugin.name(), plugin.manifest().vendors.as_ref())).collect();
+            match vendors::read(&file, &speakers, &self.vendors) {
+                Ok(vendor) => {
+                    let (provider, file) = (&vendor.offer.prefix, vendor.file.display());
+                    match self.by_name.values().find(|plugin| plugin.manifest().provider(provider).is_some())
+                    {
+                        Some(plugin) => tracing::info!(
+                            provider, %file, plugin = plugin.name(),
+                            "this vendor file takes the place of the plugin's own provider"
+                        ),
+                        None => tracing::debug!(provider, %file, plugin = vendor.speaks, "vendor file read"),
+                    }
+                    self.vendors.push(vendor);
+                }
+                Err(error) => self.refuse(error),
+            }
+        }
+    }
+
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.by_name.values()
@@ -95,10 +124,16 @@ impl Plugins {
         self.offers().find(|(_, offer)| offer.prefix == prefix)
     }
 
-    /// Every provider on offer.
+    /// Every provider on offer, each prefix once but for plugins that offer the same one.
     pub(super) fn offers(&self) -> impl Iterator<Item = (&Arc<Plugin>, &ProviderManifest)> {
+        let described =
+            |offer: &ProviderManifest| self.vendors.iter().any(|own| own.offer.prefix == offer.prefix);
+        let vendors =
+            self.vendors.iter().filter_map(|own| Some((self.by_name.get(&own.speaks)?, &own.offer)));
         let plugins = self.by_name.values();
-        plugins.flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)))
+        let own =
+            plugins.flat_map(|plugin| plugin.manifest().providers.iter().map(move |offer| (plugin, offer)));
+        vendors.chain(own.filter(move |(_, offer)| !described(offer)))
     }
 
     /// The prefixes on offer, for an error's hint.

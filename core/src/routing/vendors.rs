@@ -1,0 +1,47 @@
+//! Vendors: the providers that files in the plugin folders describe, each served by a loaded plugin.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_host::{LoadError, ProviderManifest};
+
+use crate::config::vendor::{self, SUFFIX, Speakers, Vendor};
+
+/// A vendor and the file that describes it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// The plugin that serves it.
+    pub(super) speaks: String,
+    pub(super) offer: ProviderManifest,
+    pub(super) file: PathBuf,
+}
+
+/// The vendor files of a folder, by name. One that cannot be read has none: what is wrong with it is said where plugins
+/// are looked for.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(SUFFIX));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(named).collect();
+    files.sort();
+    files
+}
+
+/// Reads a vendor file for the plugins that are loaded. `others`: the vendors so far; of two with one prefix the first is
+/// used.
+pub(super) fn read(file: &Path, speakers: &Speakers<'_>, others: &[Listed]) -> Result<Listed, LoadError> {
+    let refuse = |reason: String| LoadError::new(file, reason);
+    let text =
+        std::fs::read_to_string(file).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+    let Vendor { speaks, offer, notices } = vendor::parse(&text, file, speakers).map_err(|report| {
+        let drawn: Vec<String> = report.errors.iter().map(ToString::to_string).collect();
+        refuse(format!("it describes no vendor:\n{}", drawn.join("\n")))
+    })?;
+    if let Some(other) = others.iter().find(|other| other.offer.prefix == offer.prefix) {
+        let (prefix, first) = (&offer.prefix, other.file.display());
+        return Err(refuse(format!("the provider \"{prefix}\" is described by {first} already")));
+    }
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
+    Ok(Listed { speaks, offer, file: file.to_owned() })
+}

@@ -6,6 +6,7 @@ use tidegate_plugin_abi::{self as abi, PluginV1, PolicyV1, ProviderV1, Status};
 
 use crate::instance::{CreateFn, DestroyFn};
 use crate::manifest::Manifest;
+use crate::names;
 use crate::policy::DecideFn;
 use crate::wire::{self, Unreadable};
 
@@ -13,7 +14,7 @@ const MAX_NAME: usize = 64;
 const MAX_MANIFEST: usize = 1024 * 1024;
 
 /// A descriptor that passed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Descriptor {
     pub(crate) name: &'static str,
     pub(crate) version: String,
@@ -107,8 +108,8 @@ pub(crate) unsafe fn describe(raw: *const PluginV1) -> Result<Descriptor, String
         });
     }
     Ok(Descriptor {
-        // Copied: what validated it must be what is used. Leaked: so is the plugin.
-        name: Box::leak(name.into()),
+        // Copied: what validated it must be what is used.
+        name: names::intern(name).1,
         version: version.to_owned(),
         minor: plugin.abi_minor,
         manifest,

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::check::Contents;
 use crate::error::LoadError;
-use crate::{check, library};
+use crate::library;
 
 /// What can be read off a file that may be a plugin.
 #[derive(Debug, Clone)]
@@ -28,14 +29,13 @@ pub struct Examined {
 /// # Errors
 /// It cannot be read.
 pub fn examine(path: &Path) -> Result<Examined, LoadError> {
-    let path = path.canonicalize().map_err(|e| LoadError::new(path, format!("it cannot be found: {e}")))?;
-    let bytes = check::contents(&path).map_err(|why| LoadError::new(&path, why))?;
+    let contents = Contents::read(path).map_err(|why| LoadError::new(path, why))?;
     Ok(Examined {
-        size: bytes.len() as u64,
-        sha256: Sha256::digest(&bytes).into(),
-        majors: library::entry_majors(&bytes),
-        guarded: check::read(&path).map(drop),
-        path,
+        size: contents.bytes.len() as u64,
+        sha256: Sha256::digest(&contents.bytes).into(),
+        majors: library::entry_majors(&contents.bytes),
+        guarded: contents.guarded(path),
+        path: contents.path,
     })
 }
 

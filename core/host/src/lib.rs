@@ -10,12 +10,14 @@
 
 mod answer;
 mod check;
+mod checked;
 mod elf;
 mod entry;
 mod error;
 mod events;
 mod examine;
 mod hook;
+mod image;
 mod input;
 mod instance;
 mod library;
@@ -23,6 +25,7 @@ mod load;
 mod log;
 mod macho;
 mod manifest;
+mod names;
 mod plugin;
 mod policy;
 pub mod process;
@@ -37,6 +40,8 @@ mod types;
 mod wire;
 pub mod worker;
 
+pub use check::read_guarded;
+pub use checked::{Checked, Found};
 pub use error::{CreateError, LoadError, PluginError, Whence};
 pub use events::{Events, Note};
 pub use examine::{Examined, examine};
@@ -48,7 +53,7 @@ pub use manifest::{Manifest, Param, Prefill, ProviderManifest, QuirkKind, Secret
 pub use plugin::Plugin;
 pub use policy::{Action, ActionKind, Attempt, History, Pick, Policy, PolicyInstance, Target};
 pub use provider::{Limits, Provider, ProviderInstance};
-pub use scan::{Skipped, Survey, scan, survey};
+pub use scan::{Skipped, Survey, libraries, scan, survey};
 pub use stream::{Answer, Close, End, Stream};
 pub use types::{Auth, Class, Classified, Dialect, Framing, Phase, Reply, ResponseSpec, UpstreamRequest};
 pub use worker::{EndReason, Isolation, ProcessOptions, WorkerEnd, WorkerHook, set_worker_hook};

@@ -1,17 +1,19 @@
 //! From a path to a [`Plugin`]: every check that needs no code of the plugin first, then its entry function.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use sha2::{Digest, Sha256};
+use parking_lot::{Mutex, MutexGuard};
 use tidegate_plugin_abi::{ABI_MAJOR, ENTRY_SYMBOL, EntryFn, PluginV1};
 
+use crate::checked::{Checked, Found};
+use crate::entry::{self, Descriptor};
 use crate::error::LoadError;
 use crate::plugin::{Plugin, Seat};
 use crate::worker::Isolation;
-use crate::{check, entry, library};
 
 /// How a plugin is loaded.
 #[derive(Debug, Clone, Default)]
@@ -22,42 +24,87 @@ pub struct LoadOptions {
     pub isolation: Isolation,
 }
 
-/// Loads a plugin, for ever. Call it on the main thread, before serving: the plugin's entry function runs here.
+/// Loads a plugin. Its entry function runs here: call it where that may take a while.
 ///
 /// Refused, before any of its code runs: a file or folder that others can write, one that is no whole shared library
 /// for this machine, one whose hash is not the one asked for, and one that does not export our major's entry symbol.
-/// Loading one file twice gives two plugins over one copy of its code.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Arc<Plugin>, LoadError> {
-    let path = &path.canonicalize().map_err(|e| LoadError::new(path, format!("it cannot be found: {e}")))?;
-    let refuse = |reason: String| LoadError::new(path, reason);
+    Found::at(path).checked()?.load(options)
+}
 
-    let (bytes, identity) = check::read(path).map_err(refuse)?;
-    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-    if let Some(wanted) = options.sha256.filter(|wanted| *wanted != sha256) {
-        return Err(refuse(format!("its sha256 is {}, not {} as configured", hex(&sha256), hex(&wanted))));
-    }
-    exports_ours(&bytes).map_err(refuse)?;
-    drop(bytes);
-    if options.isolation != Isolation::Inline {
-        return Err(refuse("it is to run in a process of its own, which is not there yet".to_owned()));
+impl Checked {
+    /// Loads it, for ever: a library is never unloaded. Content that was loaded before, under whatever name, is not
+    /// loaded again; nor is content that was refused after its code had run.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self, options: &LoadOptions) -> Result<Arc<Plugin>, LoadError> {
+        let (path, sha256) = (self.path(), self.sha256());
+        let refuse = |reason: String| LoadError::new(path, reason);
+        if let Some(wanted) = options.sha256.filter(|wanted| wanted != sha256) {
+            let reason = format!("its sha256 is {}, not {} as configured", hex(sha256), hex(&wanted));
+            return Err(refuse(reason));
+        }
+        if options.isolation != Isolation::Inline {
+            return Err(refuse("it is to run in a process of its own, which is not there yet".to_owned()));
+        }
+        let known = loaded().get(sha256).cloned();
+        let outcome = match known {
+            Some(outcome) => outcome,
+            None => {
+                let library = self.open().map_err(refuse)?;
+                let outcome = enter(library, &path.file_stem().unwrap_or_default().to_string_lossy());
+                loaded().entry(*sha256).or_insert(outcome).clone()
+            }
+        };
+        let (seat, descriptor) = outcome.map_err(refuse)?;
+        Ok(Plugin::new(path, Some(*sha256), seat, descriptor))
     }
 
-    // SAFETY: the file was checked to be a library that only trusted users can write; its constructors are as
-    // trusted as the rest of it.
-    let library = unsafe { Library::open(Some(path.as_path()), RTLD_NOW | RTLD_LOCAL) }
-        .map_err(|e| refuse(format!("the system's loader refuses it: {}", chain(&e))))?;
-    let seat = Seat::leak(&path.file_stem().unwrap_or_default().to_string_lossy());
+    /// Gives the content to the system's loader.
+    fn open(&self) -> Result<Library, String> {
+        let first =
+            self.image().map_err(|e| format!("its content cannot be kept in memory or on disk: {e}"))?;
+        let refused = match dlopen(first.place()) {
+            Ok(library) => {
+                // The loader tells libraries apart by name: this one's descriptor must never be another's.
+                std::mem::forget(first);
+                return Ok(library);
+            }
+            Err(error) => error.replace(&*first.place().to_string_lossy(), &self.path().to_string_lossy()),
+        };
+        drop(first);
+        // Some systems map no code from memory that has no file. A private file has its content's hash in its name, and is
+        // mapped by the time that it is removed.
+        let second = self.private_image().ok().and_then(|image| dlopen(image.place()).ok());
+        second.ok_or_else(|| format!("the system's loader refuses it: {refused}"))
+    }
+}
+
+/// What became of content that the system's loader has taken: it stays for ever, as what it turned out to be.
+type Outcome = Result<(&'static Seat, Descriptor), String>;
+
+fn loaded() -> MutexGuard<'static, HashMap<[u8; 32], Outcome>> {
+    static LOADED: LazyLock<Mutex<HashMap<[u8; 32], Outcome>>> = LazyLock::new(Mutex::default);
+    LOADED.lock()
+}
+
+fn dlopen(place: &Path) -> Result<Library, String> {
+    // SAFETY: what is opened was checked to be a library that only trusted users could write, and cannot have changed
+    // since; its constructors are as trusted as the rest of it.
+    unsafe { Library::open(Some(place), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| chain(&error))
+}
+
+/// Calls the entry function. `stem` names the plugin until its descriptor does.
+fn enter(library: Library, stem: &str) -> Outcome {
+    let seat = Seat::leak(stem);
     // SAFETY: the contract fixes the type behind this name.
     let entry = unsafe { library.get::<EntryFn>(ENTRY_SYMBOL) }.map(|symbol| *symbol);
     // Never unloaded, refused or not: its code may have left thread-locals, threads or atexit functions behind.
     std::mem::forget(library);
-    let entry = entry.map_err(|_| refuse(format!("it exports no {ENTRY_SYMBOL}")))?;
-    if !check::unchanged(path, &identity) {
-        return Err(refuse("it changed while it was loaded".to_owned()));
-    }
+    let entry = entry.map_err(|_| no_entry())?;
     // SAFETY: the entry function of the contract, with a host that lives as long as the process.
-    let descriptor = unsafe { entry::describe(entry(seat.host())) }.map_err(refuse)?;
-    Ok(Plugin::new(path, Some(sha256), seat, descriptor))
+    Ok((seat, unsafe { entry::describe(entry(seat.host())) }?))
 }
 
 /// A plugin that is linked in: the same checks of its descriptor.
@@ -68,17 +115,20 @@ pub fn from_static(plugin: &'static PluginV1) -> Result<Arc<Plugin>, LoadError> 
     Ok(Plugin::new(path, None, Seat::leak(descriptor.name), descriptor))
 }
 
-/// Does the library export the entry symbol of our major?
-pub(crate) fn exports_ours(file: &[u8]) -> Result<(), String> {
-    let majors = library::entry_majors(file)?;
+/// Do these majors of exported entry symbols have ours?
+pub(crate) fn speaks_ours(majors: &[u32]) -> Result<(), String> {
     match majors.last() {
         _ if majors.contains(&ABI_MAJOR) => Ok(()),
         Some(theirs) => Err(format!("it speaks plugin ABI v{theirs}, and this Tidegate speaks v{ABI_MAJOR}")),
-        None => Err(format!("it exports no {ENTRY_SYMBOL}")),
+        None => Err(no_entry()),
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn no_entry() -> String {
+    format!("it exports no {ENTRY_SYMBOL}")
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -88,4 +138,26 @@ fn hex(bytes: &[u8]) -> String {
 
 fn chain(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_code_cannot_be_mapped_from_memory_a_private_file_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, file) = (dir.path().join("a.c"), dir.path().join("a.so"));
+        std::fs::write(&source, "int tidegate_plugin_entry_v1(void) { return 0; }").unwrap();
+        let compiled =
+            std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&file, &source]).status();
+        assert!(compiled.unwrap().success());
+        let checked = Found::at(&file).checked().unwrap();
+        let image = checked.private_image().unwrap();
+        assert!(!image.place().starts_with("/proc"), "{}", image.place().display());
+        let library = dlopen(image.place()).unwrap();
+        drop(image);
+        // SAFETY: nothing is called.
+        assert!(unsafe { library.get::<EntryFn>(ENTRY_SYMBOL) }.is_ok());
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tidegate_plugin_abi as abi;
@@ -12,6 +11,7 @@ use crate::error::Whence;
 use crate::hook::Op;
 use crate::log;
 use crate::manifest::Manifest;
+use crate::names;
 use crate::policy::Policy;
 use crate::provider::Provider;
 
@@ -62,14 +62,13 @@ impl Plugin {
         seat: &'static Seat,
         d: Descriptor,
     ) -> Arc<Self> {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         // Set once: a seat belongs to one plugin.
         let _ = seat.name.set(d.name);
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let (id, _) = names::intern(d.name);
         Arc::new(Self { id, path: path.to_owned(), sha256, seat, descriptor: d })
     }
 
-    /// A number of this process for this plugin, from 1.
+    /// A number of this process for this plugin's name, from 1: all versions of it have the same.
     pub fn id(&self) -> u32 {
         self.id
     }

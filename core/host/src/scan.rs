@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checked::Found;
 use crate::error::LoadError;
-use crate::{check, library, load};
 
 /// What a look into folders found.
 #[derive(Debug, Default)]
@@ -42,7 +42,11 @@ pub fn survey(dirs: &[PathBuf]) -> Survey {
     found
 }
 
-fn libraries(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The files of a folder whose names are those of libraries, by name.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn libraries(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -55,17 +59,9 @@ fn libraries(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn sort_one(path: PathBuf, found: &mut Survey) {
-    match exports(&path) {
-        Ok(()) => found.plugins.push(path),
-        Err(reason) => skip(&path, reason, found),
-    }
-}
-
-fn exports(path: &Path) -> Result<(), String> {
-    let bytes = check::contents(path)?;
-    match library::entry_majors(&bytes)?.is_empty() {
-        true => load::exports_ours(&bytes),
-        false => Ok(()),
+    match Found::at(&path) {
+        Found::Plugin(_) | Found::Refused(_) => found.plugins.push(path),
+        Found::Other(error) => found.skipped.push(Skipped { error }),
     }
 }
 

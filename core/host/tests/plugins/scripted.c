@@ -9,6 +9,9 @@
 #ifndef MAJOR
 #define MAJOR TG_ABI_MAJOR
 #endif
+#ifndef VERSION
+#define VERSION "1.0"
+#endif
 #ifndef NAME
 #define NAME "scripted"
 #endif
@@ -228,7 +231,7 @@ static const tg_policy_v1 policy = {
 
 static const tg_plugin_v1 plugin = {
   PLUGIN_SIZE, MAJOR, TG_ABI_MINOR, 0,
-  {(const uint8_t *)NAME, sizeof(NAME) - 1}, {(const uint8_t *)"1.0", 3}, {(const uint8_t *)MANIFEST, sizeof(MANIFEST) - 1},
+  {(const uint8_t *)NAME, sizeof(NAME) - 1}, {(const uint8_t *)VERSION, sizeof(VERSION) - 1}, {(const uint8_t *)MANIFEST, sizeof(MANIFEST) - 1},
   PROVIDER, POLICY};
 
 __attribute__((visibility("default"))) const tg_plugin_v1 *ENTRY(const tg_host_v1 *host);

@@ -63,7 +63,27 @@ pub struct Event<'a> {
     pub raw: Span,
 }
 
+/// A block that outlives the next read.
+#[derive(Debug, Default)]
+pub struct Kept {
+    bytes: Bytes,
+    items: Vec<Item>,
+    joined: Vec<u8>,
+}
+
+impl Kept {
+    /// The block.
+    pub fn block(&self) -> Block<'_> {
+        Block { bytes: self.bytes.clone(), items: &self.items, joined: &self.joined }
+    }
+}
+
 impl Block<'_> {
+    /// The same, to be kept.
+    pub fn keep(&self) -> Kept {
+        Kept { bytes: self.bytes.clone(), items: self.items.to_vec(), joined: self.joined.to_vec() }
+    }
+
     /// Its items, in order.
     pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
         self.items.iter().map(|item| Event {

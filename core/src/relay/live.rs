@@ -3,11 +3,13 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tidegate_host::Stream;
 use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
 use super::reader::{Spent, Step, Tokens};
 use super::source::Source;
+use super::translator::Translator;
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
@@ -19,8 +21,8 @@ const PASSED_GRACE: Duration = Duration::from_secs(15);
 const DRAIN_GRACE: Duration = Duration::from_millis(200);
 
 /// The stream of one attempt, bounded in time.
-pub struct Live {
-    source: Source,
+pub struct Live<T = Stream> {
+    source: Source<T>,
     clocks: Clocks,
     /// The request's time was over when the last data came.
     overdue: bool,
@@ -35,9 +37,9 @@ pub struct Moved {
     pub received: u64,
 }
 
-impl Live {
+impl<T: Translator> Live<T> {
     /// `clocks` run since the call.
-    pub fn new(source: Source, clocks: Clocks) -> Self {
+    pub fn new(source: Source<T>, clocks: Clocks) -> Self {
         Self { source, clocks, overdue: false }
     }
 
@@ -49,9 +51,11 @@ impl Live {
         let step = self.source.poll_step(cx);
         let received = self.source.take_received();
         let content = matches!(step, Poll::Ready(Step::Data { content: true, .. }));
-        if received > 0 || content {
+        if received > 0 || content || self.source.take_answered() {
             let now = Instant::now();
-            self.clocks.byte(now);
+            if received > 0 {
+                self.clocks.byte(now);
+            }
             if content {
                 self.clocks.content(now);
             }

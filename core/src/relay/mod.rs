@@ -7,3 +7,6 @@ pub mod live;
 mod passed;
 pub mod reader;
 pub mod source;
+#[cfg(test)]
+mod tests;
+pub mod translator;

@@ -1,6 +1,7 @@
 //! What each item of an upstream's answer is, and what of it goes to the client.
 
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -8,6 +9,7 @@ use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
 
 use super::classify::Head;
 use super::passed::Passed;
+use super::translator::Translator;
 use crate::dialects::{Chunk, Cost, Dialect, Seen};
 use crate::failure::Failure;
 use crate::framing::{Block, Event, Kind};
@@ -66,10 +68,10 @@ pub struct Tokens {
 }
 
 /// Reads the blocks of one answer.
-pub(super) struct Reader {
+pub(super) struct Reader<T = Stream> {
     /// Turns each event into the client's. `None`: the upstream speaks the client's dialect, and its bytes pass as they
     /// came.
-    translator: Option<Stream>,
+    translator: Option<T>,
     events: Events,
     tokens: Tokens,
     include_usage: bool,
@@ -117,9 +119,9 @@ impl Batch {
     }
 }
 
-impl Reader {
+impl<T: Translator> Reader<T> {
     /// A reader of the answer under `head`; see [`super::source::Source::new`].
-    pub(super) fn new(head: Head, client: Client, translator: Option<Stream>, limit: usize) -> Self {
+    pub(super) fn new(head: Head, client: Client, translator: Option<T>, limit: usize) -> Self {
         Self {
             translator,
             events: Events::new(limit, MAX_EVENTS),
@@ -171,20 +173,40 @@ impl Reader {
         }
     }
 
+    /// Where a worker process translates: sends it all that [`Reader::read`] of this block would ask it, and what
+    /// [`Reader::conclude`] would after that. False: there is nothing to wait for.
+    pub(super) fn prefetch(&mut self, block: &Block<'_>, conclude: bool) -> bool {
+        let Some(stream) = self.translator.as_mut().filter(|stream| stream.is_remote()) else { return false };
+        let mut errors = block.events().filter(|event| Use::of(event) == Use::Error);
+        let end = conclude && errors.next().is_none();
+        let before = block.events().take_while(|event| Use::of(event) != Use::Error);
+        let asked = before.filter(|event| Use::of(event) == Use::Look);
+        let mut asked =
+            asked.map(|event| (event.name, document(&event), event.kind == Kind::Stray)).peekable();
+        let any = end || asked.peek().is_some();
+        if any {
+            stream.prefetch(asked, end);
+        }
+        any
+    }
+
+    /// Ready when the worker has answered; at once where nothing was sent.
+    pub(super) fn poll_prefetched(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.translator.as_mut().map_or(Poll::Ready(()), |stream| stream.poll_prefetched(cx))
+    }
+
     /// Reads the items of one block, up to the first that ends the stream. `last`: the upstream's body has ended.
     pub(super) fn read(&mut self, block: &Block<'_>, last: bool) -> Batch {
         let mut batch = Batch::default();
         let mut out = Vec::new();
         let mut passed = Passed::of(&block.bytes);
         for event in block.events() {
-            let result = match event.kind {
-                Kind::Stray if is_punctuation(event.data) => Ok(()),
-                // The standard drops an event without data, and with it an error that says no more than that.
-                Kind::Quiet if event.name == b"error" => Err(self.upstream_error(event.name, event.data)),
-                Kind::Quiet => Ok(()),
-                _ if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
-                Kind::Stray => Err(self.stray(event.data, last)),
-                Kind::Event => self.pass(&event, last, &mut batch),
+            let result = match Use::of(&event) {
+                Use::Nothing => Ok(()),
+                Use::Error => Err(self.upstream_error(event.name, event.data)),
+                Use::Look if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
+                Use::Look if event.kind == Kind::Stray => Err(self.stray(event.data, last)),
+                Use::Look => self.pass(&event, last, &mut batch),
             };
             if self.translator.is_none() && matches!(result, Ok(()) | Err(Ending::Done)) {
                 self.keep(event, &block.bytes, result.is_err(), &mut passed);
@@ -275,8 +297,7 @@ impl Reader {
         batch: &mut Batch,
     ) -> Result<(), Ending> {
         let Some(stream) = &mut self.translator else { return Ok(()) };
-        let stray = event.kind == Kind::Stray;
-        let data = if stray { bare_document(event.data) } else { event.data };
+        let (stray, data) = (event.kind == Kind::Stray, document(event));
         self.events.clear();
         match stream.event(event.name, data, stray, &mut self.events) {
             Ok(Answer::Done) => self.emit(out, batch)?,
@@ -361,6 +382,32 @@ impl Reader {
         }
         batch
     }
+}
+
+/// What an item asks for, before a dialect or a plugin has looked at it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Nothing,
+    /// It ends the stream.
+    Error,
+    Look,
+}
+
+impl Use {
+    fn of(event: &Event<'_>) -> Self {
+        match event.kind {
+            Kind::Stray if is_punctuation(event.data) => Use::Nothing,
+            // The standard drops an event without data, and with it an error that says no more than that.
+            Kind::Quiet if event.name == b"error" => Use::Error,
+            Kind::Quiet => Use::Nothing,
+            Kind::Stray | Kind::Event => Use::Look,
+        }
+    }
+}
+
+/// What a plugin is given of an item.
+fn document<'a>(event: &Event<'a>) -> &'a [u8] {
+    if event.kind == Kind::Stray { bare_document(event.data) } else { event.data }
 }
 
 /// The tail of a JSON array whose elements came as events.

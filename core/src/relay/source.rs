@@ -12,8 +12,9 @@ use tidegate_host::Stream;
 
 use super::classify::Head;
 use super::reader::{Batch, Client, Ending, Reader, Spent, Step, Tokens};
+use super::translator::Translator;
 use crate::failure::Failure;
-use crate::framing::Framer;
+use crate::framing::{Block, Framer, Kept};
 use crate::upstream::{self, BodyError};
 
 /// Reads taken in one poll before other tasks get their turn.
@@ -23,16 +24,34 @@ const READS_PER_POLL: usize = 32;
 const GATHER: usize = 16 * 1024;
 
 /// The stream of one attempt.
-pub struct Source {
+pub struct Source<T = Stream> {
     body: upstream::Body,
     framer: Framer,
-    reader: Reader,
+    reader: Reader<T>,
+    away: Option<Away>,
     ending: Option<Ending>,
     received: u64,
+    answered: bool,
     over: bool,
 }
 
-impl Source {
+/// A block that a worker process has been asked about. Nothing more is read until it has answered.
+struct Away {
+    block: Kept,
+    then: Then,
+}
+
+/// What follows a block.
+enum Then {
+    /// More of the body.
+    More,
+    /// Nothing: the body broke off.
+    Failed(Failure),
+    /// The end of the answer.
+    Conclude,
+}
+
+impl<T: Translator> Source<T> {
     /// The stream of `body`. `translator` turns its events into the client's; without one they are the client's already.
     /// `limit`: bytes that may come in a row without any content.
     pub fn new(
@@ -40,11 +59,11 @@ impl Source {
         framer: Framer,
         head: Head,
         client: Client,
-        translator: Option<Stream>,
+        translator: Option<T>,
         limit: usize,
     ) -> Self {
         let reader = Reader::new(head, client, translator, limit);
-        Self { body, framer, reader, ending: None, received: 0, over: false }
+        Self { body, framer, reader, away: None, ending: None, received: 0, answered: false, over: false }
     }
 
     /// The next step. After [`Step::Done`] or [`Step::Failed`] it must not be polled again.
@@ -58,11 +77,19 @@ impl Source {
             if self.ending.is_some() || gathered.len() >= GATHER {
                 break;
             }
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            if self.away.is_some() && self.reader.poll_prefetched(cx).is_pending() {
+                waiting = true;
+                break;
+            }
+            let batch = if let Some(Away { block, then }) = self.away.take() {
+                self.answered = true;
+                read(&mut self.reader, &block.block(), then)
+            } else if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+                self.take(frame)
+            } else {
                 waiting = true;
                 break;
             };
-            let batch = self.read(frame);
             gathered.add(batch.bytes, batch.content);
             self.ending = batch.ending;
         }
@@ -89,40 +116,39 @@ impl Source {
         Poll::Ready(step)
     }
 
-    fn read(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>) -> Batch {
-        match frame {
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>) -> Batch {
+        let (block, then) = match frame {
             Some(Ok(frame)) => {
                 let Ok(chunk) = frame.into_data() else { return Batch::default() };
                 self.received += chunk.len() as u64;
                 self.reader.took(chunk.len());
                 match self.framer.push(chunk) {
-                    Ok(block) => self.reader.read(&block, false),
-                    Err(_) => Batch::failed(Failure::malformed("an event is longer than the limit")),
+                    Ok(block) => (block, Then::More),
+                    Err(_) => return Batch::failed(Failure::malformed("an event is longer than the limit")),
                 }
             }
-            Some(Err(error)) => {
-                let mut batch = self.reader.read(&self.framer.finish(), true);
-                batch.ending.get_or_insert_with(|| Ending::Failed(Failure::body(&error)));
-                batch
-            }
+            Some(Err(error)) => (self.framer.finish(), Then::Failed(Failure::body(&error))),
             None => {
                 self.over = true;
-                let batch = self.reader.read(&self.framer.finish(), true);
-                self.reader.conclude(batch)
+                (self.framer.finish(), Then::Conclude)
             }
+        };
+        if self.reader.prefetch(&block, matches!(then, Then::Conclude)) {
+            self.away = Some(Away { block: block.keep(), then });
+            return Batch::default();
         }
+        read(&mut self.reader, &block, then)
     }
 
-    /// The upstream does not end though its answer is complete: ends it here.
+    /// The upstream does not end though its answer is complete: ends it here, once a worker that was asked about the last
+    /// of it has answered.
     pub fn poll_concluded(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        if self.ending.is_some() {
-            return self.poll_ending(cx);
+        if self.ending.is_none() && self.away.is_none() {
+            let nothing = Kept::default();
+            self.reader.prefetch(&nothing.block(), true);
+            self.away = Some(Away { block: nothing, then: Then::Conclude });
         }
-        let batch = self.reader.conclude(Batch::default());
-        let mut gathered = Gathered::default();
-        gathered.add(batch.bytes, batch.content);
-        self.ending = batch.ending;
-        gathered.step().map_or_else(|| self.poll_ending(cx), Poll::Ready)
+        self.poll_step(cx)
     }
 
     /// Reads on until the upstream's own end, so that its connection can be used again.
@@ -143,6 +169,11 @@ impl Source {
     /// Bytes that came since the last call.
     pub fn take_received(&mut self) -> u64 {
         std::mem::take(&mut self.received)
+    }
+
+    /// Whether a worker's answer has been read since the last call.
+    pub fn take_answered(&mut self) -> bool {
+        std::mem::take(&mut self.answered)
     }
 
     /// Whether the normal end stood in what was given out last. The stream is complete from then on, not only at the next
@@ -178,6 +209,18 @@ impl Source {
     /// Says how the stream ended to the plugin that translates it. Dropped without, it was cancelled.
     pub fn close(self, failed: bool) {
         self.reader.close(failed);
+    }
+}
+
+fn read<T: Translator>(reader: &mut Reader<T>, block: &Block<'_>, then: Then) -> Batch {
+    let mut batch = reader.read(block, !matches!(then, Then::More));
+    match then {
+        Then::More => batch,
+        Then::Failed(failure) => {
+            batch.ending.get_or_insert(Ending::Failed(failure));
+            batch
+        }
+        Then::Conclude => reader.conclude(batch),
     }
 }
 

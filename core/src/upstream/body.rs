@@ -24,7 +24,13 @@ pub struct Body {
 enum Kind {
     H1(H1Body),
     H2(H2Body),
+    #[cfg(test)]
+    Script(std::collections::VecDeque<Scripted>),
 }
+
+/// What a poll of a test's body gives; after the last one it is pending for ever.
+#[cfg(test)]
+pub(crate) type Scripted = Poll<Option<Result<Bytes, BodyError>>>;
 
 /// Frames that [`Body::finish`] throws away before it gives up on the connection.
 const FINISH_FRAMES: usize = 4;
@@ -36,6 +42,11 @@ impl Body {
 
     pub(super) fn h2(body: H2Body) -> Self {
         Self { kind: Kind::H2(body) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn script(polls: impl IntoIterator<Item = Scripted>) -> Self {
+        Self { kind: Kind::Script(polls.into_iter().collect()) }
     }
 
     /// For a reader that has all it needs: takes the end of the body if it has already arrived, so that the connection
@@ -54,6 +65,15 @@ impl Body {
         match &mut self.kind {
             Kind::H1(body) => body.poll_frame(cx),
             Kind::H2(body) => body.poll_frame(cx),
+            #[cfg(test)]
+            Kind::Script(polls) => match polls.pop_front() {
+                Some(Poll::Pending) => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Some(frame) => frame.map(|frame| frame.map(|read| read.map(Frame::data))),
+                None => Poll::Pending,
+            },
         }
     }
 }
@@ -73,6 +93,8 @@ impl hyper::body::Body for Body {
         match &self.kind {
             Kind::H1(body) => body.is_end_stream(),
             Kind::H2(body) => body.is_end_stream(),
+            #[cfg(test)]
+            Kind::Script(_) => false,
         }
     }
 
@@ -80,6 +102,8 @@ impl hyper::body::Body for Body {
         match &self.kind {
             Kind::H1(body) => body.size_hint(),
             Kind::H2(body) => body.size_hint(),
+            #[cfg(test)]
+            Kind::Script(_) => SizeHint::default(),
         }
     }
 }
@@ -89,6 +113,8 @@ impl fmt::Debug for Body {
         let name = match self.kind {
             Kind::H1(_) => "Body(HTTP/1.1)",
             Kind::H2(_) => "Body(HTTP/2)",
+            #[cfg(test)]
+            Kind::Script(_) => "Body(script)",
         };
         f.write_str(name)
     }

@@ -17,6 +17,8 @@ mod tls;
 mod waker;
 
 pub use body::Body;
+#[cfg(test)]
+pub(crate) use body::Scripted;
 pub use call::{Call, Response};
 pub use client::Upstream;
 pub use error::{BodyError, SendError};

@@ -123,7 +123,7 @@ impl Policy {
         Self { plugin, table }
     }
 
-    /// Creates an instance from a configuration in the header's form: `{"router", "groups", "deployments"}`.
+    /// Creates an instance from a configuration in the header's form: `{"router", "groups", "deployments", "params"}`.
     pub fn create(&self, config: &serde_json::Value) -> Result<PolicyInstance, CreateError> {
         let instance = Instance::create(self.plugin.clone(), self.table.create, self.table.destroy, config)?;
         Ok(PolicyInstance { inner: Arc::new(Inner { instance, table: self.table }) })

@@ -21,7 +21,7 @@ mod scalar;
 mod secret;
 mod source;
 mod strategy;
-mod suggest;
+pub(crate) mod suggest;
 mod tidegate;
 pub(crate) mod units;
 pub mod vendor;
@@ -42,8 +42,8 @@ pub(crate) use secret::is_secret_name;
 pub use source::{Place, Source};
 pub use strategy::{Strategy, Window};
 pub use tidegate::{
-    Allowed, GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, Tidegate,
-    Watchdog, WatchdogMode,
+    Allowed, GroupOverrides, Guard, Incidents, Isolation, Limits, MidStream, PluginUse, Plugins,
+    PolicyChoice, Tidegate, USUAL_POLICY, Watchdog, WatchdogMode,
 };
 pub(crate) use units::duration;
 

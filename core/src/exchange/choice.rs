@@ -7,7 +7,6 @@ use tidegate_watchdog::Phase;
 use tokio::time::Instant;
 
 use super::Exchange;
-use crate::config::Strategy;
 use crate::failure::Failure;
 use crate::relay::reader::Spent;
 use crate::routing::usage::rest_of_minute;
@@ -46,15 +45,15 @@ impl Exchange {
     }
 
     async fn choose(&self) -> Option<u16> {
-        if self.routes.config.router.strategy == Strategy::Shuffle || self.group.targets.len() < 2 {
+        if !self.group.policy.picks || self.group.targets.len() < 2 {
             return self.group.choose(self.seed);
         }
         // A policy that is quarantined is not asked.
-        let Some(pass) = self.routes.policy_gate.enter() else { return self.group.choose(self.seed) };
+        let Some(pass) = self.group.policy.gate.enter() else { return self.group.choose(self.seed) };
         let targets = self.targets_for_policy();
         let options = self.options_json();
         let history = self.history_for_policy(&targets, &[], options.as_bytes());
-        let picked = self.routes.policy.pick(&history).await;
+        let picked = self.group.policy.instance.pick(&history).await;
         if picked.is_ok() {
             pass.succeed();
         }

@@ -55,12 +55,12 @@ impl Exchange {
         let options = self.options_json();
         let history =
             History { retry_tokens, ..self.history_for_policy(&targets, &attempts, options.as_bytes()) };
-        let Some(pass) = self.routes.policy_gate.enter() else {
+        let Some(pass) = self.group.policy.gate.enter() else {
             // The core's own default: the client is told the upstream's error.
             let now_ms = history.now_ms;
             return self.engine.step(Event::Decided { answer: None, now_ms });
         };
-        let answer = match self.routes.policy.decide(&history).await {
+        let answer = match self.group.policy.instance.decide(&history).await {
             Ok(action) => {
                 pass.succeed();
                 self.cool(Duration::from_millis(action.cooldown_ms));

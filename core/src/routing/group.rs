@@ -10,6 +10,7 @@ use tidegate_engine::Limits;
 use super::budget::Budget;
 use super::deployment::Deployment;
 use super::model_name::ModelName;
+use super::policy::{Policies, Policy};
 use crate::config::{Clocks, Config};
 use crate::dialects::Options;
 use crate::metrics::{GroupSeries, Metrics};
@@ -31,6 +32,8 @@ pub struct Group {
     pub general: u16,
     /// What the provider of each target is asked for.
     pub models: Vec<ModelName>,
+    /// Who decides for requests to this group.
+    pub policy: Arc<Policy>,
     /// The retry budget of each group, by its number.
     pub budgets: Vec<Arc<Budget>>,
     /// Attempts that one request may make in all.
@@ -47,15 +50,18 @@ pub struct Group {
     pub series: GroupSeries,
 }
 
+/// What groups are made of.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) deployments: &'a [Arc<Deployment>],
+    pub(super) budgets: &'a HashMap<String, Arc<Budget>>,
+    pub(super) policies: &'a Policies,
+}
+
 impl Group {
-    pub(super) fn build(
-        config: &Config,
-        name: &str,
-        deployments: &[Arc<Deployment>],
-        budgets: &HashMap<String, Arc<Budget>>,
-        metrics: &Metrics,
-        options: Option<&Options>,
-    ) -> Self {
+    pub(super) fn build(parts: Parts<'_>, name: &str, metrics: &Metrics, options: Option<&Options>) -> Self {
+        let Parts { config, deployments, budgets, policies } = parts;
         let reach = config.reach(name, options);
         let (mut targets, mut numbers, mut models) = (Vec::new(), Vec::new(), Vec::new());
         let label = |name| config.group(name).map_or(name, |group| group.name.as_str());
@@ -81,6 +87,7 @@ impl Group {
                 .collect(),
             numbers: numbers.into(),
             models,
+            policy: policies.of(config, label(name)),
             general: u16::try_from(reach.general).unwrap_or(u16::MAX),
             attempts: config.attempts(name, options),
             // How deep a chain may go is the policy's rule; no group is worth entering twice.

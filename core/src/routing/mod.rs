@@ -7,6 +7,7 @@ pub mod group;
 pub mod health;
 mod model_name;
 pub mod plugins;
+mod policy;
 pub mod quarantine;
 pub mod usage;
 mod vendors;
@@ -15,8 +16,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidegate_host::PolicyInstance;
-use tidegate_watchdog::{Gate, Suspected, Watchdog};
+use tidegate_watchdog::Watchdog;
 
 pub use budget::Budget;
 pub use deployment::{Deployment, Times};
@@ -24,24 +24,20 @@ pub use group::Group;
 pub use health::Health;
 pub use model_name::ModelName;
 pub use plugins::Plugins;
+pub use policy::Policy;
 pub use quarantine::{Passes, Quarantine};
 
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
 use crate::dialects::Options;
 use crate::metrics::Metrics;
-
-/// The policy that decides when a request is tried again.
-const POLICY: &str = "fallback";
+use policy::Policies;
 
 /// One configuration, ready to serve. Streams keep the one they began with.
 pub struct Routes {
     /// What it was made of.
     pub config: Config,
-    /// The policy's instance.
-    pub policy: PolicyInstance,
-    /// Whether it may be asked.
-    pub policy_gate: Gate,
+    policies: Policies,
     /// By name: the groups, and the models of wildcard groups that a setting names.
     groups: HashMap<String, Arc<Group>>,
     /// The bare names that providers claim, with the prefix that a wildcard may have for them.
@@ -68,12 +64,7 @@ impl Routes {
         watchdog: &Watchdog,
         before: Option<&Routes>,
     ) -> Result<Self, String> {
-        let policy = plugins
-            .get(POLICY)
-            .and_then(|plugin| plugin.policy())
-            .ok_or_else(|| plugins::missing(POLICY))?
-            .create(&config.policy_json())
-            .map_err(|error| format!("the policy \"{POLICY}\" refuses the configuration: {error}"))?;
+        let policies = Policies::build(&config, plugins, watchdog)?;
         let means = deployment::Means { plugins, env, metrics, watchdog };
         let (mut deployments, mut skipped) = (Vec::new(), Vec::new());
         for (from, name) in config.deployments.iter().zip(names(&config.deployments)) {
@@ -93,13 +84,19 @@ impl Routes {
             return Err(format!("no deployment can be used:\n  {}", skipped.join("\n  ")));
         }
         let budgets = budgets(&config, before);
+        let parts = group::Parts {
+            config: &config,
+            deployments: &deployments,
+            budgets: &budgets,
+            policies: &policies,
+        };
         let groups = config
             .groups
             .iter()
             .map(|group| group.name.as_str())
             .chain(config.named_models())
             .map(|name| {
-                let group = Group::build(&config, name, &deployments, &budgets, metrics, None);
+                let group = Group::build(parts, name, metrics, None);
                 (name.to_owned(), Arc::new(group))
             })
             .collect();
@@ -107,8 +104,7 @@ impl Routes {
             offer.models.iter().map(|pattern| (pattern.clone(), offer.prefix.clone()))
         });
         let claimed = claims.collect();
-        let policy_gate = watchdog.gate(Suspected::Plugin, POLICY);
-        Ok(Self { config, policy, policy_gate, groups, claimed, deployments, budgets, skipped })
+        Ok(Self { config, policies, groups, claimed, deployments, budgets, skipped })
     }
 
     /// The group that a client's model name means.
@@ -146,10 +142,9 @@ impl Routes {
         match options.filter(|options| options.reroutes()) {
             None => group.clone(),
             Some(options) => {
-                let (name, deployments) = (&group.known_as[0], &self.deployments);
-                let view =
-                    Group::build(&self.config, name, deployments, &self.budgets, metrics, Some(options));
-                Arc::new(view)
+                let Self { config, deployments, budgets, policies, .. } = self;
+                let parts = group::Parts { config, deployments, budgets, policies };
+                Arc::new(Group::build(parts, &group.known_as[0], metrics, Some(options)))
             }
         }
     }

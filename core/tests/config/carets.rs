@@ -108,6 +108,32 @@ config.yaml:2:15: error: `mid_stream` is one of fail, continue
 }
 
 #[test]
+fn a_policy_without_a_name_or_with_more_than_it_has() {
+    drawn(
+        "tidegate:\n  policy: {params: {a: 1}}\n",
+        "
+config.yaml:2:11: error: `policy` needs a `name`: the plugin that is to decide
+  2 |   policy: {params: {a: 1}}
+    |           ^",
+    );
+    drawn(
+        "tidegate:\n  policy: {name: deadline, param: {a: 1}}\n",
+        "
+config.yaml:2:28: error: `policy` has no key `param`
+  2 |   policy: {name: deadline, param: {a: 1}}
+    |                            ^^^^^
+    = did you mean `params`?",
+    );
+    drawn(
+        "tidegate:\n  policy: [deadline]\n",
+        "
+config.yaml:2:11: error: `policy` takes a text, not a list
+  2 |   policy: [deadline]
+    |           ^",
+    );
+}
+
+#[test]
 fn overrides_of_a_group_that_is_not_there() {
     drawn(
         "model_list:\n- {model_name: gpt-4o, litellm_params: {model: openai/gpt-4o}}\ntidegate: {groups: {gpt4o: {}}}\n",

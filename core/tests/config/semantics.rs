@@ -338,7 +338,8 @@ tidegate:
   plugins: {dirs: [/a, b], use: {gemini: {isolation: process, shards: 2, deadline: 1s, memory: 1GiB, sha256: \"0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789\"}},
     allow: [fallback, gemini, 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef], watch: true}
   watchdog: {mode: off, thresholds: {r1: {polls: 10, age: 1s}, r4: {wall: 3s}}}
-  groups: {a: {mid_stream: fail, clocks: {connect: 1s}}}
+  policy: {name: deadline, params: {spare_ms: 20, inner: {a: [1]}}}
+  groups: {a: {mid_stream: fail, clocks: {connect: 1s}, policy: cost-first}}
   guard: [{name: litellm}]
 ",
     );
@@ -348,6 +349,10 @@ tidegate:
     assert_eq!(config.clocks_for("a").connect, secs(1));
     assert_eq!(config.clocks_for("a").drain, secs(0));
     assert_eq!((ours.mid_stream, ours.groups["a"].mid_stream), (MidStream::Continue, Some(MidStream::Fail)));
+    let policy = ours.policy.as_ref().unwrap();
+    assert_eq!(serde_json::json!(policy.params), serde_json::json!({"spare_ms": 20, "inner": {"a": [1]}}));
+    let own = ours.groups["a"].policy.as_ref().unwrap();
+    assert_eq!((ours.policy_name(), &*own.name, own.params.len()), ("deadline", "cost-first", 0));
     assert_eq!((ours.limits.body, ours.limits.header, ours.limits.event), (2 << 20, 1024, 3 << 19));
     assert_eq!(ours.watchdog.mode, tidegate::config::WatchdogMode::Off);
     assert_eq!((ours.watchdog.r1_polls, ours.watchdog.r4_wall), (Some(10), Some(secs(3))));

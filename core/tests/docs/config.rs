@@ -45,7 +45,7 @@ fn in_force(section: &Tidegate) -> String {
         "{:?}",
         (
             (section.listen, section.admin, section.clocks, section.mid_stream, section.limits),
-            (section.keep_alive, section.retry_budget),
+            (section.keep_alive, section.retry_budget, section.policy_name()),
             (&section.plugins, &section.watchdog, &section.guard, section.groups.len()),
         )
     )
@@ -61,6 +61,7 @@ fn the_readmes_defaults_are_the_defaults() {
         "mid_stream",
         "keep_alive",
         "retry_budget",
+        "policy",
         "limits",
         "plugins",
         "watchdog",

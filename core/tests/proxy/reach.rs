@@ -44,6 +44,10 @@ impl World {
     }
 
     fn routes(&self, router: &str) -> Routes {
+        self.build(router, "").unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn build(&self, router: &str, tidegate: &str) -> Result<Routes, String> {
         let models: String = ["a", "a", "b", "c", "openai/a"]
             .iter()
             .enumerate()
@@ -54,10 +58,10 @@ impl World {
                 )
             })
             .collect();
-        let text = format!("model_list:\n{models}router_settings:\n{router}");
+        let text = format!("model_list:\n{models}router_settings:\n{router}\ntidegate: {{{tidegate}}}\n");
         let config: Config = config::parse(&text, Path::new("config.yaml"), &ProcessEnv)
             .unwrap_or_else(|report| panic!("{report}\n{text}"));
-        Routes::build(config, &self.plugins, &ProcessEnv, &self.metrics, &self.watchdog, None).unwrap()
+        Routes::build(config, &self.plugins, &ProcessEnv, &self.metrics, &self.watchdog, None)
     }
 }
 
@@ -109,7 +113,7 @@ fn calls(routes: &Routes, first: &Group, options: &str, errors: &[(ErrorClass, u
             stream: false,
             prompt_tokens: 0,
         };
-        let action = now(routes.policy.decide(&history)).unwrap();
+        let action = now(first.policy.instance.decide(&history)).unwrap();
         if action.kind == ActionKind::Raise {
             return called;
         }
@@ -217,4 +221,27 @@ fn the_policy_wants_nothing_that_the_budget_does_not_have() {
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_policy_that_is_not_there_is_refused_with_its_place() {
+    let world = World::new();
+    let refused = |tidegate: &str| world.build("", tidegate).err().unwrap_or_default();
+    let slip = refused("policy: fallbak");
+    for part in [
+        "config.yaml:",
+        "there is no policy `fallbak`",
+        "    ^^^^^^^",
+        "did you mean `fallback`?",
+        "found are ",
+    ] {
+        assert!(slip.contains(part), "{part:?}: {slip}");
+    }
+    assert!(refused("groups: {b: {policy: {name: openai}}}").contains("the plugin `openai` is no policy"));
+    let unread = refused("policy: {name: fallback, params: {retries: 3}}");
+    assert!(unread.contains("takes no params") && unread.contains("^^^^^^^^"), "{unread}");
+    let routes = world.build("", "policy: fallback, groups: {a: {policy: {name: fallback}}}").unwrap();
+    let of = |group| &routes.group(group).unwrap().policy;
+    assert!(Arc::ptr_eq(of("b"), of("c")), "one instance for all that have the same");
+    assert_eq!(of("a").instance.plugin().name(), "fallback");
 }

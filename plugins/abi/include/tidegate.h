@@ -322,7 +322,8 @@ typedef struct tg_action_v1 {
 } tg_action_v1;
 
 /* The configuration of `create`, a JSON object: {"router": {...}, "groups": {NAME: {...}},
- * "deployments": {ID: {...}}}; what is in it is documented with the policy that reads it. */
+ * "deployments": {ID: {...}}, "params": {...}}; what is in it is documented with the policy that reads it. `params`, since
+ * minor 2, are as the configuration has them for this policy. */
 typedef struct tg_policy_v1 {
   uint32_t size, reserved;
   tg_status (*create)(const tg_host_v1 *host, tg_str config_json, const tg_text_out_v1 *why, void **inst);

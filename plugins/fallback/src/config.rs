@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) router: Router,
     pub(crate) groups: HashMap<String, Group>,
     pub(crate) deployments: HashMap<String, Deployment>,
+    #[serde(deserialize_with = "nothing")]
+    params: (),
 }
 
 /// litellm's `router_settings`, as far as they are rules of this policy.
@@ -167,6 +169,18 @@ impl<'de> Deserialize<'de> for FallbackList {
 /// serde's own structs would take an array for an object, by position.
 fn object<'de, T: de::DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     T::deserialize(serde_json::Map::deserialize(from)?).map_err(de::Error::custom)
+}
+
+/// What is written for this policy alone: all that it reads stands elsewhere, and nothing is to be lost.
+fn nothing<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+    let written =
+        Option::<serde_json::Map<String, serde_json::Value>>::deserialize(from)?.unwrap_or_default();
+    match written.keys().next() {
+        None => Ok(()),
+        Some(name) => Err(de::Error::custom(format!(
+            "it takes no params, and `{name}` is written: its settings are litellm's `router_settings`"
+        ))),
+    }
 }
 
 fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

@@ -2,6 +2,7 @@
 
 mod parts;
 mod plugins;
+mod policy;
 pub(super) mod strict;
 mod watchdog;
 
@@ -16,6 +17,7 @@ use super::node::Node;
 use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
 pub use plugins::{Allowed, Isolation, PluginUse, Plugins};
+pub use policy::{PolicyChoice, USUAL_POLICY};
 use strict::strict;
 pub use watchdog::{Incidents, Watchdog, WatchdogMode};
 
@@ -43,6 +45,8 @@ pub struct Tidegate {
     pub retry_budget: RetryBudget,
     /// Bounds on what a client or an upstream may send.
     pub limits: Limits,
+    /// Who decides what follows a failure; `None`: the default policy. [`GroupOverrides::policy`] goes before it.
+    pub policy: Option<PolicyChoice>,
     /// Which plugins are loaded, and how.
     pub plugins: Plugins,
     /// How the watchdog acts.
@@ -54,7 +58,7 @@ pub struct Tidegate {
 }
 
 /// A group's overrides; `None` where it has none.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct GroupOverrides {
     /// The clocks it names.
     pub clocks: WrittenClocks,
@@ -64,6 +68,8 @@ pub struct GroupOverrides {
     pub keep_alive: Option<Duration>,
     /// What it names of its retry budget.
     pub retry_budget: WrittenRetryBudget,
+    /// Who decides for its requests.
+    pub policy: Option<PolicyChoice>,
 }
 
 /// What happens to a stream whose upstream fails after content was sent.
@@ -112,11 +118,19 @@ impl Default for Tidegate {
             litellm_headers: false,
             retry_budget: RetryBudget::default(),
             limits: Limits::default(),
+            policy: None,
             plugins: Plugins::default(),
             watchdog: Watchdog::default(),
             guard: Vec::new(),
             groups: BTreeMap::new(),
         }
+    }
+}
+
+impl Tidegate {
+    /// The policy of groups without one of their own.
+    pub fn policy_name(&self) -> &str {
+        self.policy.as_ref().map_or(USUAL_POLICY, |choice| &choice.name)
     }
 }
 
@@ -145,6 +159,7 @@ pub(crate) fn read(
         "retry_budget" => {
             section.retry_budget = parts::retry_budget(sink, &entry.node).over(RetryBudget::default());
         }
+        "policy" => section.policy = policy::policy(sink, &entry.node),
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
         "plugins" => section.plugins = plugins::plugins(sink, &entry.node),
         "watchdog" => section.watchdog = watchdog::watchdog(sink, &entry.node),
@@ -170,6 +185,7 @@ const KEYS: &[&str] = &[
     "keep_alive",
     "litellm_headers",
     "retry_budget",
+    "policy",
     "limits",
     "plugins",
     "watchdog",
@@ -203,9 +219,10 @@ fn groups(sink: &mut Sink, node: &Node, names: &[String]) -> BTreeMap<String, Gr
             sink,
             &format!("tidegate.groups.{}", entry.key),
             &entry.node,
-            &["clocks", "mid_stream", "keep_alive", "retry_budget"],
+            &["clocks", "mid_stream", "keep_alive", "retry_budget", "policy"],
             |sink, key, entry| match key {
                 "clocks" => overrides.clocks = parts::clocks(sink, &entry.node),
+                "policy" => overrides.policy = policy::policy(sink, &entry.node),
                 "keep_alive" => overrides.keep_alive = parts::keep_alive(sink, &entry.node),
                 "retry_budget" => overrides.retry_budget = parts::retry_budget(sink, &entry.node),
                 _ => overrides.mid_stream = parts::mid_stream(sink, &entry.node),

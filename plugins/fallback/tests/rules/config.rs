@@ -11,7 +11,7 @@ fn accepts_what_the_core_writes() {
     policy(
         r#"{"router": {"num_retries": 2, "retry_after": 0, "allowed_fails": null, "cooldown_time": 5.0,
             "disable_cooldowns": false, "fallbacks": [{"a": ["b"]}], "default_fallbacks": null, "max_fallbacks": 5},
-            "groups": {"a": {}}, "later": 1,
+            "groups": {"a": {}}, "later": 1, "params": {},
             "deployments": {"a1": {"group": "a", "cooldown_time": null, "num_retries": null}}}"#,
     );
 }
@@ -30,6 +30,7 @@ fn refuses_with_a_reason() {
         (r#"{"router": {"fallbacks": [{}]}}"#, "exactly one group"),
         (r#"{"router": {"context_window_fallbacks": [{}]}}"#, "exactly one group"),
         (r#"{"router": {"retry_policy": {"RateLimitError": -1}}}"#, "-1"),
+        (r#"{"params": {"retries": 3}}"#, "takes no params, and `retries` is written"),
         (r#"{"deployments": {"a1": {"allowed_fails_policy": 3}}}"#, "expected a map"),
         (r#"{"deployments": {"a1": {"cooldown_time": -2}}}"#, "-2 is not a number of seconds"),
     ];

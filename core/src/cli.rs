@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::plugin::new::{Kind, Lang};
+
 /// A daemon between LLM clients and LLM providers that cannot be hung.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -108,6 +110,25 @@ pub enum Incidents {
 /// `tidegate plugin`.
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
+    /// Write a project: it builds, passes its tests and loads as it is.
+    New {
+        /// What the plugin is to be.
+        #[arg(long)]
+        kind: Kind,
+        /// What it is to be written in.
+        #[arg(long)]
+        lang: Lang,
+        /// The folder for it, new or empty.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// The plugin's name; without it, the folder's.
+        #[arg(long)]
+        name: Option<String>,
+        /// The SDK, for Rust: `plugins/sdk` of a checkout of Tidegate. Without it, that of the checkout which this
+        /// program was built from.
+        #[arg(long, value_name = "FOLDER")]
+        sdk: Option<PathBuf>,
+    },
     /// Say which plugins a configuration loads, and which files are refused and why.
     List {
         /// The configuration; without it, the folders that are looked into without one.

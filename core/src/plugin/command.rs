@@ -2,18 +2,31 @@
 
 use std::process::ExitCode;
 
+use super::new::{self, Project};
 use super::{inspect, list};
 use crate::cli::Plugin;
 use crate::logging;
 
 /// sysexits.h EX_CONFIG, as `tidegate serve` has it.
 const BAD_CONFIG: u8 = 78;
+/// As clap has it.
+const USAGE: u8 = 2;
 
 /// `tidegate plugin ...`.
 pub fn run(what: Plugin) -> ExitCode {
     // What the loader would log is part of what is printed.
     logging::start("off");
     match what {
+        Plugin::New { kind, lang, dir, name, sdk } => {
+            let (name, sdk) = (name.as_deref(), sdk.as_deref());
+            match new::new(&Project { kind, lang, dir: &dir, name, sdk }) {
+                Ok(text) => show(&text),
+                Err(error) => {
+                    fail(&error);
+                    ExitCode::from(USAGE)
+                }
+            }
+        }
         Plugin::List { config, json } => match list::list(config.as_deref(), json) {
             Ok(text) => show(&text),
             Err(report) => {

@@ -3,3 +3,5 @@
 pub mod command;
 mod inspect;
 mod list;
+mod name;
+pub mod new;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod inspect;
+mod new;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

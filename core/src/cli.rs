@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -55,6 +56,14 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Plugin,
+    },
+    /// Be a worker: the program starts itself so, for a plugin that runs in a process of its own.
+    #[command(hide = true)]
+    PluginWorker {
+        /// The process that started it.
+        parent: u32,
+        /// The plugin's file, for people who look at the list of processes.
+        plugin: OsString,
     },
     /// Serve simulated providers: healthy and faulty, byte-exact.
     Sim {

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Demo => command::demo(),
         Command::Drill(drill) => command::drill(drill),
         Command::Plugin { what } => plugin::command::run(what),
+        Command::PluginWorker { .. } => tidegate_host::worker::run(),
         Command::Sim { list: true, .. } => command::scenarios(),
         Command::Sim { listen, .. } => command::sim(listen),
     };

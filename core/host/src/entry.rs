@@ -16,12 +16,29 @@ const MAX_MANIFEST: usize = 1024 * 1024;
 /// A descriptor that passed.
 #[derive(Debug, Clone)]
 pub(crate) struct Descriptor {
+    pub(crate) about: About,
+    pub(crate) provider: Option<ProviderTable>,
+    pub(crate) policy: Option<PolicyTable>,
+}
+
+/// What a descriptor says, without its functions.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     pub(crate) minor: u32,
     pub(crate) manifest: Manifest,
-    pub(crate) provider: Option<ProviderTable>,
-    pub(crate) policy: Option<PolicyTable>,
+    /// The manifest as it is written.
+    pub(crate) manifest_text: String,
+    pub(crate) offers: Offers,
+}
+
+/// Which functions are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offers {
+    pub(crate) provider: bool,
+    pub(crate) policy: bool,
+    pub(crate) pick: bool,
 }
 
 /// A provider table with every function there.
@@ -89,33 +106,64 @@ pub(crate) unsafe fn describe(raw: *const PluginV1) -> Result<Descriptor, String
             text(plugin.manifest, "manifest", MAX_MANIFEST)?,
         )
     };
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err(format!("its name {name:?} is not made of a-z, 0-9 and hyphens"));
-    }
-    if version.is_empty() || version.chars().any(char::is_control) {
-        return Err(format!("its version {version:?} is empty or not printable"));
-    }
     // SAFETY: the contract: each is null or a static table.
     let (provider, policy) = unsafe { (provider(plugin.provider)?, policy(plugin.policy)?) };
-    if provider.is_none() && policy.is_none() {
-        return Err("it offers neither a provider nor a policy".to_owned());
+    let offers = Offers {
+        provider: provider.is_some(),
+        policy: policy.is_some(),
+        pick: policy.is_some_and(|policy| policy.pick.is_some()),
+    };
+    let about = About::checked(name, version, plugin.abi_minor, manifest, offers)?;
+    Ok(Descriptor { about, provider, policy })
+}
+
+impl About {
+    /// What a plugin says of itself, if it can be meant. The error is a clause whose subject is the plugin.
+    pub(crate) fn checked(
+        name: &str,
+        version: &str,
+        minor: u32,
+        manifest_text: &str,
+        offers: Offers,
+    ) -> Result<Self, String> {
+        for (what, text, max) in [
+            ("name", name, MAX_NAME),
+            ("version", version, MAX_NAME),
+            ("manifest", manifest_text, MAX_MANIFEST),
+        ] {
+            short(text.len(), what, max)?;
+        }
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
+            return Err(format!("its name {name:?} is not made of a-z, 0-9 and hyphens"));
+        }
+        if version.is_empty() || version.chars().any(char::is_control) {
+            return Err(format!("its version {version:?} is empty or not printable"));
+        }
+        if !offers.provider && !offers.policy {
+            return Err("it offers neither a provider nor a policy".to_owned());
+        }
+        let manifest = Manifest::parse(manifest_text)?;
+        if offers.provider == manifest.providers.is_empty() {
+            return Err(match offers.provider {
+                true => "it has a provider table, and its manifest lists no provider".to_owned(),
+                false => "its manifest lists providers, and it has no provider table".to_owned(),
+            });
+        }
+        Ok(Self {
+            // Copied: what validated it must be what is used.
+            name: names::intern(name).1,
+            version: version.to_owned(),
+            minor,
+            manifest,
+            manifest_text: manifest_text.to_owned(),
+            offers,
+        })
     }
-    let manifest = Manifest::parse(manifest)?;
-    if provider.is_some() == manifest.providers.is_empty() {
-        return Err(match provider {
-            Some(_) => "it has a provider table, and its manifest lists no provider".to_owned(),
-            None => "its manifest lists providers, and it has no provider table".to_owned(),
-        });
-    }
-    Ok(Descriptor {
-        // Copied: what validated it must be what is used.
-        name: names::intern(name).1,
-        version: version.to_owned(),
-        minor: plugin.abi_minor,
-        manifest,
-        provider,
-        policy,
-    })
+}
+
+fn short(len: usize, what: &str, max: usize) -> Result<(), String> {
+    if len > max { Err(format!("its {what} is {len} bytes long, over {max}")) } else { Ok(()) }
 }
 
 fn unreadable(what: &str, why: &Unreadable) -> String {
@@ -131,9 +179,7 @@ fn unreadable(what: &str, why: &Unreadable) -> String {
 unsafe fn text<'a>(s: abi::Str, what: &str, max: usize) -> Result<&'a str, String> {
     // SAFETY: the caller's.
     let bytes = unsafe { wire::bytes(s) }.ok_or_else(|| format!("its {what} is NULL and has a length"))?;
-    if bytes.len() > max {
-        return Err(format!("its {what} is {} bytes long, over {max}", bytes.len()));
-    }
+    short(bytes.len(), what, max)?;
     std::str::from_utf8(bytes).map_err(|_| format!("its {what} is not UTF-8"))
 }
 

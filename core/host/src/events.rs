@@ -23,6 +23,19 @@ pub enum Note {
     Done,
 }
 
+impl Note {
+    /// The header's number of it.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Note::TokensIn => note::TOKENS_IN,
+            Note::TokensOut => note::TOKENS_OUT,
+            Note::TokensCached => note::TOKENS_CACHED,
+            Note::TokensReasoning => note::TOKENS_REASONING,
+            Note::Done => note::DONE,
+        }
+    }
+}
+
 /// What one call of a stream's plugin wrote. Each call empties it first; a call that fails leaves it empty.
 #[derive(Debug)]
 pub struct Events {
@@ -105,6 +118,16 @@ impl Events {
 
     pub(crate) fn taken_fault(&mut self) -> Option<Fault> {
         self.fault.take()
+    }
+
+    /// Takes one event as the sink does.
+    pub(crate) fn put(&mut self, name: &[u8], data: &[u8]) -> Result<(), Fault> {
+        sinks::put(self, |events| events.push(sinks::as_line(name)?, sinks::as_text(data)?))
+    }
+
+    /// Takes one note as the sink does.
+    pub(crate) fn put_note(&mut self, kind: u32, value: u64) -> Result<(), Fault> {
+        sinks::put(self, |events| events.push_note(kind, value))
     }
 
     fn push(&mut self, name: &str, data: &str) -> Result<(), Fault> {

@@ -114,6 +114,13 @@ pub fn set_call_hook(hook: &'static dyn CallHook) -> bool {
     HOOK.set(hook).is_ok()
 }
 
+/// A call that a worker made came back: the observer sees it begin and end at once, and cannot see how long it took.
+pub(crate) fn told(plugin: u32, op: Op, outcome: Outcome) {
+    let Some(hook) = HOOK.get() else { return };
+    hook.enter(plugin, op);
+    hook.leave(plugin, op, outcome);
+}
+
 /// Runs `call` between `enter` and `leave`.
 pub(crate) fn observed(plugin: u32, op: Op, call: impl FnOnce() -> Status) -> Status {
     let Some(hook) = HOOK.get() else { return call() };

@@ -17,6 +17,17 @@ unsafe impl Send for Lent<'_> {}
 // SAFETY: as above; `&[u8]` is Sync.
 unsafe impl Sync for Lent<'_> {}
 
+impl<'a> Lent<'a> {
+    /// What is lent.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        if self.0.len == 0 {
+            return &[];
+        }
+        // SAFETY: made from a `&'a [u8]`, and there is no other way to make one that is not empty.
+        unsafe { std::slice::from_raw_parts(self.0.ptr, self.0.len) }
+    }
+}
+
 impl<'a> From<&'a [u8]> for Lent<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self(lend(bytes), PhantomData)

@@ -18,6 +18,7 @@ mod events;
 mod examine;
 mod hook;
 mod image;
+mod inline_stream;
 mod input;
 mod instance;
 mod library;

@@ -13,7 +13,7 @@ use crate::checked::{Checked, Found};
 use crate::entry::{self, Descriptor};
 use crate::error::LoadError;
 use crate::plugin::{Plugin, Seat};
-use crate::worker::Isolation;
+use crate::worker::{Isolation, Pool};
 
 /// How a plugin is loaded.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +45,10 @@ impl Checked {
             let reason = format!("its sha256 is {}, not {} as configured", hex(sha256), hex(&wanted));
             return Err(refuse(reason));
         }
-        if options.isolation != Isolation::Inline {
-            return Err(refuse("it is to run in a process of its own, which is not there yet".to_owned()));
+        if let Isolation::Process(options) = &options.isolation {
+            let image = self.image().map_err(|e| refuse(unkept(&e)))?;
+            let (pool, about) = Pool::start(path, image, options).map_err(refuse)?;
+            return Ok(Plugin::remote(path, *sha256, about, pool));
         }
         let known = loaded().get(sha256).cloned();
         let outcome = match known {
@@ -63,8 +65,7 @@ impl Checked {
 
     /// Gives the content to the system's loader.
     fn open(&self) -> Result<Library, String> {
-        let first =
-            self.image().map_err(|e| format!("its content cannot be kept in memory or on disk: {e}"))?;
+        let first = self.image().map_err(|e| unkept(&e))?;
         let refused = match dlopen(first.place()) {
             Ok(library) => {
                 // The loader tells libraries apart by name: this one's descriptor must never be another's.
@@ -79,6 +80,21 @@ impl Checked {
         let second = self.private_image().ok().and_then(|image| dlopen(image.place()).ok());
         second.ok_or_else(|| format!("the system's loader refuses it: {refused}"))
     }
+}
+
+/// Loads what a descriptor of this process holds, which was checked by the parent. `path` is where it came from.
+pub(crate) fn load_held(place: &Path, path: &Path) -> Result<Arc<Plugin>, String> {
+    let refused = |error: String| {
+        let error = error.replace(&*place.to_string_lossy(), &path.to_string_lossy());
+        format!("the system's loader refuses it: {error}")
+    };
+    let library = dlopen(place).map_err(refused)?;
+    let (seat, descriptor) = enter(library, &path.file_stem().unwrap_or_default().to_string_lossy())?;
+    Ok(Plugin::new(path, None, seat, descriptor))
+}
+
+fn unkept(error: &std::io::Error) -> String {
+    format!("its content cannot be kept in memory or on disk: {error}")
 }
 
 /// What became of content that the system's loader has taken: it stays for ever, as what it turned out to be.
@@ -112,7 +128,7 @@ pub fn from_static(plugin: &'static PluginV1) -> Result<Arc<Plugin>, LoadError> 
     let path = Path::new("(static)");
     // SAFETY: a reference to a descriptor; the rest is what its author vouched for by calling it `Sync`.
     let descriptor = unsafe { entry::describe(plugin) }.map_err(|reason| LoadError::new(path, reason))?;
-    Ok(Plugin::new(path, None, Seat::leak(descriptor.name), descriptor))
+    Ok(Plugin::new(path, None, Seat::leak(descriptor.about.name), descriptor))
 }
 
 /// Do these majors of exported entry symbols have ours?

@@ -50,15 +50,38 @@ pub(crate) unsafe extern "C" fn sink(ctx: *mut c_void, level: u32, message: abi:
         let seat = unsafe { &*ctx.cast::<Seat>() };
         // SAFETY: the contract lends `message` for this call.
         let Some(bytes) = (unsafe { wire::bytes(message) }) else { return };
-        let text = printable(&bytes[..bytes.len().min(MESSAGE_CAP)]);
-        let level = match level {
-            abi::log::ERROR => LogLevel::Error,
-            abi::log::WARN => LogLevel::Warn,
-            abi::log::INFO => LogLevel::Info,
-            _ => LogLevel::Debug,
-        };
-        LOG.get().copied().unwrap_or(to_tracing)(seat.name(), level, &text);
+        write(seat.name(), level, bytes);
     }));
+}
+
+/// Writes a plugin's line, wherever it came from.
+pub(crate) fn write(plugin: &str, level: u32, message: &[u8]) {
+    let text = printable(&message[..message.len().min(MESSAGE_CAP)]);
+    let level = match level {
+        abi::log::ERROR => LogLevel::Error,
+        abi::log::WARN => LogLevel::Warn,
+        abi::log::INFO => LogLevel::Info,
+        _ => LogLevel::Debug,
+    };
+    LOG.get().copied().unwrap_or(to_tracing)(plugin, level, &text);
+}
+
+impl LogLevel {
+    /// The header's number of it.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            LogLevel::Error => abi::log::ERROR,
+            LogLevel::Warn => abi::log::WARN,
+            LogLevel::Info => abi::log::INFO,
+            LogLevel::Debug => abi::log::DEBUG,
+        }
+    }
+}
+
+/// Text of several lines, with no other control characters.
+pub(crate) fn printable_lines(bytes: &[u8]) -> String {
+    let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    String::from_utf8_lossy(bytes).trim().chars().map(plain).collect()
 }
 
 /// One line: a plugin must not be able to forge a second.

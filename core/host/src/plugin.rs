@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tidegate_plugin_abi as abi;
 
-use crate::entry::Descriptor;
+use crate::entry::{About, Descriptor, Offers, PolicyTable, ProviderTable};
 use crate::error::Whence;
 use crate::hook::Op;
 use crate::log;
@@ -14,6 +14,7 @@ use crate::manifest::Manifest;
 use crate::names;
 use crate::policy::Policy;
 use crate::provider::Provider;
+use crate::worker::{Pool, WorkerStatus};
 
 /// The host as one plugin sees it; leaked, because the contract lends it for the life of the process.
 #[derive(Debug)]
@@ -51,8 +52,14 @@ pub struct Plugin {
     id: u32,
     path: PathBuf,
     sha256: Option<[u8; 32]>,
-    seat: &'static Seat,
-    descriptor: Descriptor,
+    about: About,
+    side: Side,
+}
+
+/// Where its code runs.
+enum Side {
+    Here { seat: &'static Seat, provider: Option<ProviderTable>, policy: Option<PolicyTable> },
+    Workers(Pool),
 }
 
 impl Plugin {
@@ -63,9 +70,18 @@ impl Plugin {
         d: Descriptor,
     ) -> Arc<Self> {
         // Set once: a seat belongs to one plugin.
-        let _ = seat.name.set(d.name);
-        let (id, _) = names::intern(d.name);
-        Arc::new(Self { id, path: path.to_owned(), sha256, seat, descriptor: d })
+        let Descriptor { about, provider, policy } = d;
+        let _ = seat.name.set(about.name);
+        let side = Side::Here { seat, provider, policy };
+        let (id, _) = names::intern(about.name);
+        Arc::new(Self { id, path: path.to_owned(), sha256, about, side })
+    }
+
+    /// One that runs in workers; `about` is what the first of them said of it.
+    pub(crate) fn remote(path: &Path, sha256: [u8; 32], about: About, pool: Pool) -> Arc<Self> {
+        let (id, name) = names::intern(about.name);
+        pool.belongs_to(id, name);
+        Arc::new(Self { id, path: path.to_owned(), sha256: Some(sha256), about, side: Side::Workers(pool) })
     }
 
     /// A number of this process for this plugin's name, from 1: all versions of it have the same.
@@ -75,12 +91,12 @@ impl Plugin {
 
     /// Its name, `[a-z0-9-]+`.
     pub fn name(&self) -> &'static str {
-        self.descriptor.name
+        self.about.name
     }
 
     /// Its version, for people.
     pub fn version(&self) -> &str {
-        &self.descriptor.version
+        &self.about.version
     }
 
     /// The file it was loaded from, absolute; `(static)` for one that is linked in.
@@ -90,7 +106,7 @@ impl Plugin {
 
     /// The minor of the contract that it was built for.
     pub fn abi_minor(&self) -> u32 {
-        self.descriptor.minor
+        self.about.minor
     }
 
     /// Of its file's content; `None` for one that is linked in.
@@ -100,21 +116,53 @@ impl Plugin {
 
     /// What it offers.
     pub fn manifest(&self) -> &Manifest {
-        &self.descriptor.manifest
+        &self.about.manifest
     }
 
     /// Its provider, if it is one.
     pub fn provider(self: &Arc<Self>) -> Option<Provider> {
-        Some(Provider::new(self.clone(), self.descriptor.provider?))
+        let table = match &self.side {
+            Side::Here { provider, .. } => *provider,
+            Side::Workers(_) => None,
+        };
+        self.about.offers.provider.then(|| Provider::new(self.clone(), table))
     }
 
     /// Its policy, if it is one.
     pub fn policy(self: &Arc<Self>) -> Option<Policy> {
-        Some(Policy::new(self.clone(), self.descriptor.policy?))
+        let table = match &self.side {
+            Side::Here { policy, .. } => *policy,
+            Side::Workers(_) => None,
+        };
+        self.about.offers.policy.then(|| Policy::new(self.clone(), table))
     }
 
+    /// What each of its workers is at; empty where it runs in this process.
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        self.pool().map(Pool::status).unwrap_or_default()
+    }
+
+    /// Null for one that runs in workers, of which no function is called here.
     pub(crate) fn host(&self) -> *const abi::HostV1 {
-        self.seat.host()
+        match &self.side {
+            Side::Here { seat, .. } => seat.host(),
+            Side::Workers(_) => std::ptr::null(),
+        }
+    }
+
+    pub(crate) fn about(&self) -> &About {
+        &self.about
+    }
+
+    pub(crate) fn offers(&self) -> Offers {
+        self.about.offers
+    }
+
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        match &self.side {
+            Side::Here { .. } => None,
+            Side::Workers(pool) => Some(pool),
+        }
     }
 
     pub(crate) fn whence(&self, op: Op) -> Whence {

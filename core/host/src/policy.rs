@@ -6,12 +6,13 @@ use tidegate_plugin_abi::{self as abi, Status, status};
 
 use crate::answer;
 use crate::entry::PolicyTable;
-use crate::error::{CreateError, PluginError};
+use crate::error::{CreateError, PluginError, Whence};
 use crate::hook::{Op, observed};
 use crate::input::Lent;
 use crate::instance::Instance;
 use crate::plugin::Plugin;
 use crate::wire::lend;
+use crate::worker::{Kind, Remote};
 
 /// One attempt of a request, as the contract lays it out: numbers alone.
 pub use tidegate_plugin_abi::AttemptV1 as Attempt;
@@ -115,18 +116,25 @@ pub enum Pick {
 #[derive(Debug, Clone)]
 pub struct Policy {
     plugin: Arc<Plugin>,
-    table: PolicyTable,
+    /// `None`: it is in the plugin's workers.
+    table: Option<PolicyTable>,
 }
 
 impl Policy {
-    pub(crate) fn new(plugin: Arc<Plugin>, table: PolicyTable) -> Self {
+    pub(crate) fn new(plugin: Arc<Plugin>, table: Option<PolicyTable>) -> Self {
         Self { plugin, table }
     }
 
     /// Creates an instance from a configuration in the header's form: `{"router", "groups", "deployments", "params"}`.
     pub fn create(&self, config: &serde_json::Value) -> Result<PolicyInstance, CreateError> {
-        let instance = Instance::create(self.plugin.clone(), self.table.create, self.table.destroy, config)?;
-        Ok(PolicyInstance { inner: Arc::new(Inner { instance, table: self.table }) })
+        let side = match self.table {
+            None => Side::Worker(Remote::create(self.plugin.clone(), Kind::Policy, config)?),
+            Some(table) => {
+                let instance = Instance::create(self.plugin.clone(), table.create, table.destroy, config)?;
+                Side::Here(Arc::new(Inner { instance, table }))
+            }
+        };
+        Ok(PolicyInstance { side })
     }
 }
 
@@ -139,103 +147,125 @@ struct Inner {
 /// A policy with a configuration. Inline, its calls answer at the first poll. Clones share it.
 #[derive(Debug, Clone)]
 pub struct PolicyInstance {
-    inner: Arc<Inner>,
+    side: Side,
+}
+
+#[derive(Debug, Clone)]
+enum Side {
+    Here(Arc<Inner>),
+    Worker(Arc<Remote>),
 }
 
 impl PolicyInstance {
     /// The plugin it is an instance of.
     pub fn plugin(&self) -> &Arc<Plugin> {
-        self.inner.instance.plugin()
+        match &self.side {
+            Side::Here(inner) => inner.instance.plugin(),
+            Side::Worker(remote) => remote.plugin(),
+        }
     }
 
     /// What to do after the last attempt of `history` failed. Whether that is possible at all (budget, deadline,
     /// committed) is for the engine to see; here an unknown action is `Raise`.
     pub async fn decide(&self, history: &History<'_>) -> Result<Action, PluginError> {
-        self.decide_here(history)
+        match &self.side {
+            Side::Here(inner) => self.decide_here(inner, history),
+            Side::Worker(remote) => remote.decide(history).await,
+        }
     }
 
-    fn decide_here(&self, history: &History<'_>) -> Result<Action, PluginError> {
-        let (answer, raw) = self.ask(Op::Decide, history, self.inner.table.decide);
+    fn decide_here(&self, inner: &Inner, history: &History<'_>) -> Result<Action, PluginError> {
+        let (answer, raw) = ask(inner, Op::Decide, history, inner.table.decide);
+        let whence = self.plugin().whence(Op::Decide);
         match answer {
-            status::OK => self.action(Op::Decide, history, raw),
-            other => Err(answer::failure(self.plugin().whence(Op::Decide), other, None)),
+            status::OK => action(whence, history.targets.len(), raw),
+            other => Err(answer::failure(whence, other, None)),
         }
     }
 
     /// Whether it chooses first targets.
     pub fn has_pick(&self) -> bool {
-        self.inner.table.pick.is_some()
+        match &self.side {
+            Side::Here(inner) => inner.table.pick.is_some(),
+            Side::Worker(remote) => remote.plugin().offers().pick,
+        }
     }
 
     /// Chooses the first target. [`Pick::Host`] when it has no opinion, or no such function.
     pub async fn pick(&self, history: &History<'_>) -> Result<Pick, PluginError> {
-        self.pick_here(history)
+        match &self.side {
+            Side::Here(inner) => self.pick_here(inner, history),
+            Side::Worker(_) if !self.has_pick() => Ok(Pick::Host),
+            Side::Worker(remote) => remote.pick(history).await,
+        }
     }
 
-    fn pick_here(&self, history: &History<'_>) -> Result<Pick, PluginError> {
-        let Some(pick) = self.inner.table.pick else { return Ok(Pick::Host) };
-        let (answer, raw) = self.ask(Op::Pick, history, pick);
+    fn pick_here(&self, inner: &Inner, history: &History<'_>) -> Result<Pick, PluginError> {
+        let Some(pick) = inner.table.pick else { return Ok(Pick::Host) };
+        let (answer, raw) = ask(inner, Op::Pick, history, pick);
+        let whence = self.plugin().whence(Op::Pick);
         match answer {
             status::PASS => Ok(Pick::Host),
             status::OK => {
-                let action = self.action(Op::Pick, history, raw)?;
+                let action = action(whence, history.targets.len(), raw)?;
                 Ok(match action.kind {
                     ActionKind::Raise => Pick::None,
                     _ => Pick::Target(action.target),
                 })
             }
-            other => Err(answer::failure(self.plugin().whence(Op::Pick), other, None)),
+            other => Err(answer::failure(whence, other, None)),
         }
     }
+}
 
-    fn ask(&self, op: Op, history: &History<'_>, function: DecideFn) -> (Status, abi::ActionV1) {
-        let raw = abi::HistoryInV1 {
-            size: size_of::<abi::HistoryInV1>() as u32,
-            flags: if history.stream { abi::history::STREAM } else { abi::history::WHOLE },
-            now_ms: history.now_ms,
-            deadline_ms: history.deadline_ms,
-            seed: history.seed,
-            attempts_left: history.attempts_left,
-            retry_tokens: history.retry_tokens,
-            group: lend(history.group.as_bytes()),
-            options: lend(history.options),
-            attempts: history.attempts.as_ptr(),
-            n_attempts: history.attempts.len(),
-            attempt_stride: size_of::<Attempt>(),
-            targets: history.targets.as_ptr().cast(),
-            n_targets: history.targets.len(),
-            target_stride: size_of::<abi::TargetV1>(),
-            prompt_tokens: history.prompt_tokens,
-        };
-        let mut out = abi::ActionV1 {
-            size: size_of::<abi::ActionV1>() as u32,
-            action: abi::action::RAISE,
-            target: 0,
-            reason: 0,
-            delay_ms: 0,
-            cooldown_ms: 0,
-        };
-        let answer = observed(self.plugin().id(), op, || {
-            // SAFETY: a checked function with its own instance; all that is lent outlives the call.
-            unsafe { function(self.inner.instance.ptr(), &raw const raw, &raw mut out) }
-        });
-        (answer, out)
-    }
+fn ask(inner: &Inner, op: Op, history: &History<'_>, function: DecideFn) -> (Status, abi::ActionV1) {
+    let raw = abi::HistoryInV1 {
+        size: size_of::<abi::HistoryInV1>() as u32,
+        flags: if history.stream { abi::history::STREAM } else { abi::history::WHOLE },
+        now_ms: history.now_ms,
+        deadline_ms: history.deadline_ms,
+        seed: history.seed,
+        attempts_left: history.attempts_left,
+        retry_tokens: history.retry_tokens,
+        group: lend(history.group.as_bytes()),
+        options: lend(history.options),
+        attempts: history.attempts.as_ptr(),
+        n_attempts: history.attempts.len(),
+        attempt_stride: size_of::<Attempt>(),
+        targets: history.targets.as_ptr().cast(),
+        n_targets: history.targets.len(),
+        target_stride: size_of::<abi::TargetV1>(),
+        prompt_tokens: history.prompt_tokens,
+    };
+    let mut out = abi::ActionV1 {
+        size: size_of::<abi::ActionV1>() as u32,
+        action: abi::action::RAISE,
+        target: 0,
+        reason: 0,
+        delay_ms: 0,
+        cooldown_ms: 0,
+    };
+    let answer = observed(inner.instance.plugin().id(), op, || {
+        // SAFETY: a checked function with its own instance; all that is lent outlives the call.
+        unsafe { function(inner.instance.ptr(), &raw const raw, &raw mut out) }
+    });
+    (answer, out)
+}
 
-    fn action(&self, op: Op, history: &History<'_>, raw: abi::ActionV1) -> Result<Action, PluginError> {
-        let kind = match raw.action {
-            abi::action::RETRY => ActionKind::Retry,
-            abi::action::FALLBACK => ActionKind::Fallback,
-            abi::action::CONTINUE => ActionKind::Continue,
-            _ => ActionKind::Raise,
-        };
-        if kind != ActionKind::Raise && raw.target as usize >= history.targets.len() {
-            let what = format!("it chose target {} of {}", raw.target, history.targets.len());
-            return Err(PluginError::BadAnswer(self.plugin().whence(op), what));
-        }
-        let abi::ActionV1 { target, reason, delay_ms, cooldown_ms, .. } = raw;
-        Ok(Action { kind, target, reason, delay_ms, cooldown_ms })
+/// What an answer asks for, among `targets` targets.
+pub(crate) fn action(whence: Whence, targets: usize, raw: abi::ActionV1) -> Result<Action, PluginError> {
+    let kind = match raw.action {
+        abi::action::RETRY => ActionKind::Retry,
+        abi::action::FALLBACK => ActionKind::Fallback,
+        abi::action::CONTINUE => ActionKind::Continue,
+        _ => ActionKind::Raise,
+    };
+    if kind != ActionKind::Raise && raw.target as usize >= targets {
+        let what = format!("it chose target {} of {targets}", raw.target);
+        return Err(PluginError::BadAnswer(whence, what));
     }
+    let abi::ActionV1 { target, reason, delay_ms, cooldown_ms, .. } = raw;
+    Ok(Action { kind, target, reason, delay_ms, cooldown_ms })
 }
 
 /// `decide` and `pick`.

@@ -9,20 +9,23 @@ use crate::answer;
 use crate::entry::ProviderTable;
 use crate::error::{CreateError, PluginError, Whence};
 use crate::hook::{Op, observed};
+use crate::inline_stream::InlineStream;
 use crate::input::{FailureIn, HeadIn, Header, RequestIn};
 use crate::instance::Instance;
 use crate::plugin::Plugin;
 use crate::request::RequestSink;
 use crate::sinks::{self, TextSink};
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use crate::types::{Class, Classified, Phase, Reply, UpstreamRequest};
 use crate::wire::lend;
+use crate::worker::{Kind, Remote, wait};
 
 /// A plugin's provider table.
 #[derive(Debug, Clone)]
 pub struct Provider {
     plugin: Arc<Plugin>,
-    table: ProviderTable,
+    /// `None`: it is in the plugin's workers.
+    table: Option<ProviderTable>,
 }
 
 /// Caps on the bodies that a plugin may write, in bytes.
@@ -44,8 +47,14 @@ impl Default for Limits {
 /// inline answers at the first poll, on the polling thread. Clones share it; the last one, or the last of its streams, destroys it.
 #[derive(Debug, Clone)]
 pub struct ProviderInstance {
-    pub(crate) inner: Arc<Inner>,
+    side: Side,
     limits: Limits,
+}
+
+#[derive(Debug, Clone)]
+enum Side {
+    Here(Arc<Inner>),
+    Worker(Arc<Remote>),
 }
 
 #[derive(Debug)]
@@ -61,15 +70,20 @@ impl Inner {
 }
 
 impl Provider {
-    pub(crate) fn new(plugin: Arc<Plugin>, table: ProviderTable) -> Self {
+    pub(crate) fn new(plugin: Arc<Plugin>, table: Option<ProviderTable>) -> Self {
         Self { plugin, table }
     }
 
     /// Creates an instance from a configuration in the header's form: `{"provider", "model", "params", "secrets"}`.
     pub fn create(&self, config: &serde_json::Value) -> Result<ProviderInstance, CreateError> {
-        let instance = Instance::create(self.plugin.clone(), self.table.create, self.table.destroy, config)?;
-        let inner = Arc::new(Inner { instance, table: self.table });
-        Ok(ProviderInstance { inner, limits: Limits::default() })
+        let side = match self.table {
+            None => Side::Worker(Remote::create(self.plugin.clone(), Kind::Provider, config)?),
+            Some(table) => {
+                let instance = Instance::create(self.plugin.clone(), table.create, table.destroy, config)?;
+                Side::Here(Arc::new(Inner { instance, table }))
+            }
+        };
+        Ok(ProviderInstance { side, limits: Limits::default() })
     }
 }
 
@@ -82,34 +96,49 @@ impl ProviderInstance {
 
     /// The plugin it is an instance of.
     pub fn plugin(&self) -> &Arc<Plugin> {
-        self.inner.instance.plugin()
+        match &self.side {
+            Side::Here(inner) => inner.instance.plugin(),
+            Side::Worker(remote) => remote.plugin(),
+        }
     }
 
     /// Turns a client's request into an upstream one. Only this call answers `Invalid` or `Unsupported`, and those
     /// texts are for the client.
     pub async fn request(&self, input: &RequestIn<'_>) -> Result<UpstreamRequest, PluginError> {
-        self.request_here(input)
+        match &self.side {
+            Side::Here(inner) => self.request_here(inner, input),
+            Side::Worker(remote) => remote.request(input, self.limits).await,
+        }
     }
 
     /// Opens a stream for one upstream answer.
     pub async fn open(&self, head: &HeadIn<'_>) -> Result<Stream, PluginError> {
-        Stream::open(self.inner.clone(), head)
+        Ok(Stream::new(match &self.side {
+            Side::Here(inner) => stream::Side::Here(InlineStream::open(inner.clone(), head)?),
+            Side::Worker(remote) => stream::Side::Worker(remote.open(head).await?),
+        }))
     }
 
     /// Translates a whole 2xx body.
     pub async fn response(&self, head: &HeadIn<'_>, body: &[u8]) -> Result<Reply, PluginError> {
-        self.response_here(head, body)
+        match &self.side {
+            Side::Here(inner) => self.response_here(inner, head, body),
+            Side::Worker(remote) => remote.response(head, body, self.limits).await,
+        }
     }
 
     /// Names a failure. `default` is what the host makes of the HTTP status alone; a plugin that answers `TG_PASS`,
     /// or touches nothing, leaves it.
     pub async fn classify(&self, failure: &FailureIn<'_>, default: Class) -> Result<Classified, PluginError> {
-        self.classify_here(failure, default)
+        match &self.side {
+            Side::Here(inner) => self.classify_here(inner, failure, default),
+            Side::Worker(remote) => remote.classify(failure, default).await,
+        }
     }
 
     // The calls themselves are functions of their own: no pointer of theirs can then live across an await.
 
-    fn request_here(&self, input: &RequestIn<'_>) -> Result<UpstreamRequest, PluginError> {
+    fn request_here(&self, inner: &Inner, input: &RequestIn<'_>) -> Result<UpstreamRequest, PluginError> {
         let raw = input.raw();
         let mut why = TextSink::message();
         let mut sink = RequestSink::new(self.limits.request_body);
@@ -117,54 +146,37 @@ impl ProviderInstance {
             let (out, why) = (sink.out(), why.out());
             // SAFETY: a checked function with its own instance; all that is lent outlives the call.
             unsafe {
-                (self.inner.table.request)(
-                    self.inner.instance.ptr(),
-                    &raw const raw,
-                    &raw const out,
-                    &raw const why,
-                )
+                (inner.table.request)(inner.instance.ptr(), &raw const raw, &raw const out, &raw const why)
             }
         });
-        let whence = self.inner.whence(Op::Request);
+        let whence = inner.whence(Op::Request);
         answer::outranks(whence, answer, sink.taken_fault())?;
         if answer != status::OK {
             return Err(answer::failure(whence, answer, Some(why.into_message())));
         }
-        sink.finish().ok_or_else(|| PluginError::BadAnswer(whence, "it set no target".to_owned()))
+        sink.finish(whence)
     }
 
-    fn response_here(&self, head: &HeadIn<'_>, body: &[u8]) -> Result<Reply, PluginError> {
+    fn response_here(&self, inner: &Inner, head: &HeadIn<'_>, body: &[u8]) -> Result<Reply, PluginError> {
         let raw = head.raw();
         let mut text = TextSink::whole(self.limits.response_body);
         let answer = self.observed(Op::Response, || {
             let out = text.out();
             // SAFETY: as in `request`.
             unsafe {
-                (self.inner.table.response)(
-                    self.inner.instance.ptr(),
-                    &raw const raw,
-                    lend(body),
-                    &raw const out,
-                )
+                (inner.table.response)(inner.instance.ptr(), &raw const raw, lend(body), &raw const out)
             }
         });
-        let whence = self.inner.whence(Op::Response);
-        answer::outranks(whence, answer, text.spoilt())?;
-        let bad = |what: &str| PluginError::BadAnswer(whence, what.to_owned());
-        match answer {
-            status::PASS if text.has_text() => Err(bad("it passed the body through and wrote another")),
-            status::PASS => Ok(Reply::Pass),
-            status::E_UPSTREAM => Ok(Reply::Upstream),
-            status::OK => match String::from_utf8(text.into_bytes()) {
-                Ok(text) if text.is_empty() => Err(bad("it wrote no body")),
-                Ok(text) => Ok(Reply::Body(text.into_bytes())),
-                Err(_) => Err(bad("its body is not UTF-8")),
-            },
-            other => Err(answer::failure(whence, other, None)),
-        }
+        let whence = inner.whence(Op::Response);
+        reply(whence, answer, text)
     }
 
-    fn classify_here(&self, failure: &FailureIn<'_>, default: Class) -> Result<Classified, PluginError> {
+    fn classify_here(
+        &self,
+        inner: &Inner,
+        failure: &FailureIn<'_>,
+        default: Class,
+    ) -> Result<Classified, PluginError> {
         let raw = failure.raw();
         let mut class = raw_class(default);
         let mut text = ClassText { message: TextSink::message(), code: TextSink::message() };
@@ -172,15 +184,10 @@ impl ProviderInstance {
             let out = text.out();
             // SAFETY: as in `request`; `class` is ours to be written.
             unsafe {
-                (self.inner.table.classify)(
-                    self.inner.instance.ptr(),
-                    &raw const raw,
-                    &raw mut class,
-                    &raw const out,
-                )
+                (inner.table.classify)(inner.instance.ptr(), &raw const raw, &raw mut class, &raw const out)
             }
         });
-        let whence = self.inner.whence(Op::Classify);
+        let whence = inner.whence(Op::Classify);
         answer::outranks(whence, answer, text.message.spoilt().or(text.code.spoilt()))?;
         let (message, code) = (text.message.into_message(), text.code.into_message());
         let said = |text: String| (!text.is_empty()).then_some(text);
@@ -213,11 +220,31 @@ impl ProviderInstance {
             quota: false,
             retry_after_ms: Some(7000),
         };
-        self.classify_here(&sample, default).map(drop)
+        match &self.side {
+            Side::Here(inner) => self.classify_here(inner, &sample, default).map(drop),
+            Side::Worker(remote) => wait(remote.classify(&sample, default)).map(drop),
+        }
     }
 
     fn observed(&self, op: Op, call: impl FnOnce() -> abi::Status) -> abi::Status {
         observed(self.plugin().id(), op, call)
+    }
+}
+
+/// What a plugin made of a whole body, by its answer and what it wrote.
+pub(crate) fn reply(whence: Whence, answer: abi::Status, text: TextSink) -> Result<Reply, PluginError> {
+    answer::outranks(whence, answer, text.spoilt())?;
+    let bad = |what: &str| PluginError::BadAnswer(whence, what.to_owned());
+    match answer {
+        status::PASS if text.has_text() => Err(bad("it passed the body through and wrote another")),
+        status::PASS => Ok(Reply::Pass),
+        status::E_UPSTREAM => Ok(Reply::Upstream),
+        status::OK => match String::from_utf8(text.into_bytes()) {
+            Ok(text) if text.is_empty() => Err(bad("it wrote no body")),
+            Ok(text) => Ok(Reply::Body(text.into_bytes())),
+            Err(_) => Err(bad("its body is not UTF-8")),
+        },
+        other => Err(answer::failure(whence, other, None)),
     }
 }
 
@@ -255,7 +282,7 @@ unsafe fn class_text(sink: *mut TextSink, text: abi::Str) -> abi::Status {
     unsafe { sinks::write::<TextSink>(sink.cast(), |sink| sink.push(sinks::written(text)?)) }
 }
 
-fn raw_class(class: Class) -> abi::ClassV1 {
+pub(crate) fn raw_class(class: Class) -> abi::ClassV1 {
     let flag = |on: bool, bit| if on { bit } else { 0 };
     abi::ClassV1 {
         size: size_of::<abi::ClassV1>() as u32,
@@ -268,7 +295,7 @@ fn raw_class(class: Class) -> abi::ClassV1 {
     }
 }
 
-fn read_class(raw: abi::ClassV1) -> Result<Class, String> {
+pub(crate) fn read_class(raw: abi::ClassV1) -> Result<Class, String> {
     // Telling a client of a failure with a status that is none would be a lie.
     let http_status = match u16::try_from(raw.http_status) {
         Ok(status @ 400..=599) => status,

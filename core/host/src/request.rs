@@ -4,6 +4,7 @@ use std::ffi::c_void;
 
 use tidegate_plugin_abi::{AuthV1, RequestOutV1, ResponseV1, Status, Str, auth, response};
 
+use crate::error::{PluginError, Whence};
 use crate::sinks::{self, Fault, Sink, TextSink};
 use crate::types::{Auth, Dialect, Framing, ResponseSpec, UpstreamRequest};
 use crate::wire;
@@ -60,10 +61,12 @@ impl RequestSink {
         self.fault.take()
     }
 
-    /// The request; `None` when no target was set.
-    pub(crate) fn finish(self) -> Option<UpstreamRequest> {
-        let (method, url) = self.target?;
-        Some(UpstreamRequest {
+    /// The request, which must have a target.
+    pub(crate) fn finish(self, whence: Whence) -> Result<UpstreamRequest, PluginError> {
+        let Some((method, url)) = self.target else {
+            return Err(PluginError::BadAnswer(whence, "it set no target".to_owned()));
+        };
+        Ok(UpstreamRequest {
             method,
             url,
             headers: self.headers,
@@ -73,7 +76,7 @@ impl RequestSink {
         })
     }
 
-    fn set_target(&mut self, method: &str, url: &str) -> Result<(), Fault> {
+    pub(crate) fn set_target(&mut self, method: &str, url: &str) -> Result<(), Fault> {
         if method.is_empty() || method.len() > 32 || !method.bytes().all(|b| b.is_ascii_uppercase()) {
             return Err(Fault::Misuse("its HTTP method is not a word in capitals"));
         }
@@ -89,7 +92,7 @@ impl RequestSink {
         once(&mut self.target, (method.to_owned(), url.to_owned()), "it set the request's target twice")
     }
 
-    fn add_header(&mut self, name: &str, value: &str) -> Result<(), Fault> {
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) -> Result<(), Fault> {
         if !is_token(name) {
             return Err(Fault::Misuse("a header's name is not an HTTP token"));
         }
@@ -99,6 +102,26 @@ impl RequestSink {
         }
         self.headers.push((name.to_owned(), value.to_owned()));
         Ok(())
+    }
+
+    /// # Safety
+    /// The strings of `raw` must be lent for the duration.
+    pub(crate) unsafe fn authenticate(&mut self, raw: AuthV1) -> Result<(), Fault> {
+        // SAFETY: the caller's.
+        once(&mut self.auth, unsafe { auth_of(raw)? }, "it set the request's authentication twice")
+    }
+
+    pub(crate) fn describe(&mut self, raw: &ResponseV1) -> Result<(), Fault> {
+        let spec = ResponseSpec {
+            dialect: Dialect::from_u32(raw.dialect),
+            framing: Framing::from_u32(raw.framing),
+            every_event: raw.flags & response::EVERY_EVENT != 0,
+        };
+        once(&mut self.response, spec, "it described the response twice")
+    }
+
+    pub(crate) fn push_body(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.body.push(piece)
     }
 }
 
@@ -161,7 +184,7 @@ unsafe extern "C" fn set_auth(ctx: *mut c_void, raw: *const AuthV1) -> Status {
     unsafe {
         sinks::write::<RequestSink>(ctx, |sink| {
             let raw = wire::sized(raw).map_err(|_| Fault::Misuse("its authentication cannot be read"))?;
-            once(&mut sink.auth, auth_of(raw)?, "it set the request's authentication twice")
+            sink.authenticate(raw)
         })
     }
 }
@@ -171,19 +194,14 @@ unsafe extern "C" fn set_response(ctx: *mut c_void, raw: *const ResponseV1) -> S
     unsafe {
         sinks::write::<RequestSink>(ctx, |sink| {
             let raw = wire::sized(raw).map_err(|_| Fault::Misuse("its response cannot be read"))?;
-            let spec = ResponseSpec {
-                dialect: Dialect::from_u32(raw.dialect),
-                framing: Framing::from_u32(raw.framing),
-                every_event: raw.flags & response::EVERY_EVENT != 0,
-            };
-            once(&mut sink.response, spec, "it described the response twice")
+            sink.describe(&raw)
         })
     }
 }
 
 unsafe extern "C" fn body(ctx: *mut c_void, piece: Str) -> Status {
     // SAFETY: as in `target`.
-    unsafe { sinks::write::<RequestSink>(ctx, |sink| sink.body.push(sinks::written(piece)?)) }
+    unsafe { sinks::write::<RequestSink>(ctx, |sink| sink.push_body(sinks::written(piece)?)) }
 }
 
 #[cfg(test)]
@@ -221,6 +239,7 @@ mod tests {
 
     #[test]
     fn without_a_target_there_is_no_request() {
-        assert_eq!(RequestSink::new(10).finish(), None);
+        let whence = Whence { plugin: "p", op: crate::Op::Request };
+        assert!(matches!(RequestSink::new(10).finish(whence), Err(PluginError::BadAnswer(..))));
     }
 }

@@ -44,10 +44,7 @@ pub(crate) unsafe fn write<S: Sink>(
     }
     // SAFETY: see above.
     let sink = unsafe { &mut *ctx.cast::<S>() };
-    if let Some(fault) = *sink.fault() {
-        return fault.status();
-    }
-    let written = catch_unwind(AssertUnwindSafe(|| write(sink)));
+    let written = catch_unwind(AssertUnwindSafe(|| put(sink, write)));
     match written.unwrap_or(Err(Fault::Misuse("what it wrote could not be taken"))) {
         Ok(()) => status::OK,
         Err(fault) => {
@@ -55,6 +52,17 @@ pub(crate) unsafe fn write<S: Sink>(
             fault.status()
         }
     }
+}
+
+/// Runs one write into a sink, unless it refused one before. What it refuses it keeps as its fault.
+pub(crate) fn put<S: Sink>(
+    sink: &mut S,
+    write: impl FnOnce(&mut S) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    if let Some(fault) = *sink.fault() {
+        return Err(fault);
+    }
+    write(sink).inspect_err(|fault| *sink.fault() = Some(*fault))
 }
 
 /// The bytes that a plugin writes, for the duration of the write.
@@ -72,7 +80,11 @@ pub(crate) unsafe fn written<'a>(s: Str) -> Result<&'a [u8], Fault> {
 /// As [`wire::bytes`].
 pub(crate) unsafe fn text<'a>(s: Str) -> Result<&'a str, Fault> {
     // SAFETY: the caller's.
-    let bytes = unsafe { written(s) }?;
+    as_text(unsafe { written(s) }?)
+}
+
+/// Bytes that must be text.
+pub(crate) fn as_text(bytes: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(bytes).map_err(|_| Fault::Misuse("it wrote text that is not UTF-8"))
 }
 
@@ -82,7 +94,12 @@ pub(crate) unsafe fn text<'a>(s: Str) -> Result<&'a str, Fault> {
 /// As [`wire::bytes`].
 pub(crate) unsafe fn line<'a>(s: Str) -> Result<&'a str, Fault> {
     // SAFETY: the caller's.
-    let text = unsafe { text(s) }?;
+    as_line(unsafe { written(s) }?)
+}
+
+/// Bytes that must be text without a line break.
+pub(crate) fn as_line(bytes: &[u8]) -> Result<&str, Fault> {
+    let text = as_text(bytes)?;
     match text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
         true => Err(Fault::Misuse("it wrote a line break or a NUL where one line is meant")),
         false => Ok(text),

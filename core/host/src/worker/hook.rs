@@ -94,7 +94,6 @@ pub fn set_worker_hook(hook: &'static dyn WorkerHook) -> bool {
     HOOK.set(hook).is_ok()
 }
 
-#[expect(dead_code, reason = "the supervisor comes with the next change")]
 pub(crate) fn hook() -> Option<&'static dyn WorkerHook> {
     HOOK.get().copied()
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::Command;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 
 use tempfile::TempDir;
-use tidegate_host::{LoadOptions, Plugin, load};
+use tidegate_host::{Isolation, LoadOptions, Plugin, ProcessOptions, load};
 
 /// `NAME.so` in a new folder, made from `scripted.c` with these `-D` macros.
 pub(crate) fn compiled(macros: &[&str]) -> (TempDir, PathBuf) {
@@ -46,6 +47,33 @@ pub(crate) fn compile(source: &str, macros: &[&str], to: &Path) {
 pub(crate) fn loaded(macros: &[&str]) -> Arc<Plugin> {
     let (_dir, path) = compiled(macros);
     load(&path, &LoadOptions::default()).unwrap()
+}
+
+/// Loads a plugin into a worker of its own, under options that `change` makes of the default ones.
+pub(crate) fn isolated(path: &Path, change: impl FnOnce(&mut ProcessOptions)) -> Arc<Plugin> {
+    let mut options = ProcessOptions::new(env!("CARGO_BIN_EXE_tidegate-host-test-worker"));
+    change(&mut options);
+    load(path, &LoadOptions { isolation: Isolation::Process(options), ..LoadOptions::default() }).unwrap()
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The answer of a plugin, wherever it runs.
+pub(crate) fn wait<T>(call: impl Future<Output = T> + Send) -> T {
+    let mut call = pin!(call);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        match call.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => std::thread::park(),
+        }
+    }
 }
 
 /// The answer of a plugin that runs inline: its future is ready at the first poll.

@@ -138,3 +138,35 @@ fn what_cannot_be_meant_is_refused() {
         assert!(report.to_string().contains(why), "{text}\n{report}");
     }
 }
+
+/// The core's reader and the plugin's build read the shipped files alike: one form, whoever reads it.
+#[test]
+fn the_shipped_files_are_what_their_plugin_offers() {
+    let name = format!("libtidegate_plugin_openai{}", std::env::consts::DLL_SUFFIX);
+    let beside = std::env::current_exe().unwrap().parent().unwrap().join(name);
+    let plugin = tidegate_host::load(&beside, &tidegate_host::LoadOptions::default()).unwrap();
+    let manifest = plugin.manifest();
+    let speakers: Speakers<'_> = BTreeMap::from([("openai", manifest.vendors.as_ref())]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/openai/vendors");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let vendor = parse(&std::fs::read_to_string(&file).unwrap(), &file, &speakers)
+            .unwrap_or_else(|report| panic!("{report}"));
+        assert!(vendor.notices.is_empty(), "{:?}", vendor.notices);
+        assert_eq!(
+            file.file_name().unwrap().to_str().unwrap(),
+            format!("{}.provider.yaml", vendor.offer.prefix)
+        );
+        assert_eq!(Some(&vendor.offer), manifest.provider(&vendor.offer.prefix), "{}", file.display());
+        read += 1;
+    }
+    // Beside them there is OpenAI itself.
+    assert_eq!(read + 1, manifest.providers.len());
+    for prefix in "custom_openai openai_like litellm_proxy mistral groq openrouter deepseek xai together_ai fireworks_ai \
+                   cerebras perplexity deepinfra nvidia_nim sambanova hosted_vllm lm_studio llamafile"
+        .split_whitespace()
+    {
+        assert!(manifest.provider(prefix).is_some(), "{prefix}");
+    }
+}

@@ -230,7 +230,8 @@ typedef struct tg_class_out_v1 {
 /* The configuration of `create`, a JSON object:
  *   {"provider": PREFIX, "model": NAME, "params": {...}, "secrets": [NAME, ...]}
  * `params` are the deployment's parameters with the manifest's defaults, without secrets; `secrets` names those
- * that the host holds. */
+ * that the host holds. A vendor, from the manifest or from a vendor file, adds "vendor": {"quirks": {...}}. Ignore
+ * members that you do not know. */
 typedef struct tg_provider_v1 {
   uint32_t size, reserved;
   tg_status (*create)(const tg_host_v1 *host, tg_str config_json, const tg_text_out_v1 *why, void **inst);
@@ -343,7 +344,11 @@ typedef struct tg_policy_v1 {
  *                   "models":  ["gemini-*"], "prefill": "assistant"}]}
  * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims.
  * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
- * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words. */
+ * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
+ * A provider may also have "headers": {"x-name": {"env": [...], "default": "..."}}, sent with every request, and
+ * "vendor": {...}, handed to `create` as it is. Beside "providers" a plugin that serves vendors described by users'
+ * files has "vendors": {"dialects": [...], "quirks": {NAME: KIND}}, KIND being "flag", "text", "texts" or "map" (of texts
+ * to texts): the host then makes a provider of each such file. */
 typedef struct tg_plugin_v1 {
   uint32_t size, abi_major, abi_minor, flags;
   tg_str name, version, manifest;

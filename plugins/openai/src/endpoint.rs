@@ -4,6 +4,8 @@ use serde_json::Value;
 use tidegate_plugin_sdk::Config;
 use tidegate_plugin_sdk::url::escape;
 
+use crate::quirks::Quirks;
+
 /// A deployment's address, made once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -15,7 +17,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// From `api_base` (or `base_url`), which may have a query of its own; `extra_query` adds to it.
-    pub fn of(config: &Config) -> Result<Self, String> {
+    pub fn of(config: &Config, quirks: &Quirks) -> Result<Self, String> {
         let provider = &config.provider;
         if config.model.starts_with("responses/") {
             return Err(format!("{provider}/{}: the Responses API is not supported yet", config.model));
@@ -29,11 +31,11 @@ impl Endpoint {
         }
         let (path, query) = base.split_once('?').unwrap_or((base, ""));
         let mut path = path.trim_end_matches('/').to_owned();
-        // litellm adds it for Mistral alone: its documentation gives the host without a path.
-        if provider == "mistral" && !path.ends_with("/v1") {
-            path.push_str("/v1");
+        let whole = path.ends_with("/chat/completions");
+        if let Some(base_path) = quirks.base_path.as_deref().filter(|base| !whole && !path.ends_with(base)) {
+            path.push_str(base_path);
         }
-        if !path.ends_with("/chat/completions") {
+        if !whole {
             path.push_str("/chat/completions");
         }
         let query = join_query(query, config.params.get("extra_query"))?;
@@ -70,7 +72,8 @@ mod tests {
     use serde_json::json;
 
     fn endpoint(provider: &str, params: Value) -> Result<Endpoint, String> {
-        Endpoint::of(&serde_json::from_value(json!({"provider": provider, "params": params})).unwrap())
+        let config = serde_json::from_value(json!({"provider": provider, "params": params})).unwrap();
+        Endpoint::of(&config, &Quirks::of(&config)?)
     }
 
     #[test]
@@ -82,6 +85,7 @@ mod tests {
             ("openai", "http://h/v1/chat/completions", "http://h/v1/chat/completions"),
             ("mistral", "https://api.mistral.ai", "https://api.mistral.ai/v1/chat/completions"),
             ("mistral", "https://api.mistral.ai/v1", "https://api.mistral.ai/v1/chat/completions"),
+            ("mistral", "https://h/v1/chat/completions", "https://h/v1/chat/completions"),
             ("perplexity", "https://api.perplexity.ai", "https://api.perplexity.ai/chat/completions"),
         ];
         for (provider, base, want) in rows {
@@ -112,6 +116,6 @@ mod tests {
         }
         let config =
             serde_json::from_value(json!({"provider": "openai", "model": "responses/gpt-5"})).unwrap();
-        assert!(Endpoint::of(&config).unwrap_err().contains("Responses API"));
+        assert!(Endpoint::of(&config, &Quirks::default()).unwrap_err().contains("Responses API"));
     }
 }

@@ -1,12 +1,23 @@
 //! The answer: which events are chunks, which are errors, and where the end is.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, Note, Stream, StreamOut, classify};
 
+use crate::quirks::Quirks;
+
 /// One stream. Its end is `[DONE]`, and nothing else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Events {
     done: bool,
+    quirks: Arc<Quirks>,
+}
+
+impl Events {
+    pub(crate) fn of(quirks: Arc<Quirks>) -> Self {
+        Events { done: false, quirks }
+    }
 }
 
 impl Stream for Events {
@@ -25,7 +36,8 @@ impl Stream for Events {
         if event.name == "error" {
             return Err(Fault::Upstream);
         }
-        let chunk: Value = serde_json::from_str(text).map_err(|_| Fault::Protocol("an event is not JSON"))?;
+        let mut chunk: Value =
+            serde_json::from_str(text).map_err(|_| Fault::Protocol("an event is not JSON"))?;
         if error_in(&chunk).is_some() {
             return Err(Fault::Upstream);
         }
@@ -33,8 +45,9 @@ impl Stream for Events {
             return Err(Fault::Protocol("an event is not a chunk"));
         }
         note_usage(&chunk, out)?;
+        let reworded = self.quirks.ends_in_openais_words(&mut chunk);
         // A chunk outside the framing has to be put back into it, on one line.
-        if event.stray {
+        if event.stray || reworded {
             out.event("", chunk.to_string().as_bytes())?;
             return Ok(Flow::Done);
         }
@@ -58,13 +71,13 @@ pub(crate) fn error_in(data: &Value) -> Option<&Value> {
 }
 
 /// A 2xx body that is not a stream: choices, or an error.
-pub(crate) fn check_body(body: &[u8]) -> Result<(), Fault> {
+pub(crate) fn answer_in(body: &[u8]) -> Result<Value, Fault> {
     let value: Value = serde_json::from_slice(body).map_err(|_| Fault::Protocol("the body is not JSON"))?;
     if error_in(&value).is_some() {
         return Err(Fault::Upstream);
     }
     match value.get("choices") {
-        Some(Value::Array(_)) => Ok(()),
+        Some(Value::Array(_)) => Ok(value),
         _ => Err(Fault::Protocol("the body has no choices")),
     }
 }
@@ -79,4 +92,27 @@ fn note_usage(chunk: &Value, out: &mut StreamOut<'_>) -> Result<(), Fault> {
         count("/completion_tokens_details/reasoning_tokens").map(Note::TokensReasoning),
     ];
     notes.into_iter().flatten().try_for_each(|note| out.note(note))
+}
+
+impl Quirks {
+    /// Puts the vendor's reasons for an end in OpenAI's words, in a chunk or a whole answer; whether there was one.
+    pub(crate) fn ends_in_openais_words(&self, answer: &mut Value) -> bool {
+        if self.finish_reasons.is_empty() {
+            return false;
+        }
+        let Some(Value::Array(choices)) = answer.get_mut("choices") else { return false };
+        let mut changed = false;
+        for choice in choices {
+            let calls_tools = choice.pointer("/message/tool_calls/0").is_some();
+            let Some(Value::String(reason)) = choice.get_mut("finish_reason") else { continue };
+            // Some write an empty reason into every chunk, so there it is no end.
+            let known =
+                self.finish_reasons.get(reason.as_str()).filter(|_| !reason.is_empty() || calls_tools);
+            if let Some(word) = known {
+                reason.clone_from(word);
+                changed = true;
+            }
+        }
+        changed
+    }
 }

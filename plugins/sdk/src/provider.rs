@@ -21,6 +21,10 @@ pub struct Config {
     /// Names of the secrets that the host holds.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// What makes this prefix another vendor than the plugin's others, from the manifest or a vendor file: its `quirks`.
+    /// `None` from a host that is older than vendor files.
+    #[serde(default)]
+    pub vendor: Option<Map<String, Value>>,
 }
 
 impl Config {

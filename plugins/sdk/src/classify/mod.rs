@@ -5,7 +5,7 @@ mod quota;
 mod words;
 
 pub use form::{Said, is_error};
-pub use quota::{is_daily, is_daily_in_details, is_quota};
+pub use quota::{is_daily, is_daily_in_details, is_quota, is_spent};
 pub use words::{is_content_policy, is_context_window, may_be_the_prompt};
 
 use crate::{Class, ErrorKind};
@@ -62,8 +62,8 @@ pub fn generic(said: Said, http_status: u32, class: &mut Class) {
     let code = said.code.as_deref().unwrap_or("");
     let kind = said.kind.as_deref().unwrap_or("");
     let prompt = may_be_the_prompt(class.http_status);
-    let daily = class.http_status == 429 && is_daily(message);
-    if class.http_status == 402 || is_quota(code) || is_quota(kind) || daily {
+    let lasting = class.http_status == 429 && (is_daily(message) || is_spent(message));
+    if class.http_status == 402 || is_quota(code) || is_quota(kind) || lasting {
         // Payment required keeps its class: no waiting helps.
         if class.http_status != 402 {
             class.error = ErrorKind::RateLimit;

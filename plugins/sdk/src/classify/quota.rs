@@ -26,6 +26,13 @@ pub fn is_daily(message: &str) -> bool {
     PHRASES.iter().any(|phrase| text.contains(phrase))
 }
 
+/// A sentence about money that is gone, from those that have no code for it: xAI's 429.
+pub fn is_spent(message: &str) -> bool {
+    const PHRASES: [&str; 2] = ["used all available credits", "reached its monthly spending limit"];
+    let text = message.to_ascii_lowercase();
+    PHRASES.iter().any(|phrase| text.contains(phrase))
+}
+
 /// Google's `QuotaFailure` about a quota of the day, whatever `retryDelay` beside it says.
 pub fn is_daily_in_details(details: &Value) -> bool {
     let failures = details.as_array().into_iter().flatten().filter(|detail| {

@@ -1,6 +1,7 @@
 //! Words by which providers say what went wrong.
 
-/// A prompt that is too long. The phrases are those that litellm's exception mapping looks for.
+/// A prompt that is too long. The phrases are those that litellm's exception mapping looks for; then those of Mistral, xAI
+/// and llama.cpp, which it does not know.
 pub fn is_context_window(message: &str) -> bool {
     const PHRASES: &[&str] = &[
         "this model's maximum context length is",
@@ -18,6 +19,9 @@ pub fn is_context_window(message: &str) -> bool {
         "too many input tokens",
         "input is too long",
         "request payload size exceeds",
+        "too large for model with",
+        "maximum prompt length is",
+        "exceeds the available context size",
     ];
     let text = message.to_ascii_lowercase();
     // Another member of the request is too long, such as the 64 characters of `user`.

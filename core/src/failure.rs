@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidegate_engine::ErrorClass;
+use tidegate_host::PluginError;
 
 use crate::upstream::{BodyError, SendError};
 
@@ -114,7 +115,20 @@ impl Failure {
         Self::new(ErrorClass::Malformed, 502, format!("malformed upstream response: {detail}"))
     }
 
-    /// A plugin failed.
+    /// A call of a plugin failed. What its worker process ended with is not the request's fault: the next worker may serve it,
+    /// 500 when it was this call's worker that ended, and 503 while there is none. The same call would bring any other
+    /// error again.
+    pub fn plugin_call(error: &PluginError) -> Self {
+        match error {
+            PluginError::Ended { .. } => Self::new(ErrorClass::Server, 500, error.to_string()),
+            PluginError::Away(_) => {
+                Self::new(ErrorClass::Server, 503, error.to_string()).retry_after(Duration::from_secs(1))
+            }
+            error => Self::plugin(error),
+        }
+    }
+
+    /// What a plugin gave cannot be used.
     pub fn plugin(error: &dyn std::fmt::Display) -> Self {
         Self { retryable: false, ..Self::new(ErrorClass::Server, 500, error.to_string()) }
     }
@@ -177,6 +191,30 @@ impl Failure {
             ErrorClass::Permission => "permission",
             ErrorClass::Truncated => "truncated",
             ErrorClass::Malformed => "malformed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_host::{Op, Whence};
+
+    use super::*;
+
+    #[test]
+    fn what_a_worker_ended_with_may_be_tried_again_and_what_a_plugin_answers_may_not() {
+        let whence = Whence { plugin: "p", op: Op::StreamEvent };
+        let ended = PluginError::Ended { whence, how: "was ended by signal 11".to_owned() };
+        let failure = Failure::plugin_call(&ended);
+        assert_eq!((failure.status, failure.class, failure.retryable), (500, ErrorClass::Server, true));
+        for part in ["\"p\"", "translate an event", "signal 11"] {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+        let failure = Failure::plugin_call(&PluginError::Away(whence));
+        assert_eq!((failure.status, failure.class, failure.retryable), (503, ErrorClass::Server, true));
+        assert!(failure.retry_after.is_some());
+        for same in [PluginError::Panic(whence), PluginError::Limit(whence), PluginError::Poisoned(whence)] {
+            assert!(!Failure::plugin_call(&same).retryable, "{same}");
         }
     }
 }

@@ -100,9 +100,10 @@ impl Exchange {
             model_span,
             headers: &[],
         };
-        let wanted = deployment.provider.request(&input).await.map_err(|error| match error {
+        let built = within(clocks, pin!(deployment.provider.request(&input))).await?;
+        let wanted = built.map_err(|error| match error {
             PluginError::Invalid(why) | PluginError::Unsupported(why) => Failure::bad_request(why),
-            error => Failure::plugin(&error),
+            error => Failure::plugin_call(&error),
         })?;
         let UpstreamRequest { method, url, headers, auth, response, body } = wanted;
         let bad = |what: &str| Failure::plugin(&format!("the provider plugin gave {what}"));
@@ -160,8 +161,9 @@ impl Exchange {
             None
         } else {
             let headers = lend(&head.headers);
-            let opened = head.provider.open(&self.head_in(&head, framing, &headers)).await;
-            Some(opened.map_err(|error| Failure::plugin(&error))?)
+            let head_in = self.head_in(&head, framing, &headers);
+            let opened = within(&mut clocks, pin!(head.provider.open(&head_in))).await?;
+            Some(opened.map_err(|error| Failure::plugin_call(&error))?)
         };
         let crate::dialects::Request { dialect, include_usage, several, .. } = self.request;
         let client = Client { dialect, include_usage, several };
@@ -227,12 +229,13 @@ impl Exchange {
             None
         } else {
             let headers = lend(&head.headers);
-            match head.provider.response(&self.head_in(&head, Framing::Auto, &headers), &body).await {
+            let head_in = self.head_in(&head, Framing::Auto, &headers);
+            match within(&mut clocks, pin!(head.provider.response(&head_in, &body))).await? {
                 Ok(Reply::Pass) => None,
                 Ok(Reply::Body(translated)) => Some(Bytes::from(translated)),
                 Ok(Reply::Upstream) => return Err(head.classify_body(&body).await),
                 Err(PluginError::Protocol(_)) => return Err(unreadable(&body)),
-                Err(error) => return Err(Failure::plugin(&error)),
+                Err(error) => return Err(Failure::plugin_call(&error)),
             }
         };
         match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {

@@ -1,5 +1,6 @@
 //! Which deployment a request begins with, and what is noted of each for the next choice.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tidegate_host::{Pick, Target, abi};
@@ -53,7 +54,7 @@ impl Exchange {
         let targets = self.targets_for_policy();
         let options = self.options_json();
         let history = self.history_for_policy(&targets, &[], options.as_bytes());
-        let picked = self.group.policy.instance.pick(&history).await;
+        let picked = self.in_time(pin!(self.group.policy.instance.pick(&history))).await;
         if picked.is_ok() {
             pass.succeed();
         }

@@ -1,11 +1,13 @@
 //! Shows the policy plugin what happened, and the engine what it answered.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tidegate_engine::{Answer, Command, ErrorClass, Event};
 use tidegate_host::abi;
-use tidegate_host::{ActionKind, Attempt, History, Target};
+use tidegate_host::{ActionKind, Attempt, History, PluginError, Target};
 use tidegate_watchdog::Phase;
+use tokio::time::timeout_at;
 
 use super::Exchange;
 use crate::failure::Failure;
@@ -60,7 +62,7 @@ impl Exchange {
             let now_ms = history.now_ms;
             return self.engine.step(Event::Decided { answer: None, now_ms });
         };
-        let answer = match self.group.policy.instance.decide(&history).await {
+        let answer = match self.in_time(pin!(self.group.policy.instance.decide(&history))).await {
             Ok(action) => {
                 pass.succeed();
                 self.cool(Duration::from_millis(action.cooldown_ms));
@@ -82,6 +84,17 @@ impl Exchange {
         let now_ms = self.now_ms();
         let command = self.engine.step(Event::Decided { answer, now_ms });
         self.settle(command)
+    }
+
+    /// What the policy answers while the request has time. The clocks of an attempt do not run here.
+    pub(super) async fn in_time<T>(
+        &self,
+        answer: Pin<&mut impl Future<Output = Result<T, PluginError>>>,
+    ) -> Result<T, String> {
+        match timeout_at(self.started + self.total, answer).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err("the policy did not answer within the request's time".to_owned()),
+        }
     }
 
     pub(super) fn history_for_policy<'a>(

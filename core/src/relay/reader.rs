@@ -309,7 +309,7 @@ impl<T: Translator> Reader<T> {
             Err(PluginError::Protocol(_)) => {
                 return Err(Ending::Failed(not_understood(data, event.kind, last)));
             }
-            Err(error) => return Err(Ending::Failed(Failure::plugin(&error))),
+            Err(error) => return Err(Ending::Failed(Failure::plugin_call(&error))),
         }
         let mut done = false;
         for (note, count) in self.events.notes() {
@@ -361,7 +361,7 @@ impl<T: Translator> Reader<T> {
         match stream.end(&mut self.events) {
             Ok(End::Done) => {}
             Ok(End::Truncated) => return unfinished(),
-            Err(error) => return Ending::Failed(Failure::plugin(&error)),
+            Err(error) => return Ending::Failed(Failure::plugin_call(&error)),
         }
         if let Err(failed) = self.emit(out, batch) {
             return failed;

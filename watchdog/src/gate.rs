@@ -46,7 +46,7 @@ struct Closed {
 }
 
 impl State {
-    /// `weight` faults happened at once. Answers whether the gate closes by it, or closes anew.
+    /// `weight` faults happened at once; none fail a trial that runs, and count for nothing else. Answers whether the gate closes by it, or closes anew.
     fn fault(&mut self, weight: u32, now: Duration, rule: &Quarantine) -> bool {
         let renewed = self.closed.is_some_and(|closed| closed.trial.is_some());
         while self.faults.front().is_some_and(|fault| now.saturating_sub(*fault) >= rule.window) {
@@ -295,6 +295,22 @@ mod tests {
         trial.succeed();
         assert!(!gate.is_open());
         assert_eq!(lifted.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_fault_of_no_weight_fails_a_trial_and_nothing_else() {
+        let (gate, time, _) = gate();
+        for _ in 0..9 {
+            assert!(!gate.fault(0));
+        }
+        assert!(gate.is_open());
+        gate.fault(3);
+        time.increment(S * 60);
+        assert!(!gate.fault(0), "no trial runs");
+        let trial = gate.enter().unwrap();
+        assert!(gate.fault(0));
+        drop(trial);
+        assert_eq!((gate.totals(), gate.wait()), ((true, 2), S * 60));
     }
 
     #[test]

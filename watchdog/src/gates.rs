@@ -74,15 +74,26 @@ impl Gates {
             (None, Some(deployment)) => (Suspected::Deployment, deployment),
             (None, None) => return,
         };
+        self.strike(shared, what, name, weight, &format!("incident {}", incident.id));
+    }
+
+    /// So many faults of what has this name, and after what: says so where it is quarantined by them.
+    pub(crate) fn strike(
+        &self,
+        shared: &Arc<Shared>,
+        what: Suspected,
+        name: &Arc<str>,
+        weight: u32,
+        after: &str,
+    ) {
         if self.get(shared, what, name).fault(weight) {
             let pause = shared.config.rules.quarantine.trial;
             let (kind, sentence) = match what {
                 Suspected::Plugin => (Kind::PluginQuarantined, "the plugin"),
                 Suspected::Deployment => (Kind::DeploymentQuarantined, "the deployment"),
             };
-            let id = incident.id;
             let sentence = format!(
-                "after incident {id} {sentence} {name} is not asked for {pause:?}, then one request tries it"
+                "after {after} {sentence} {name} is not asked for {pause:?}, then one request tries it"
             );
             shared.report(labelled(Report::new(kind, sentence), what, name));
         }

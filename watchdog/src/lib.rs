@@ -172,6 +172,18 @@ impl Watchdog {
         }
     }
 
+    /// A fault of a plugin that the caller saw: its process ended, say. `enough`: the plugin is quarantined by it. Otherwise
+    /// it only fails the trial that runs, if one does. `after` completes the sentence "after ..., the plugin is not asked".
+    /// Acts in [`Mode::Enforce`] alone.
+    pub fn plugin_fault(&self, plugin: &str, enough: bool, after: &str) {
+        let Some(handle) = self.0.as_ref().filter(|handle| handle.shared.config.mode == Mode::Enforce) else {
+            return;
+        };
+        let weight = if enough { u32::MAX } else { 0 };
+        let gates = &handle.shared.gates;
+        gates.strike(&handle.shared, Suspected::Plugin, &plugin.into(), weight, after);
+    }
+
     /// Counts a rule that the caller enforces: [`Rule::Attempts`] or [`Rule::Idle`].
     pub fn count(&self, rule: Rule) {
         if let Some(handle) = &self.0 {

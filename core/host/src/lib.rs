@@ -51,6 +51,7 @@ pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
 pub use load::{LoadOptions, from_static, load};
 pub use log::{LogFn, LogLevel, set_log};
 pub use manifest::{Manifest, Param, Prefill, ProviderManifest, QuirkKind, SecretSpec, VendorSupport};
+pub use names::plugin_name;
 pub use plugin::Plugin;
 pub use policy::{Action, ActionKind, Attempt, History, Pick, Policy, PolicyInstance, Target};
 pub use provider::{Limits, Provider, ProviderInstance};

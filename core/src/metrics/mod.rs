@@ -2,6 +2,7 @@
 //! of this program; anything else is `other`. Facts about single streams go to the admin API and the log.
 
 mod loops;
+mod plugins;
 mod series;
 mod watch;
 
@@ -13,6 +14,7 @@ use prometheus::{
 };
 
 pub use loops::{Amplification, ClientLoops, LoopKind};
+pub use plugins::{CallSeries, PluginFamilies};
 pub use series::{DeploymentSeries, GroupSeries};
 pub use watch::WatchdogCollector;
 
@@ -156,6 +158,16 @@ metrics! {
     plugin_calls: IntCounterVec = counter("tidegate_plugin_calls_total", "Calls of plugin functions, by plugin and function.", &["plugin", "call"]);
     /// Calls that failed.
     plugin_errors: IntCounterVec = counter("tidegate_plugin_errors_total", "Calls of plugin functions that failed, by plugin, function and kind: error, panic.", &["plugin", "call", "kind"]);
+    /// Worker processes that run now.
+    plugin_workers: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_plugin_workers", "Worker processes that run, by plugin."), &["plugin"]);
+    /// Worker processes that came up.
+    plugin_worker_starts: IntCounterVec = counter("tidegate_plugin_worker_starts_total", "Worker processes that were started and loaded their plugin.", &["plugin"]);
+    /// Worker processes that are gone.
+    plugin_worker_ends: IntCounterVec = counter("tidegate_plugin_worker_ends_total", "Worker processes that ended, by reason: asked, deadline, signal, exit, memory, protocol, start.", &["plugin", "reason"]);
+    /// Calls that were at a worker when it ended.
+    plugin_worker_failed_calls: IntCounterVec = counter("tidegate_plugin_worker_failed_calls_total", "Calls of a plugin that failed because its worker process ended.", &["plugin"]);
+    /// Streams that lived on.
+    plugin_worker_replayed_streams: IntCounterVec = counter("tidegate_plugin_worker_replayed_streams_total", "Streams that another worker process took over when theirs ended.", &["plugin"]);
     /// Plugin files refused at start.
     plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that were found and refused.");
     /// Incidents that are in the ring alone.
@@ -207,15 +219,6 @@ impl Metrics {
     /// Counts one loop.
     pub fn looped(&self, kind: LoopKind) {
         self.loops.with_label_values(&[kind.as_str()]).inc();
-    }
-
-    /// The counter of one plugin's function, to be kept.
-    pub fn plugin_call(&self, plugin: &str, call: &str) -> (IntCounter, IntCounter, IntCounter) {
-        (
-            self.plugin_calls.with_label_values(&[plugin, call]),
-            self.plugin_errors.with_label_values(&[plugin, call, "error"]),
-            self.plugin_errors.with_label_values(&[plugin, call, "panic"]),
-        )
     }
 
     /// Adds a collector that looks when it is asked.

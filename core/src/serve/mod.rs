@@ -4,6 +4,7 @@ mod control;
 mod hooks;
 mod notify;
 mod observe;
+mod plugin_hooks;
 mod reload;
 mod runtime;
 mod runtimes;
@@ -53,14 +54,17 @@ impl Server {
         let (listen, admin, watch) = (settings.listen, settings.admin, observe::config(&settings.watchdog));
 
         let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
-        let plugins = Plugins::load(&settings.plugins);
-        metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
         let (reach, (ask, takeovers)) = (runtimes::Runtimes::default(), mpsc::unbounded_channel());
         let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone())
             .map_err(|error| system("the file of watchdog.incidents", &error))?;
         let hands = hooks::Hands { runtimes: reach.clone(), takeovers: ask, file: file.clone() };
         let watchdog = Watchdog::start(watch, hands).map_err(|error| system("the watchdog", &error))?;
-        hooks::watch_plugins(&plugins, &metrics, &watchdog);
+        plugin_hooks::install(metrics.of_plugins(), &watchdog);
+        let plugins = Plugins::load(&settings.plugins);
+        metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
+        for plugin in plugins.iter() {
+            watchdog.name_plugin(plugin.id(), plugin.name());
+        }
         let collector =
             WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
         metrics.register(collector).map_err(|error| system("metrics", &error))?;

@@ -33,9 +33,12 @@ fn scrape() -> String {
     metrics.group("a");
     metrics.deployment("d");
     metrics.fallbacks.with_label_values(&["a", "b"]);
+    let plugins = metrics.of_plugins();
     for op in Op::ALL {
-        metrics.plugin_call("p", op.name());
+        plugins.call("p", op.name());
     }
+    plugins.running("p", 1);
+    plugins.started("p");
     let watchdog = Watchdog::start(Config::default(), Quiet).unwrap();
     watchdog.name_plugin(1, "p");
     watchdog.gate(tidegate_watchdog::Suspected::Deployment, "d");

@@ -25,6 +25,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// All that [`EndReason::name`] gives, for metrics that start at 0.
+    pub const NAMES: [&str; 7] = ["asked", "deadline", "signal", "exit", "memory", "protocol", "start"];
+
     /// For metric labels: a closed set.
     pub fn name(&self) -> &'static str {
         match self {

@@ -92,7 +92,8 @@ impl Exchange {
                     target.is_full() || target.is_spent() || !target.quarantine.is_open(),
                     abi::target::UNAVAILABLE,
                 ) | flag(target.input_cost.is_some(), abi::target::HAS_INPUT_COST)
-                    | flag(target.output_cost.is_some(), abi::target::HAS_OUTPUT_COST),
+                    | flag(target.output_cost.is_some(), abi::target::HAS_OUTPUT_COST)
+                    | flag(*number >= group.general, abi::target::SPECIAL),
                 inflight: target.health.inflight(),
                 fails_minute,
                 oks_minute,

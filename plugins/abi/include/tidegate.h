@@ -266,7 +266,8 @@ typedef struct tg_attempt_v1 {
 enum {
   TG_TARGET_UNAVAILABLE = 1u,    /* its provider is quarantined, or it is at its limit of parallel calls */
   TG_TARGET_HAS_INPUT_COST = 2u, /* since minor 2: the price is known; a known price may be 0 */
-  TG_TARGET_HAS_OUTPUT_COST = 4u
+  TG_TARGET_HAS_OUTPUT_COST = 4u,
+  TG_TARGET_SPECIAL = 8u /* since minor 2: its group follows a prompt that is too long or refused, no other failure */
 };
 typedef struct tg_target_v1 {
   tg_str id;    /* of the deployment */

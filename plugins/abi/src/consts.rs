@@ -44,6 +44,6 @@ values!(/** Classes of failure. */ error: u32 {
 values!(/** Where a failure happened. */ phase: u32 { UNKNOWN = 0, STATUS = 1, STREAM = 2, BODY = 3 });
 values!(/** Flags of a class. */ class: u32 { RETRYABLE = 1, QUOTA = 2, HAS_RETRY_AFTER = 4 });
 values!(/** Flags of an attempt. */ attempt: u32 { HAS_RETRY_AFTER = 1, COMMITTED = 2, QUOTA = 4, RETRYABLE = 8 });
-values!(/** Flags of a target. */ target: u32 { UNAVAILABLE = 1, HAS_INPUT_COST = 2, HAS_OUTPUT_COST = 4 });
+values!(/** Flags of a target. */ target: u32 { UNAVAILABLE = 1, HAS_INPUT_COST = 2, HAS_OUTPUT_COST = 4, SPECIAL = 8 });
 values!(/** Flags of a history. */ history: u32 { STREAM = 1, WHOLE = 2 });
 values!(/** A policy's actions. */ action: u32 { RAISE = 0, RETRY = 1, FALLBACK = 2, CONTINUE = 3 });

@@ -134,7 +134,7 @@ fn numbers_of_rust() -> Numbers {
         phase "TG_PHASE_" { UNKNOWN STATUS STREAM BODY }
         class "TG_CLASS_" { RETRYABLE QUOTA HAS_RETRY_AFTER }
         attempt "TG_ATTEMPT_" { HAS_RETRY_AFTER COMMITTED QUOTA RETRYABLE }
-        target "TG_TARGET_" { UNAVAILABLE HAS_INPUT_COST HAS_OUTPUT_COST }
+        target "TG_TARGET_" { UNAVAILABLE HAS_INPUT_COST HAS_OUTPUT_COST SPECIAL }
         history "TG_HISTORY_" { STREAM WHOLE }
         action "TG_" { RAISE RETRY FALLBACK CONTINUE }
     }

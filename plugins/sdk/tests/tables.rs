@@ -266,6 +266,7 @@ fn told() -> History<'static> {
         weight: 1,
         order: 2,
         unavailable: true,
+        special: true,
         inflight: 3,
         fails_minute: 4,
         oks_minute: 5,
@@ -279,7 +280,8 @@ fn told() -> History<'static> {
         output_cost: Some(0),
         total_us: 13,
     };
-    let unknown = Target { unavailable: false, input_cost: None, output_cost: None, ..target };
+    let unknown =
+        Target { unavailable: false, special: false, input_cost: None, output_cost: None, ..target };
     History {
         now_ms: 14,
         deadline_ms: 15,

@@ -190,6 +190,7 @@ unsafe fn read_target<'a>(raw: &TargetV1) -> Option<Target<'a>> {
         weight: raw.weight,
         order: raw.order,
         unavailable: raw.flags & target::UNAVAILABLE != 0,
+        special: raw.flags & target::SPECIAL != 0,
         inflight: raw.inflight,
         fails_minute: raw.fails_minute,
         oks_minute: raw.oks_minute,

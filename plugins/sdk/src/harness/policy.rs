@@ -138,6 +138,7 @@ fn raw_target(it: &crate::Target<'_>) -> TargetV1 {
         weight: it.weight,
         order: it.order,
         flags: flag(it.unavailable, target::UNAVAILABLE)
+            | flag(it.special, target::SPECIAL)
             | flag(it.input_cost.is_some(), target::HAS_INPUT_COST)
             | flag(it.output_cost.is_some(), target::HAS_OUTPUT_COST),
         inflight: it.inflight,

@@ -1,136 +1,18 @@
 //! The policy and the engine together: under any configuration and any failures every request ends, within its
 //! budget, and goes only where the rules allow.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
-use tidegate_engine::{Answer, Command, Engine, ErrorClass, Event, Failure, Limits, Reason, Terminal};
+use tidegate_engine::{Limits, Reason, Terminal};
 use tidegate_plugin_fallback::Fallback;
-use tidegate_plugin_sdk::{Attempt, ErrorKind, History, Host, Policy, Target};
+use tidegate_plugin_sdk::{Attempt, ErrorKind, Host, Policy};
 
-const GROUPS: [&str; 4] = ["a", "b", "c", "d"];
-const IDS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+mod play;
 
-/// A simulated request: what the core would do, without its IO.
-struct Request {
-    engine: Engine,
-    policy: Fallback,
-    history: History<'static>,
-    /// Of each target, so that the engine's groups agree with the history's.
-    groups: Vec<u16>,
-}
+use play::{GROUPS, Request, failure, groups};
 
-impl Request {
-    fn new(config: &str, groups: Vec<u16>, limits: Limits, seed: u64) -> Self {
-        let targets = groups
-            .iter()
-            .zip(IDS)
-            .map(|(group, id)| Target { id, group: GROUPS[usize::from(*group)], ..Target::default() })
-            .collect();
-        let history = History {
-            deadline_ms: limits.deadline_ms,
-            retry_tokens: u32::MAX,
-            seed,
-            group: GROUPS[0],
-            targets,
-            ..History::default()
-        };
-        Self {
-            engine: Engine::new(limits, Arc::from(groups.clone())),
-            policy: Fallback::create(config, Host::silent()).unwrap_or_else(|why| panic!("{why}")),
-            history,
-            groups,
-        }
-    }
-
-    /// Plays the request; `failures` are the upstream's answers in turn, after which it answers well.
-    fn play(&mut self, failures: &[Attempt]) -> Result<Terminal, TestCaseError> {
-        let mut failures = failures.iter();
-        let mut command = self.engine.step(Event::Start { target: Some(0) });
-        // Far more than any budget: running out of it is a request that does not end.
-        for _ in 0..500 {
-            command = match command {
-                Command::Attempt { target } => self.call(target, failures.next())?,
-                Command::Sleep { ms } => {
-                    self.history.now_ms += ms;
-                    prop_assert!(self.history.now_ms < self.history.deadline_ms);
-                    self.engine.step(Event::Slept)
-                }
-                Command::AskPolicy => self.ask(),
-                Command::Relay => self.engine.step(Event::Ended),
-                Command::Finish(terminal) => return Ok(terminal),
-                Command::Ignore => return Err(TestCaseError::fail("an event at the wrong time")),
-            };
-        }
-        Err(TestCaseError::fail("the request does not end"))
-    }
-
-    fn call(&mut self, target: u16, failure: Option<&Attempt>) -> Result<Command, TestCaseError> {
-        let called = &mut self.history.targets[usize::from(target)];
-        prop_assert_eq!(called.cooldown_ms, 0, "a cooling deployment was called");
-        let Some(&failure) = failure else { return Ok(self.engine.step(Event::Content)) };
-        called.fails_minute += 1;
-        let now = self.history.now_ms;
-        let committed = failure.committed || self.engine.committed();
-        self.history.attempts.push(Attempt { target: target.into(), ended_ms: now, committed, ..failure });
-        if failure.committed {
-            self.engine.step(Event::Content);
-        }
-        let failure = Failure {
-            class: ErrorClass::from(failure.error.value()),
-            status: failure.http_status as u16,
-            retry_after_ms: failure.retry_after_ms,
-            retryable: failure.retryable,
-            quota: failure.quota,
-        };
-        Ok(self.engine.step(Event::Failed(failure)))
-    }
-
-    fn ask(&mut self) -> Command {
-        self.history.attempts_left = self.engine.attempts_left();
-        let action = self.policy.decide(&self.history);
-        let last = self.history.attempts[self.history.attempts.len() - 1].target;
-        self.history.targets[last as usize].cooldown_ms = action.cooldown_ms;
-        let answer =
-            Answer { action: action.choice.value(), target: action.target, delay_ms: action.delay_ms };
-        self.engine.step(Event::Decided { answer: Some(answer), now_ms: self.history.now_ms })
-    }
-
-    /// The groups in the order in which they were entered.
-    fn entered(&self) -> Vec<u16> {
-        let mut entered: Vec<_> =
-            self.history.attempts.iter().map(|a| self.groups[a.target as usize]).collect();
-        entered.dedup();
-        entered
-    }
-}
-
-fn failure() -> impl Strategy<Value = Attempt> {
-    let kinds = prop::sample::select(vec![
-        (ErrorKind::RateLimit, 429),
-        (ErrorKind::Overloaded, 529),
-        (ErrorKind::Server, 500),
-        (ErrorKind::Timeout, 504),
-        (ErrorKind::Transport, 502),
-        (ErrorKind::Truncated, 502),
-        (ErrorKind::Malformed, 502),
-        (ErrorKind::Auth, 401),
-        (ErrorKind::BadRequest, 400),
-        (ErrorKind::NotFound, 404),
-        (ErrorKind::ContextLength, 400),
-        (ErrorKind::ContentFilter, 400),
-    ]);
-    let waits = prop_oneof![3 => Just(None), 1 => (0..100_000u64).prop_map(Some)];
-    (kinds, waits, prop::bool::weighted(0.1), prop::bool::weighted(0.05)).prop_map(
-        |((error, http_status), retry_after_ms, quota, committed)| Attempt {
-            error,
-            http_status,
-            retry_after_ms,
-            quota,
-            committed,
-            ..Attempt::default()
-        },
-    )
+fn request(config: &str, groups: Vec<u16>, limits: Limits, seed: u64) -> Request {
+    let policy = Fallback::create(config, Host::silent()).unwrap_or_else(|why| panic!("{why}"));
+    Request::new(Box::new(move |history| policy.decide(history)), groups, limits, seed)
 }
 
 fn names() -> impl Strategy<Value = String> {
@@ -203,11 +85,6 @@ fn config() -> impl Strategy<Value = String> {
     )
 }
 
-/// The first target serves the requested group.
-fn groups() -> impl Strategy<Value = Vec<u16>> {
-    prop::collection::vec(0..4u16, 0..8).prop_map(|rest| [vec![0], rest].concat())
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
@@ -224,7 +101,7 @@ proptest! {
     ) {
         let limits = Limits { attempts, fallbacks: 5, continuations, max_delay_ms: 60_750, deadline_ms };
         let config = config.replacen("{\"router\": {", &format!("{{\"router\": {{{rules}, "), 1);
-        let mut request = Request::new(&config, groups, limits, seed);
+        let mut request = request(&config, groups, limits, seed);
         request.history.options = options.clone().leak();
         let terminal = request.play(&failures)?;
 
@@ -274,7 +151,7 @@ fn the_founding_case_ends_with_its_own_error() {
         committed: true,
         ..Attempt::default()
     };
-    let mut request = Request::new(config, vec![0], limits, 1);
+    let mut request = request(config, vec![0], limits, 1);
     let terminal = request.play(&[failure; 3]).expect("it ends");
     assert_eq!(request.history.attempts.len(), 1);
     assert!(format!("{terminal:?}").contains("status: 429"), "{terminal:?}");

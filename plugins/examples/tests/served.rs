@@ -1,0 +1,170 @@
+//! The examples in the real program, against simulated providers, in both places where a plugin can run.
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidegate_sim::{Gate, Script, Settings, Sim, healthy_text};
+use tidegate_tests::client::{ask, chat, chat_with};
+use tidegate_tests::{Conn, Proxy, Setup, Told, proxy};
+
+/// The longest wait for an answer that must come.
+const LONG: Duration = Duration::from_secs(60);
+/// How long an answer of the slow one takes. No test waits for less.
+const SLOW: Duration = Duration::from_millis(1_200);
+const PLACES: [&str; 2] = ["inline", "process"];
+const WHOLE: &str = r#"{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"late"},"finish_reason":"stop"}]}"#;
+const CHUNK: &str = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
+const FINISH: &str = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+
+/// A plugin folder with one of the examples, by its file's name: a test's own build puts the Rust ones beside itself.
+fn folder(name: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let file = format!("lib{name}{}", std::env::consts::DLL_SUFFIX);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.c"));
+    if source.exists() {
+        let compiled = Command::new("cc")
+            .args(["-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-I"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../abi/include"))
+            .arg(source)
+            .arg("-o")
+            .arg(dir.path().join(file))
+            .status();
+        assert!(compiled.unwrap().success());
+    } else {
+        std::fs::copy(proxy::built().join("examples").join(&file), dir.path().join(&file)).unwrap();
+    }
+    dir
+}
+
+struct World {
+    one: Sim,
+    two: Sim,
+    proxy: Proxy,
+    _folder: TempDir,
+}
+
+impl World {
+    /// A group `m` of two deployments, each on its own simulator, under this policy.
+    async fn new(policy: &str, place: &str, params: [&str; 2]) -> Self {
+        let folder = folder(&policy.replace('-', "_"));
+        let (one, two) = (sim().await, sim().await);
+        let plugins = format!(
+            "plugins: {{dirs: [{}], use: {{{policy}: {{isolation: {place}}}}}}}",
+            folder.path().display()
+        );
+        let setup = Setup::default()
+            .model("m", "openai", &one, params[0])
+            .model("m", "openai", &two, params[1])
+            .router("num_retries: 2")
+            .router("cooldown_time: 0")
+            .clock("first_content: 60s")
+            .tidegate(&format!("policy: {policy}"))
+            .tidegate(&plugins);
+        let proxy = Proxy::start(&setup.yaml()).await;
+        Self { one, two, proxy, _folder: folder }
+    }
+
+    async fn told(&self, headers: &str, scenario: &str) -> Told {
+        let request = chat_with(headers, "m", scenario, false);
+        Told::of(&ask(self.proxy.data, &request, LONG).await, false).unwrap()
+    }
+
+    /// How often each was called with this scenario.
+    fn calls(&self, scenario: &str) -> (u64, u64) {
+        (self.one.counts(scenario).started, self.two.counts(scenario).started)
+    }
+}
+
+async fn sim() -> Sim {
+    Sim::start(Settings { pace: Duration::ZERO, ..Settings::default() }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cost_first_calls_the_cheap_one_and_the_dear_one_after_it() {
+    for place in PLACES {
+        let prices = ["input_cost_per_token: 0.00001, weight: 1000", "input_cost_per_token: 0.000001"];
+        let world = World::new("cost-first", place, prices).await;
+        for _ in 0..5 {
+            assert_eq!(world.told("", "fast").await.text, healthy_text());
+        }
+        assert_eq!(world.calls("fast"), (0, 5), "{place}");
+        world.two.script("down", Script::json(500, "{}"));
+        world.one.script("down", Script::json(200, WHOLE));
+        let told = world.told("", "down").await;
+        assert_eq!((told.status, told.text.as_str(), world.calls("down")), (200, "late", (1, 1)), "{place}");
+        let refused = world.told("", "http-400").await;
+        assert_eq!(
+            (refused.status, world.calls("http-400")),
+            (400, (0, 1)),
+            "{place}: no other would do better"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deadline_leaves_the_preferred_one_when_its_answer_would_come_too_late() {
+    // A request that may take this long; the slow one is known to take longer.
+    const SHORT: &str = "x-litellm-timeout: 1\r\n";
+    for place in PLACES {
+        let world = World::new("deadline", place, ["order: 1", "order: 2"]).await;
+        let slow = Script::new(200).header("content-type", "application/json").pause(SLOW).write(WHOLE);
+        world.one.script("work", slow.clone());
+        // Before it was measured it is believed to be quick; then the configuration's order holds while there is time.
+        for _ in 0..2 {
+            assert_eq!(world.told("", "work").await.text, "late");
+        }
+        assert_eq!(world.calls("work"), (2, 0), "{place}");
+        world.two.script("work", Script::json(200, WHOLE));
+        world.told(SHORT, "work").await;
+        assert_eq!(world.calls("work"), (2, 1), "{place}: the other one, at once");
+        assert_eq!(world.told("", "work").await.text, "late");
+        assert_eq!(world.calls("work"), (3, 1), "{place}: there is time again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deadline_makes_no_call_that_cannot_be_finished() {
+    for place in PLACES {
+        let world = World::new("deadline", place, ["order: 1", "order: 2"]).await;
+        let slow = Script::new(200).header("content-type", "application/json").pause(SLOW).write(WHOLE);
+        world.one.script("work", Script::json(500, "{}"));
+        world.two.script("work", slow);
+        assert_eq!(world.told("", "work").await.text, "late", "{place}: with time it goes on");
+        assert_eq!(world.two.counts("work").started, 1);
+        let told = world.told("x-litellm-timeout: 1\r\n", "work").await;
+        assert_ne!(told.status, 200);
+        assert_eq!(world.two.counts("work").started, 1, "{place}: nobody is asked in vain");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_in_c_spreads_calls_by_what_is_in_flight() {
+    for place in PLACES {
+        let world = World::new("least-loaded", place, ["", ""]).await;
+        let gate = Gate::new();
+        for sim in [&world.one, &world.two] {
+            let held = Script::sse().write(format!("{CHUNK}\n\n")).wait(&gate);
+            sim.script("held", held.write(format!("{FINISH}\n\ndata: [DONE]\n\n")));
+        }
+        let mut conn = Conn::open(world.proxy.data).await.unwrap();
+        conn.send(&chat("m", "held", true)).await.unwrap();
+        assert!(conn.read_until(LONG, |answer| answer.text().contains("\"a\"")).await);
+        for _ in 0..12 {
+            assert_eq!(world.told("", "fast").await.status, 200);
+        }
+        let (held, spread) = (world.calls("held"), world.calls("fast"));
+        assert_eq!(spread, if held == (1, 0) { (0, 12) } else { (12, 0) }, "{place}");
+        gate.open();
+        conn.answer(LONG).await;
+        world.two.script("down", Script::json(503, "{}"));
+        world.one.script("down", Script::json(503, "{}"));
+        assert_eq!(
+            (world.told("", "down").await.status, world.calls("down")),
+            (503, (1, 1)),
+            "{place}: each once"
+        );
+    }
+}

@@ -30,8 +30,9 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 /// used.
 pub(super) fn read(file: &Path, speakers: &Speakers<'_>, others: &[Listed]) -> Result<Listed, LoadError> {
     let refuse = |reason: String| LoadError::new(file, reason);
-    let text =
-        std::fs::read_to_string(file).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+    // It says where keys are sent, so it is trusted as much as code.
+    let text = String::from_utf8(tidegate_host::read_guarded(file)?)
+        .map_err(|_| refuse("it is not UTF-8".to_owned()))?;
     let Vendor { speaks, offer, notices } = vendor::parse(&text, file, speakers).map_err(|report| {
         let drawn: Vec<String> = report.errors.iter().map(ToString::to_string).collect();
         refuse(format!("it describes no vendor:\n{}", drawn.join("\n")))

@@ -138,13 +138,13 @@ fn ends_have_openais_words() {
     let chunk = |reason: &str| json!({"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0}]}, "finish_reason": reason}]});
     let together = vendor("together_ai");
     let mut stream = together.stream(&HeadIn::default()).unwrap();
-    let step = stream.event("", &chunk("eos").to_string());
+    let step = stream.event("", chunk("eos").to_string());
     assert_eq!(step.status, OK);
     let event: Value = serde_json::from_slice(&step.events[0].1).unwrap();
     assert_eq!(event, chunk("stop"));
-    assert_eq!(stream.event("", &chunk("length").to_string()).status, PASS);
+    assert_eq!(stream.event("", chunk("length").to_string()).status, PASS);
     // A stray one goes out once.
-    assert_eq!(stream.stray(&chunk("eos").to_string()).events.len(), 1);
+    assert_eq!(stream.stray(chunk("eos").to_string()).events.len(), 1);
 
     let whole = |reason: &str, calls: &str| {
         format!(r#"{{"choices":[{{"message":{{"tool_calls":{calls}}},"finish_reason":"{reason}"}}]}}"#)
@@ -161,7 +161,7 @@ fn ends_have_openais_words() {
     assert_eq!(reason(&xai, &whole("", "[]")), (PASS, None));
     // xAI writes an empty reason into each chunk.
     let mut stream = xai.stream(&HeadIn::default()).unwrap();
-    assert_eq!(stream.event("", &chunk("").to_string()).status, PASS);
+    assert_eq!(stream.event("", chunk("").to_string()).status, PASS);
 }
 
 /// What reaches Mistral is what its API takes.

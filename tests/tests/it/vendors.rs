@@ -41,3 +41,159 @@ async fn five_lines_in_a_folder_serve_requests() {
     assert_eq!(told(&proxy, "mine", "http-429", true).await.status, 429);
     assert_eq!(proxy.metrics().await.sum("tidegate_plugins_refused", &[]), 0.0);
 }
+
+/// The vendors that ship, each with a variable that its key may stand in: the last one of several.
+const SHIPPED: [(&str, Option<&str>); 18] = [
+    ("custom_openai", None),
+    ("openai_like", Some("OPENAI_LIKE_API_KEY")),
+    ("litellm_proxy", Some("LITELLM_PROXY_API_KEY")),
+    ("mistral", Some("MISTRAL_API_KEY")),
+    ("groq", Some("GROQ_API_KEY")),
+    ("openrouter", Some("OR_API_KEY")),
+    ("deepseek", Some("DEEPSEEK_API_KEY")),
+    ("xai", Some("XAI_API_KEY")),
+    ("together_ai", Some("TOGETHER_AI_TOKEN")),
+    ("fireworks_ai", Some("FIREWORKS_AI_TOKEN")),
+    ("cerebras", Some("CEREBRAS_API_KEY")),
+    ("perplexity", Some("PERPLEXITY_API_KEY")),
+    ("deepinfra", Some("DEEPINFRA_API_KEY")),
+    ("nvidia_nim", Some("NVIDIA_NIM_API_KEY")),
+    ("sambanova", Some("SAMBANOVA_API_KEY")),
+    ("hosted_vllm", Some("HOSTED_VLLM_API_KEY")),
+    ("lm_studio", Some("LM_STUDIO_API_KEY")),
+    ("llamafile", Some("LLAMAFILE_API_KEY")),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_shipped_vendor_serves_with_its_own_key() {
+    let sim = sim().await;
+    let mut setup = Setup::of(&sim);
+    for (vendor, variable) in SHIPPED {
+        // The simulator asks for this key, so an answer says that it came.
+        let key = if variable.is_none() { ", api_key: sim-key" } else { "" };
+        let base = format!("api_base: \"http://{}/v1\"", sim.addr());
+        setup = setup.params(vendor, &format!("model: {vendor}/m, {base}{key}"));
+    }
+    let keys: Vec<(&str, &str)> =
+        SHIPPED.iter().filter_map(|(_, name)| Some(((*name)?, "sim-key"))).collect();
+    let proxy = Proxy::start_with(&setup.yaml(), &keys).await;
+    for (vendor, _) in SHIPPED {
+        for stream in [true, false] {
+            let answer = told(&proxy, vendor, "fast", stream).await;
+            let got = (answer.status, answer.text, answer.terminal);
+            assert_eq!(got, (200, healthy_text(), Terminal::Done), "{vendor}, stream: {stream}");
+        }
+        let model = if vendor == "fireworks_ai" { "accounts/fireworks/models/m" } else { "m" };
+        let sent = sim.log().pop().unwrap();
+        assert_eq!(sent.target, "/v1/chat/completions", "{vendor}");
+        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(body["model"], model, "{vendor}");
+        let limited = told(&proxy, vendor, "http-429", true).await;
+        assert_eq!((limited.status, limited.retry_after.is_some()), (429, true), "{vendor}");
+        let broken = told(&proxy, vendor, "429-first", true).await;
+        assert_eq!((broken.status, broken.retry_after.is_some()), (429, true), "{vendor}");
+    }
+}
+
+/// What the simulator gets, when it is the vendor's default address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendors_address_comes_from_the_environment_and_its_quirks_apply() {
+    let sim = sim().await;
+    let setup = Setup::of(&sim)
+        .params("mistral", "model: mistral/m")
+        .params("vllm", "model: hosted_vllm/m")
+        .params("router", "model: openrouter/auto");
+    let (mistral, base) = (format!("http://{}", sim.addr()), format!("http://{}/v1", sim.addr()));
+    let env = [
+        ("MISTRAL_AZURE_API_BASE", mistral.as_str()),
+        ("MISTRAL_API_KEY", "sim-key"),
+        ("HOSTED_VLLM_API_BASE", base.as_str()),
+        ("OPENROUTER_API_BASE", base.as_str()),
+        ("OPENROUTER_API_KEY", "sim-key"),
+        ("OR_SITE_URL", "https://me.example"),
+    ];
+    let proxy = Proxy::start_with(&setup.yaml(), &env).await;
+    let body = serde_json::json!({
+        "model": "mistral", "max_completion_tokens": 9, "stream_options": {"include_usage": true}, "stream": true,
+        "messages": [{"role": "user", "name": "me", "content": "sim:fast"}],
+    });
+    let asked = tidegate_sim::strict::client::post("/v1/chat/completions", "", body.to_string().as_bytes());
+    let answer = tidegate_tests::client::ask(proxy.data, &asked, crate::world::LONG).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = sim.log().pop().unwrap();
+    assert_eq!(sent.target, "/v1/chat/completions", "the path that Mistral's address lacks is added");
+    let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+    let want = serde_json::json!({
+        "model": "m", "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "sim:fast"}],
+    });
+    assert_eq!(body, want);
+
+    assert_eq!(told(&proxy, "router", "fast", true).await.text, healthy_text());
+    let header = |name: &str| {
+        let sent = sim.log().pop().unwrap();
+        sent.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+    };
+    assert_eq!(header("http-referer").as_deref(), Some("https://me.example"));
+    assert_eq!(header("x-title"), None, "its variable is not set");
+    // A key that vLLM does not need is sent all the same; the simulator wants another one.
+    assert_eq!(told(&proxy, "vllm", "fast", true).await.status, 401);
+    assert_eq!(header("authorization").as_deref(), Some(tidegate_sim::mask("Bearer fake-api-key").as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_in_the_vendors_words_reaches_the_client_in_openais() {
+    let sim = sim().await;
+    let chunk = |delta: &str, finish: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
+             \"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    let script = tidegate_sim::Script::sse()
+        .write(chunk("{\"role\":\"assistant\",\"content\":\"Flut\"}", "null"))
+        .write(chunk("{}", "\"eos\""))
+        .write("data: [DONE]\n\n");
+    sim.script("eos", script);
+    let params = format!("model: together_ai/m, api_base: \"http://{}/v1\", api_key: sim-key", sim.addr());
+    let proxy = Proxy::start(&Setup::of(&sim).params("together", &params).yaml()).await;
+    let answer = told(&proxy, "together", "eos", true).await;
+    assert_eq!((answer.text.as_str(), answer.finish.as_deref()), ("Flut", Some("stop")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_files_are_refused_with_a_caret_and_the_rest_serves() {
+    let sim = sim().await;
+    let good = format!("provider: acme\nbase_url: http://{}/v1\nkey: ACME_KEY\n", sim.addr());
+    let groq = format!("provider: groq\nbase_url: http://{}/v1\nkey: ACME_KEY\n", sim.addr());
+    let folder = folder(&[
+        ("a-good", &good),
+        ("b-again", &good),
+        ("c-slip", "provider: slip\nbase_url: none\nkey: none\nquirks: {drp: [user]}\n"),
+        ("d-open", &good.replace("acme", "open")),
+        ("e-groq", &groq),
+        ("f-alien", &good.replace("provider", "speaks: nobody\nprovider")),
+    ]);
+    let open = folder.path().join("d-open.provider.yaml");
+    std::fs::set_permissions(open, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let setup = Setup::of(&sim).params("mine", "model: acme/m").params("fast", "model: groq/m");
+    let proxy =
+        Proxy::start_with(&with_folder(setup, folder.path()).yaml(), &[("ACME_KEY", "sim-key")]).await;
+    let log = proxy.log();
+    for (file, why) in [
+        ("b-again", "is described by"),
+        ("c-slip", "4 | quirks: {drp: [user]}"),
+        ("c-slip", "did you mean `drop`?"),
+        ("d-open", "writable by everyone"),
+        ("f-alien", "no plugin `nobody` is loaded"),
+    ] {
+        let line = log.lines().find(|line| line.contains(&format!("{file}.provider.yaml is refused: ")));
+        let line = line.unwrap_or_else(|| panic!("nothing is said of {file}:\n{log}"));
+        assert!(line.contains(why), "{file}: {line}");
+    }
+    assert!(log.contains("this vendor file takes the place of the plugin's own provider"), "{log}");
+    assert_eq!(proxy.metrics().await.sum("tidegate_plugins_refused", &[]), 4.0);
+    // The user's own groq goes before the one that ships.
+    for model in ["mine", "fast"] {
+        assert_eq!(told(&proxy, model, "fast", true).await.text, healthy_text(), "{model}");
+    }
+}

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{loaded, now};
+use common::{Mode, in_both_modes, loaded, wait};
 use serde_json::json;
 use tidegate_host::{
     Action, ActionKind, Answer, Attempt, Auth, Class, Close, CreateError, Dialect, End, Events, FailureIn,
@@ -11,8 +11,23 @@ use tidegate_host::{
     ProviderInstance, Reply, RequestIn, Stream, Target, UpstreamRequest, abi,
 };
 
-fn provider() -> ProviderInstance {
-    loaded(&[]).provider().unwrap().create(&json!({})).unwrap()
+in_both_modes! {
+    a_refused_configuration_says_why
+    a_request_is_built
+    a_request_that_is_refused_or_wrong_is_an_error
+    events_pass_or_are_written_and_notes_are_kept
+    an_event_that_fails_leaves_nothing_written
+    a_stream_is_closed_once_unless_it_panicked
+    a_stream_outlives_its_instance_and_moves_between_threads
+    a_whole_body_passes_or_is_translated
+    a_failure_is_named
+    a_policy_decides_within_the_targets_it_was_given
+    a_policy_is_told_prices_and_times
+    a_policy_picks_or_leaves_it_to_the_host
+}
+
+fn provider(mode: Mode) -> ProviderInstance {
+    loaded(mode, &[]).provider().unwrap().create(&json!({})).unwrap()
 }
 
 fn head(model: &str) -> HeadIn<'_> {
@@ -28,7 +43,7 @@ fn head(model: &str) -> HeadIn<'_> {
 }
 
 fn request(provider: &ProviderInstance, model: &str) -> Result<UpstreamRequest, PluginError> {
-    now(provider.request(&RequestIn {
+    wait(provider.request(&RequestIn {
         dialect: Dialect::OpenaiChat,
         stream: true,
         model,
@@ -48,7 +63,7 @@ fn classify(provider: &ProviderInstance, body: &[u8]) -> Result<tidegate_host::C
         unix_ms: 0,
         bytes_to_client: 0,
     };
-    now(provider.classify(&failure, DEFAULT))
+    wait(provider.classify(&failure, DEFAULT))
 }
 
 const DEFAULT: Class = Class {
@@ -66,9 +81,8 @@ fn bad(error: &PluginError, what: &str) {
     assert!(sentence.contains(what), "{sentence}");
 }
 
-#[test]
-fn a_refused_configuration_says_why() {
-    let provider = loaded(&[]).provider().unwrap();
+fn a_refused_configuration_says_why(mode: Mode) {
+    let provider = loaded(mode, &[]).provider().unwrap();
     let refused = |config| provider.create(&config).unwrap_err();
     assert_eq!(refused(json!("bad")), CreateError::Config("the model is missing".to_owned()));
     assert!(matches!(refused(json!("panic")), CreateError::Plugin(PluginError::Panic(_))));
@@ -77,9 +91,8 @@ fn a_refused_configuration_says_why() {
     );
 }
 
-#[test]
-fn a_request_is_built() {
-    let built = request(&provider(), "good").unwrap();
+fn a_request_is_built(mode: Mode) {
+    let built = request(&provider(mode), "good").unwrap();
     assert_eq!((built.method.as_str(), built.url.as_str()), ("POST", "https://a/v1"));
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(built.headers, [header("accept", "text/event-stream"), header("x-trace", "7")]);
@@ -89,12 +102,11 @@ fn a_request_is_built() {
     assert_eq!(built.response.framing, Framing::Auto, "an unknown value is the default");
     assert!(built.response.every_event);
     assert_eq!(built.body, br#"{"model":"up","n":1}"#);
-    assert_eq!(request(&provider(), "auth-of-tomorrow").unwrap().auth, Auth::None);
+    assert_eq!(request(&provider(mode), "auth-of-tomorrow").unwrap().auth, Auth::None);
 }
 
-#[test]
-fn a_request_that_is_refused_or_wrong_is_an_error() {
-    let provider = provider();
+fn a_request_that_is_refused_or_wrong_is_an_error(mode: Mode) {
+    let provider = provider(mode);
     let error = |model| request(&provider, model).unwrap_err();
     assert_eq!(error("invalid"), PluginError::Invalid("temperature is not a number".to_owned()));
     let PluginError::Unsupported(why) = error("unsupported") else { panic!("not unsupported") };
@@ -110,9 +122,8 @@ fn a_request_that_is_refused_or_wrong_is_an_error() {
     assert!(request(&provider, "good").is_ok(), "a panic leaves the instance usable");
 }
 
-#[test]
-fn events_pass_or_are_written_and_notes_are_kept() {
-    let mut stream = now(provider().open(&head("m"))).unwrap();
+fn events_pass_or_are_written_and_notes_are_kept(mode: Mode) {
+    let mut stream = wait(provider(mode).open(&head("m"))).unwrap();
     let mut out = Events::default();
     assert_eq!(stream.event(b"n", b"four", false, &mut out), Ok(Answer::Done));
     assert!(out.iter().eq([(&b"n"[..], &b"four"[..]), (b"", b"again")]));
@@ -129,9 +140,8 @@ fn events_pass_or_are_written_and_notes_are_kept() {
     stream.close(Close::End);
 }
 
-#[test]
-fn an_event_that_fails_leaves_nothing_written() {
-    let mut stream = now(provider().open(&head("m"))).unwrap();
+fn an_event_that_fails_leaves_nothing_written(mode: Mode) {
+    let mut stream = wait(provider(mode).open(&head("m"))).unwrap();
     let mut out = Events::new(100, 10);
     let mut error = |data: &[u8], stray| {
         let error = stream.event(b"", data, stray, &mut out).unwrap_err();
@@ -147,21 +157,20 @@ fn an_event_that_fails_leaves_nothing_written() {
     bad(&error(b"odd", false), "status 7");
 }
 
-#[test]
-fn a_stream_is_closed_once_unless_it_panicked() {
-    let provider = provider();
+fn a_stream_is_closed_once_unless_it_panicked(mode: Mode) {
+    let provider = provider(mode);
     let open = || classify(&provider, b"open").unwrap().class.retry_after_ms.unwrap();
     let mut out = Events::default();
-    let stream: Stream = now(provider.open(&head("m"))).unwrap();
-    let other = now(provider.open(&head("m"))).unwrap();
+    let stream: Stream = wait(provider.open(&head("m"))).unwrap();
+    let other = wait(provider.open(&head("m"))).unwrap();
     assert_eq!(open(), 2);
     stream.close(Close::End);
     assert_eq!(open(), 1);
     drop(other);
     assert_eq!(open(), 0);
-    assert!(matches!(now(provider.open(&head("panic"))), Err(PluginError::Panic(_))));
+    assert!(matches!(wait(provider.open(&head("panic"))), Err(PluginError::Panic(_))));
 
-    let mut poisoned = now(provider.open(&head("m"))).unwrap();
+    let mut poisoned = wait(provider.open(&head("m"))).unwrap();
     assert_eq!(poisoned.event(b"", b"text", false, &mut out), Ok(Answer::Done));
     assert!(matches!(poisoned.event(b"", b"panic", false, &mut out), Err(PluginError::Panic(_))));
     assert!(poisoned.is_poisoned());
@@ -172,19 +181,17 @@ fn a_stream_is_closed_once_unless_it_panicked() {
     assert_eq!(open(), 1, "it is leaked, not closed");
 }
 
-#[test]
-fn a_stream_outlives_its_instance_and_moves_between_threads() {
-    let provider = provider();
-    let mut stream = now(provider.open(&head("m"))).unwrap();
+fn a_stream_outlives_its_instance_and_moves_between_threads(mode: Mode) {
+    let provider = provider(mode);
+    let mut stream = wait(provider.open(&head("m"))).unwrap();
     drop(provider);
     let answer = std::thread::spawn(move || stream.event(b"", b"pass", false, &mut Events::default()));
     assert_eq!(answer.join().unwrap(), Ok(Answer::Pass));
 }
 
-#[test]
-fn a_whole_body_passes_or_is_translated() {
-    let provider = provider();
-    let response = |body: &[u8]| now(provider.response(&head("m"), body));
+fn a_whole_body_passes_or_is_translated(mode: Mode) {
+    let provider = provider(mode);
+    let response = |body: &[u8]| wait(provider.response(&head("m"), body));
     assert_eq!(response(b"pass"), Ok(Reply::Pass));
     assert_eq!(response(b"upstream"), Ok(Reply::Upstream));
     assert_eq!(response(b"text"), Ok(Reply::Body("ä".into())));
@@ -195,12 +202,11 @@ fn a_whole_body_passes_or_is_translated() {
     bad(&response(b"invalid").unwrap_err(), "status -2 is no answer");
     let limits = Limits { response_body: 1, ..Limits::default() };
     let small = provider.clone().with_limits(limits);
-    assert!(matches!(now(small.response(&head("m"), b"text")), Err(PluginError::Limit(_))));
+    assert!(matches!(wait(small.response(&head("m"), b"text")), Err(PluginError::Limit(_))));
 }
 
-#[test]
-fn a_failure_is_named() {
-    let provider = provider();
+fn a_failure_is_named(mode: Mode) {
+    let provider = provider(mode);
     let named = classify(&provider, b"slow").unwrap();
     assert_eq!(named.class.error, abi::error::RATE_LIMIT);
     assert_eq!((named.class.http_status, named.class.retryable, named.class.quota), (503, true, true));
@@ -221,8 +227,8 @@ fn a_failure_is_named() {
     assert_eq!(provider.self_test(), Ok(()));
 }
 
-fn policy(macros: &[&str]) -> PolicyInstance {
-    loaded(macros).policy().unwrap().create(&json!({})).unwrap()
+fn policy(mode: Mode, macros: &[&str]) -> PolicyInstance {
+    loaded(mode, macros).policy().unwrap().create(&json!({})).unwrap()
 }
 
 fn history<'a>(options: &'a str, attempts: &'a [Attempt], targets: &'a [Target<'a>]) -> History<'a> {
@@ -265,10 +271,9 @@ fn attempt(retry_after_ms: u64) -> Attempt {
     }
 }
 
-#[test]
-fn a_policy_decides_within_the_targets_it_was_given() {
-    let (policy, attempts, targets) = (policy(&[]), [attempt(1), attempt(70)], targets());
-    let decide = |options| now(policy.decide(&history(options, &attempts, &targets)));
+fn a_policy_decides_within_the_targets_it_was_given(mode: Mode) {
+    let (policy, attempts, targets) = (policy(mode, &[]), [attempt(1), attempt(70)], targets());
+    let decide = |options| wait(policy.decide(&history(options, &attempts, &targets)));
     let retry = Action { kind: ActionKind::Retry, target: 1, reason: 0, delay_ms: 70, cooldown_ms: 4 };
     assert_eq!(decide(""), Ok(retry));
     assert_eq!(decide("nothing").unwrap().kind, ActionKind::Raise, "the zeroed action");
@@ -277,14 +282,13 @@ fn a_policy_decides_within_the_targets_it_was_given() {
     assert!(matches!(decide("panic"), Err(PluginError::Panic(_))));
 }
 
-#[test]
-fn a_policy_is_told_prices_and_times() {
-    let (policy, attempts, mut targets) = (policy(&[]), [attempt(1)], targets());
+fn a_policy_is_told_prices_and_times(mode: Mode) {
+    let (policy, attempts, mut targets) = (policy(mode, &[]), [attempt(1)], targets());
     let known = abi::target::HAS_INPUT_COST | abi::target::HAS_OUTPUT_COST;
     targets[1] = Target { flags: known, input_cost: 2, output_cost: 7, total_us: 11, ..targets[1] };
     let history = history("price", &attempts, &targets);
     let answer = |history: &History<'_>| {
-        let action = now(policy.decide(history)).unwrap();
+        let action = wait(policy.decide(history)).unwrap();
         (action.delay_ms, action.cooldown_ms, action.reason)
     };
     assert_eq!(answer(&history), (67, 11, abi::history::STREAM << 8 | known));
@@ -292,15 +296,14 @@ fn a_policy_is_told_prices_and_times() {
     assert_eq!(answer(&whole), (7, 11, abi::history::WHOLE << 8 | known));
 }
 
-#[test]
-fn a_policy_picks_or_leaves_it_to_the_host() {
-    let (policy, targets) = (policy(&[]), targets());
+fn a_policy_picks_or_leaves_it_to_the_host(mode: Mode) {
+    let (policy, targets) = (policy(mode, &[]), targets());
     assert!(policy.has_pick());
-    let pick = |options, targets| now(policy.pick(&history(options, &[], targets)));
+    let pick = |options, targets| wait(policy.pick(&history(options, &[], targets)));
     assert_eq!(pick("", &targets), Ok(Pick::Target(1)));
     assert_eq!(pick("host", &targets), Ok(Pick::Host));
     assert_eq!(pick("none", &targets), Ok(Pick::None));
     bad(&pick("", &targets[..1]).unwrap_err(), "it chose target 1 of 1");
-    let without = self::policy(&["NO_PICK"]);
-    assert_eq!(now(without.pick(&history("", &[], &targets))), Ok(Pick::Host));
+    let without = self::policy(mode, &["NO_PICK"]);
+    assert_eq!(wait(without.pick(&history("", &[], &targets))), Ok(Pick::Host));
 }

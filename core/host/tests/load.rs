@@ -7,13 +7,24 @@ use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
-use common::{compiled, loaded, refused, refused_file};
+use common::{Mode, compiled, in_both_modes, loaded, refused, refused_file};
 use tidegate_host::{Dialect, Found, LoadOptions, load, scan, survey};
 
-#[test]
-fn a_good_plugin_tells_who_it_is() {
+in_both_modes! {
+    a_good_plugin_tells_who_it_is
+    a_pinned_hash_must_be_the_files
+    another_major_and_no_entry_are_told_apart
+    each_defect_of_a_descriptor_has_its_sentence
+    a_table_of_another_minor_is_read_as_far_as_both_know
+    files_that_are_no_library_are_not_given_to_the_loader
+    what_others_can_write_is_refused
+    a_link_is_judged_by_what_it_leads_to
+    the_content_that_was_checked_is_what_is_loaded_whatever_became_of_the_file
+}
+
+fn a_good_plugin_tells_who_it_is(mode: Mode) {
     let (_dir, path) = compiled(&[]);
-    let plugin = load(&path, &LoadOptions::default()).unwrap();
+    let plugin = load(&path, &mode.options()).unwrap();
     assert_eq!(
         (plugin.name(), plugin.version(), plugin.abi_minor()),
         ("scripted", "1.0", tidegate_plugin_abi::ABI_MINOR)
@@ -24,31 +35,29 @@ fn a_good_plugin_tells_who_it_is() {
     assert!(plugin.provider().is_some() && plugin.policy().is_some());
 }
 
-#[test]
-fn a_pinned_hash_must_be_the_files() {
+fn a_pinned_hash_must_be_the_files(mode: Mode) {
     let (_dir, path) = compiled(&[]);
-    let mut hash = *load(&path, &LoadOptions::default()).unwrap().sha256().unwrap();
-    assert!(load(&path, &LoadOptions { sha256: Some(hash), ..LoadOptions::default() }).is_ok());
+    let mut hash = *load(&path, &mode.options()).unwrap().sha256().unwrap();
+    assert!(load(&path, &LoadOptions { sha256: Some(hash), ..mode.options() }).is_ok());
     hash[0] ^= 1;
-    let reason = load(&path, &LoadOptions { sha256: Some(hash), ..LoadOptions::default() })
-        .unwrap_err()
-        .reason()
-        .to_owned();
+    let reason =
+        load(&path, &LoadOptions { sha256: Some(hash), ..mode.options() }).unwrap_err().reason().to_owned();
     assert!(reason.starts_with("its sha256 is ") && reason.ends_with(" as configured"), "{reason}");
 }
 
-#[test]
-fn another_major_and_no_entry_are_told_apart() {
+fn another_major_and_no_entry_are_told_apart(mode: Mode) {
     assert_eq!(
-        refused(&["ENTRY=tidegate_plugin_entry_v2"]),
+        refused(mode, &["ENTRY=tidegate_plugin_entry_v2"]),
         "it speaks plugin ABI v2, and this Tidegate speaks v1"
     );
-    assert_eq!(refused(&["ENTRY=something_else"]), "it exports no tidegate_plugin_entry_v1");
-    assert_eq!(refused(&["MAJOR=3"]), "it says that it speaks plugin ABI v3, and this Tidegate speaks v1");
+    assert_eq!(refused(mode, &["ENTRY=something_else"]), "it exports no tidegate_plugin_entry_v1");
+    assert_eq!(
+        refused(mode, &["MAJOR=3"]),
+        "it says that it speaks plugin ABI v3, and this Tidegate speaks v1"
+    );
 }
 
-#[test]
-fn each_defect_of_a_descriptor_has_its_sentence() {
+fn each_defect_of_a_descriptor_has_its_sentence(mode: Mode) {
     for (macros, reason) in [
         (&["RETURNS_NULL"][..], "its entry function returned NULL: it refuses this host"),
         (&["PLUGIN_SIZE=72"], "its descriptor is 72 bytes, and the first minor's is 80"),
@@ -63,20 +72,18 @@ fn each_defect_of_a_descriptor_has_its_sentence() {
         (&["NAME=\"\""], "its name \"\" is not made of"),
         (&["NAME=\"\\xff\""], "its name is not UTF-8"),
     ] {
-        let said = refused(macros);
+        let said = refused(mode, macros);
         assert!(said.contains(reason), "{macros:?}: {said}");
     }
 }
 
-#[test]
-fn a_table_of_another_minor_is_read_as_far_as_both_know() {
-    assert!(loaded(&[]).policy().is_some());
-    let older = loaded(&["NO_PICK"]).policy().unwrap().create(&"".into()).unwrap();
+fn a_table_of_another_minor_is_read_as_far_as_both_know(mode: Mode) {
+    assert!(loaded(mode, &[]).policy().is_some());
+    let older = loaded(mode, &["NO_PICK"]).policy().unwrap().create(&"".into()).unwrap();
     assert!(!older.has_pick());
 }
 
-#[test]
-fn files_that_are_no_library_are_not_given_to_the_loader() {
+fn files_that_are_no_library_are_not_given_to_the_loader(mode: Mode) {
     let (dir, path) = compiled(&[]);
     let whole = fs::read(&path).unwrap();
     let file = dir.path().join("other.so");
@@ -87,32 +94,31 @@ fn files_that_are_no_library_are_not_given_to_the_loader() {
         (&whole[..100], "it is truncated: it ends before its own headers say"),
     ] {
         fs::write(&file, content).unwrap();
-        assert_eq!(refused_file(&file), reason);
+        assert_eq!(refused_file(mode, &file), reason);
     }
-    assert!(refused_file(&dir.path().join("gone.so")).starts_with("it cannot be found: "));
+    assert!(refused_file(mode, &dir.path().join("gone.so")).starts_with("it cannot be found: "));
     fs::create_dir(dir.path().join("folder.so")).unwrap();
-    assert_eq!(refused_file(&dir.path().join("folder.so")), "it is not a regular file");
+    assert_eq!(refused_file(mode, &dir.path().join("folder.so")), "it is not a regular file");
 }
 
-#[test]
-fn what_others_can_write_is_refused() {
+fn what_others_can_write_is_refused(mode: Mode) {
     let (dir, path) = compiled(&[]);
-    let mode =
+    let chmod =
         |path: &std::path::Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    mode(&path, 0o757);
-    let reason = refused_file(&path);
+    chmod(&path, 0o757);
+    let reason = refused_file(mode, &path);
     assert!(reason.starts_with("it is writable by everyone (owner "), "{reason}");
-    mode(&path, 0o755);
-    mode(dir.path(), 0o707);
-    let reason = refused_file(&path);
+    chmod(&path, 0o755);
+    chmod(dir.path(), 0o707);
+    let reason = refused_file(mode, &path);
     assert!(reason.starts_with("its folder /") && reason.contains("mode 0707"), "{reason}");
-    mode(dir.path(), 0o700);
+    chmod(dir.path(), 0o700);
     // Only root can give files away.
     if chown(&path, Some(54321), None).is_ok() {
-        assert!(refused_file(&path).starts_with("it belongs to the user 54321"));
+        assert!(refused_file(mode, &path).starts_with("it belongs to the user 54321"));
         chown(&path, Some(0), None).unwrap();
     }
-    assert!(load(&path, &LoadOptions::default()).is_ok(), "and nothing else was wrong with it");
+    assert!(load(&path, &mode.options()).is_ok(), "and nothing else was wrong with it");
 }
 
 /// The libraries from sealed memory that are mapped into this process.
@@ -123,21 +129,20 @@ fn mapped() -> BTreeSet<String> {
     names.map(|(place, name)| format!("{} {name}", place.rsplit(' ').nth(1).unwrap_or_default())).collect()
 }
 
-#[test]
-fn the_content_that_was_checked_is_what_is_loaded_whatever_became_of_the_file() {
+fn the_content_that_was_checked_is_what_is_loaded_whatever_became_of_the_file(mode: Mode) {
     let (_dir, path) = compiled(&["VERSION=\"checked\""]);
     let (_other, replacement) = compiled(&["VERSION=\"swapped\""]);
     let checked = Found::at(&path).checked().unwrap();
     fs::rename(&replacement, &path).unwrap();
-    let plugin = checked.load(&LoadOptions::default()).unwrap();
+    let plugin = checked.load(&mode.options()).unwrap();
     assert_eq!((plugin.version(), plugin.sha256()), ("checked", Some(checked.sha256())));
-    assert_eq!(load(&path, &LoadOptions::default()).unwrap().version(), "swapped");
+    assert_eq!(load(&path, &mode.options()).unwrap().version(), "swapped");
     // One that is gone altogether.
     let (_dir, path) = compiled(&["VERSION=\"gone\""]);
     let checked = Found::at(&path).checked().unwrap();
     fs::write(&path, "rewritten in place").unwrap();
     fs::remove_file(&path).unwrap();
-    assert_eq!(checked.load(&LoadOptions::default()).unwrap().version(), "gone");
+    assert_eq!(checked.load(&mode.options()).unwrap().version(), "gone");
 }
 
 #[test]
@@ -166,21 +171,20 @@ fn going_to_and_fro_between_versions_loads_each_once() {
     fs::copy(&path, &copy).unwrap();
     assert_eq!(load(&copy, &LoadOptions::default()).unwrap().path(), copy.canonicalize().unwrap());
     let (_dir, bad) = compiled(&["RETURNS_NULL"]);
-    let reason = refused_file(&bad);
+    let reason = refused_file(Mode::Inline, &bad);
     let before = mapped();
-    assert_eq!((refused_file(&bad), mapped()), (reason, before));
+    assert_eq!((refused_file(Mode::Inline, &bad), mapped()), (reason, before));
 }
 
-#[test]
-fn a_link_is_judged_by_what_it_leads_to() {
+fn a_link_is_judged_by_what_it_leads_to(mode: Mode) {
     let (dir, path) = compiled(&[]);
     let elsewhere = tempfile::tempdir().unwrap();
     let link = elsewhere.path().join("link.so");
     symlink(&path, &link).unwrap();
-    let plugin = load(&link, &LoadOptions::default()).unwrap();
+    let plugin = load(&link, &mode.options()).unwrap();
     assert_eq!(plugin.path(), path.canonicalize().unwrap());
     fs::set_permissions(dir.path(), Permissions::from_mode(0o707)).unwrap();
-    let error = load(&link, &LoadOptions::default()).unwrap_err();
+    let error = load(&link, &mode.options()).unwrap_err();
     assert!(error.reason().contains("is writable by everyone"), "{error}");
 }
 

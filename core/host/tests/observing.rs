@@ -4,6 +4,9 @@
 
 mod common;
 
+use common::Mode;
+use std::time::{Duration, Instant};
+
 use parking_lot::Mutex;
 use serde_json::json;
 use tidegate_host::{
@@ -34,7 +37,15 @@ fn every_call_and_line_is_seen_with_its_plugin() {
     assert!(set_call_hook(seen) && set_log(keep));
     assert!(!set_call_hook(seen) && !set_log(keep), "once per process");
 
-    let plugin = common::loaded(&["NAME=\"named\""]);
+    for mode in [Mode::Inline, Mode::Process] {
+        seen.0.lock().clear();
+        LINES.lock().clear();
+        seen_in(mode, seen);
+    }
+}
+
+fn seen_in(mode: Mode, seen: &Seen) {
+    let plugin = common::loaded(mode, &["NAME=\"named\""]);
     let head = HeadIn {
         http_status: 200,
         dialect: Dialect::OpenaiChat,
@@ -46,16 +57,16 @@ fn every_call_and_line_is_seen_with_its_plugin() {
     };
     let provider = plugin.provider().unwrap().create(&json!({})).unwrap();
     let mut out = Events::default();
-    let mut stream = common::now(provider.open(&head)).unwrap();
+    let mut stream = common::wait(provider.open(&head)).unwrap();
     stream.event(b"", b"pass", false, &mut out).unwrap();
     // What it says of the upstream's bytes is its work; that it cannot do it is not.
     stream.event(b"", b"odd", true, &mut out).unwrap_err();
     stream.event(b"", b"limit", false, &mut out).unwrap_err();
     stream.close(Close::Failed);
-    let mut stream = common::now(provider.open(&head)).unwrap();
+    let mut stream = common::wait(provider.open(&head)).unwrap();
     stream.event(b"", b"panic", false, &mut out).unwrap_err();
     drop(stream);
-    drop(common::now(provider.open(&head)).unwrap());
+    drop(common::wait(provider.open(&head)).unwrap());
     drop(provider);
 
     let seen = seen.0.lock();
@@ -84,5 +95,10 @@ fn every_call_and_line_is_seen_with_its_plugin() {
     );
     let expected =
         ["named Info created and more", "named Debug closed: failed", "named Debug closed: cancelled"];
-    assert_eq!(*LINES.lock(), expected);
+    // A worker's lines come when they come.
+    let until = Instant::now() + Duration::from_secs(30);
+    while LINES.lock().len() < expected.len() && Instant::now() < until {
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    assert_eq!(*LINES.lock(), expected, "{mode:?}");
 }

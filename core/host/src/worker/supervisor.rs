@@ -241,11 +241,11 @@ impl Keeper {
                 continue;
             }
             let (waker, what) = shard.inside.lock().line.answer(payload).map_err(garbled)?;
-            if matches!(what, What::Hello) {
-                greeted(shard, pid, payload)?;
-            }
             if let Some(waker) = waker {
                 waker.wake();
+            }
+            if matches!(what, What::Hello) {
+                greeted(shard, pid, payload)?;
             }
         }
     }

@@ -12,6 +12,43 @@ use std::thread::Thread;
 use tempfile::TempDir;
 use tidegate_host::{Isolation, LoadOptions, Plugin, ProcessOptions, load};
 
+/// Where a test's plugin runs. The same test is for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Inline,
+    Process,
+}
+
+impl Mode {
+    pub(crate) fn options(self) -> LoadOptions {
+        let isolation = match self {
+            Mode::Inline => Isolation::Inline,
+            Mode::Process => Isolation::Process(options()),
+        };
+        LoadOptions { isolation, ..LoadOptions::default() }
+    }
+}
+
+/// Makes two tests of each function of a mode.
+#[allow(unused_macros, reason = "not every test program has such")]
+macro_rules! in_both_modes {
+    ($($test:ident)*) => {
+        mod inline {
+            $(#[test] fn $test() { super::$test(crate::common::Mode::Inline); })*
+        }
+        mod process {
+            $(#[test] fn $test() { super::$test(crate::common::Mode::Process); })*
+        }
+    };
+}
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use in_both_modes;
+
+/// For workers that are the one of these tests.
+pub(crate) fn options() -> ProcessOptions {
+    ProcessOptions::new(env!("CARGO_BIN_EXE_tidegate-host-test-worker"))
+}
+
 /// `NAME.so` in a new folder, made from `scripted.c` with these `-D` macros.
 pub(crate) fn compiled(macros: &[&str]) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -44,14 +81,14 @@ pub(crate) fn compile(source: &str, macros: &[&str], to: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-pub(crate) fn loaded(macros: &[&str]) -> Arc<Plugin> {
+pub(crate) fn loaded(mode: Mode, macros: &[&str]) -> Arc<Plugin> {
     let (_dir, path) = compiled(macros);
-    load(&path, &LoadOptions::default()).unwrap()
+    load(&path, &mode.options()).unwrap()
 }
 
 /// Loads a plugin into a worker of its own, under options that `change` makes of the default ones.
 pub(crate) fn isolated(path: &Path, change: impl FnOnce(&mut ProcessOptions)) -> Arc<Plugin> {
-    let mut options = ProcessOptions::new(env!("CARGO_BIN_EXE_tidegate-host-test-worker"));
+    let mut options = options();
     change(&mut options);
     load(path, &LoadOptions { isolation: Isolation::Process(options), ..LoadOptions::default() }).unwrap()
 }
@@ -76,22 +113,14 @@ pub(crate) fn wait<T>(call: impl Future<Output = T> + Send) -> T {
     }
 }
 
-/// The answer of a plugin that runs inline: its future is ready at the first poll.
-pub(crate) fn now<T>(call: impl Future<Output = T> + Send) -> T {
-    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("an inline call waits"),
-    }
-}
-
 /// The sentence that refuses this variant.
-pub(crate) fn refused(macros: &[&str]) -> String {
+pub(crate) fn refused(mode: Mode, macros: &[&str]) -> String {
     let (_dir, path) = compiled(macros);
-    refused_file(&path)
+    refused_file(mode, &path)
 }
 
-pub(crate) fn refused_file(path: &Path) -> String {
-    let error = load(path, &LoadOptions::default()).unwrap_err();
+pub(crate) fn refused_file(mode: Mode, path: &Path) -> String {
+    let error = load(path, &mode.options()).unwrap_err();
     let sentence = error.to_string();
     let name = path.file_name().unwrap().to_str().unwrap();
     assert!(sentence.starts_with("the plugin /") && sentence.contains(name), "{sentence}");

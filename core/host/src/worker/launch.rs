@@ -59,13 +59,26 @@ impl Worker {
         let _ = self.child.kill();
     }
 
+    /// Whether it ends by itself within a moment: the socket of a process that ends is closed a little earlier.
+    pub(crate) fn ends(&mut self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(1);
+        for _ in 0..200 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            std::thread::park_timeout(MOMENT);
+        }
+        false
+    }
+
     /// Kills it, unless it has ended, and reaps it. Answers why it ended; `None` where that was us.
     pub(crate) fn reap(&mut self) -> Option<EndReason> {
-        let asked = self.killed;
-        self.kill();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+        }
         match self.child.wait() {
             Ok(status) => match (status.signal(), status.code()) {
-                (Some(signal), _) if asked && signal == nix::libc::SIGKILL => None,
+                (Some(signal), _) if self.killed && signal == nix::libc::SIGKILL => None,
                 (Some(signal), _) => Some(EndReason::Signal(signal)),
                 (None, code) => Some(EndReason::Exit(code.unwrap_or(-1))),
             },

@@ -34,6 +34,8 @@ const REPEATED: usize = 3;
 const TAIL: usize = 4096;
 /// Reads of a worker's answers before anything else is looked at.
 const READS: usize = 16;
+/// Said of a worker whose socket ended, where it did not.
+const HUNG_UP: &str = "it closed its socket";
 /// A log line and its head.
 const LOG_CAP: usize = 8192;
 
@@ -71,7 +73,8 @@ fn supervise(shard: &Shard, mut hello: Option<Arc<Slot>>) {
             Duration::ZERO => FIRST_REST,
             before => (before * 2).min(LONGEST_REST),
         };
-        keeper.settle(shard, pid, end, asked || rest > WORTH_WAITING, ends.len() >= REPEATED);
+        let repeated = !asked && ends.len() >= REPEATED;
+        keeper.settle(shard, pid, end, asked || rest > WORTH_WAITING, repeated);
         if asked || sleep(shard, rest) {
             return;
         }
@@ -222,7 +225,7 @@ impl Keeper {
     fn gone(&self) -> Ending {
         match self.asked_at {
             Some(_) => Ending { why: EndReason::Asked, blame: Blame::Nobody },
-            None => Ending { why: EndReason::Exit(0), blame: Blame::Head },
+            None => Ending { why: EndReason::Protocol(HUNG_UP.to_owned()), blame: Blame::Head },
         }
     }
 
@@ -266,8 +269,8 @@ impl Keeper {
     fn bury(&mut self, shard: &Shard, worker: &mut Worker, end: Ending) -> Ending {
         let asked = end.why == EndReason::Asked;
         // Where its end came first, its own reason is the one that counts; else it is killed for ours.
-        let ours = !matches!(end.why, EndReason::Exit(_));
-        if ours {
+        let hung_up = end.why == EndReason::Protocol(HUNG_UP.to_owned());
+        if !(hung_up && worker.ends()) {
             worker.kill();
         }
         let own = worker.reap();
@@ -282,8 +285,8 @@ impl Keeper {
         }
         let why = match own {
             _ if asked => EndReason::Asked,
-            Some(own) if !ours || own != EndReason::Signal(nix::libc::SIGKILL) => own,
-            _ => end.why,
+            Some(own) => own,
+            None => end.why,
         };
         let out_of_memory = String::from_utf8_lossy(&self.tail).contains("memory allocation of ");
         match why {

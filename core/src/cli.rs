@@ -147,6 +147,20 @@ pub enum Plugin {
         #[arg(long)]
         json: bool,
     },
+    /// Measure what a call costs, in this process and in one of its own.
+    ///
+    /// The plugin's code runs in this process for that. Use a release build, on a machine that is otherwise idle.
+    Cost {
+        /// The plugin; without it, those that are shipped: openai, gemini, fallback.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// How often both modes take turns; the median is shown.
+        #[arg(long, default_value_t = 15, value_name = "NUMBER")]
+        rounds: u32,
+        /// The data of an event as the provider's upstream sends it; without it, one of the dialect that it says.
+        #[arg(long, value_name = "TEXT")]
+        event: Option<String>,
+    },
     /// Say what a plugin file is and offers, and whether it would be loaded.
     Inspect {
         /// The plugin.

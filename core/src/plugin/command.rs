@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::cost::{self, Options};
 use super::new::{self, Project};
 use super::{inspect, list};
 use crate::cli::Plugin;
@@ -33,6 +34,10 @@ pub fn run(what: Plugin) -> ExitCode {
                 complain(&report);
                 ExitCode::from(BAD_CONFIG)
             }
+        },
+        Plugin::Cost { file, rounds, event } => match cost::cost(&Options { file, rounds, event }) {
+            Ok(table) => show(&table),
+            Err(error) => fail(&error),
         },
         Plugin::Inspect { file, json } => match inspect::inspect(&file) {
             Ok(found) => {

@@ -1,6 +1,7 @@
 //! `tidegate plugin`: what authors and operators of plugins use.
 
 pub mod command;
+mod cost;
 mod inspect;
 mod list;
 mod name;

@@ -202,20 +202,11 @@ fn write_the_files_of_a_new_minor() {
 #[cfg(target_pointer_width = "64")]
 fn released_minors_are_only_appended_to() {
     let today = numbers_of_c();
-    for released in golden("numbers") {
-        assert_eq!(broken(&parse(&released), &today), Vec::<String>::new());
+    let released: Vec<Numbers> = golden("numbers").iter().map(|text| parse(text)).collect();
+    for released in &released {
+        assert_eq!(broken(released, &today), Vec::<String>::new());
     }
-}
-
-/// Offsets do not tell a function's arguments, so each member's declaration stays word for word.
-#[test]
-fn released_members_are_declared_as_they_were() {
-    let today = header().members;
-    for released in golden("members") {
-        let gone: Vec<_> = released.lines().filter(|line| !today.iter().any(|m| m == line)).collect();
-        assert_eq!(gone, Vec::<&str>::new());
-        assert!(released.lines().count() > 90, "an empty file guards nothing");
-    }
+    assert_eq!(released.last(), Some(&today), "a released minor never changes: docs/plugin-abi.md");
 }
 
 #[test]

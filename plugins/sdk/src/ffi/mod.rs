@@ -38,6 +38,8 @@ size_led!(
     StreamOutV1,
     FailureInV1,
     HistoryInV1,
+    tidegate_plugin_abi::ActionV1,
+    tidegate_plugin_abi::ClassV1,
     tidegate_plugin_abi::ClassOutV1
 );
 
@@ -56,6 +58,32 @@ pub(crate) unsafe fn read_sized<T: SizeLed>(raw: *const T) -> Option<T> {
     }
     // SAFETY: `size` bytes are readable, and zero is a valid value of `T`.
     Some(unsafe { read_prefix(raw, size) })
+}
+
+/// Writes the fields of `value` that lie within the size that `*raw` says, and leaves that as it is. A host of an older
+/// minor has fewer, and says less than `first`, the size that minor 0 has, never. `false`: it does, or there is nothing.
+///
+/// # Safety
+/// `raw` is null, or points to as many writable bytes as its `size` says, at least four.
+pub(crate) unsafe fn write_sized<T: SizeLed>(raw: *mut T, value: &T, first: usize) -> bool {
+    if raw.is_null() {
+        return false;
+    }
+    // SAFETY: the first field is the size.
+    let size = unsafe { raw.cast::<u32>().read() } as usize;
+    let head = size_of::<u32>();
+    if size < first.max(head) {
+        return false;
+    }
+    // SAFETY: neither side is left: no more than the host's size and our own is copied, behind the first field of each.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            core::ptr::from_ref(value).cast::<u8>().add(head),
+            raw.cast::<u8>().add(head),
+            size.min(size_of::<T>()) - head,
+        );
+    }
+    true
 }
 
 /// Copies `min(size, size_of::<T>())` bytes into a zeroed `T`.

@@ -8,9 +8,12 @@ use tidegate_plugin_abi::{
 };
 
 use super::panic::shield;
-use super::{read_prefix, read_sized, text};
+use super::{read_prefix, read_sized, text, write_sized};
 use crate::host::write_why;
 use crate::{Action, Attempt, ErrorKind, History, Host, Policy, Target};
+
+/// The size of `tg_action_v1` in minor 0.
+const ACTION_OF_MINOR_0: usize = 32;
 
 /// The table of `P`.
 pub const fn policy_table<P: Policy>() -> PolicyV1 {
@@ -206,30 +209,19 @@ unsafe fn read_target<'a>(raw: &TargetV1) -> Option<Target<'a>> {
     })
 }
 
-/// Writes the fields that lie within the host's size.
-///
 /// # Safety
 /// `out` is null, or writable for as many bytes as its `size` says.
 unsafe fn write_action(out: *mut ActionV1, action: &Action) -> Status {
-    if out.is_null() {
-        return status::E_INVALID;
-    }
-    // SAFETY: the first field is the size.
-    let size = unsafe { out.cast::<u32>().read() };
-    if (size as usize) < size_of::<ActionV1>() {
-        return status::E_INVALID;
-    }
     let full = ActionV1 {
-        size,
+        size: 0,
         action: action.choice.value(),
         target: action.target,
         reason: action.reason,
         delay_ms: action.delay_ms,
         cooldown_ms: action.cooldown_ms,
     };
-    // SAFETY: at least our own size is writable.
-    unsafe { out.write(full) };
-    status::OK
+    // SAFETY: the caller's promise.
+    if unsafe { write_sized(out, &full, ACTION_OF_MINOR_0) } { status::OK } else { status::E_INVALID }
 }
 
 #[cfg(test)]

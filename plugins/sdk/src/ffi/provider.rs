@@ -8,12 +8,15 @@ use tidegate_plugin_abi::{
 };
 
 use super::panic::shield;
-use super::{bytes, headers, read_sized, text};
+use super::{bytes, headers, read_sized, text, write_sized};
 use crate::host::write_why;
 use crate::{
     Class, Close, Config, Dialect, End, ErrorKind, EventIn, FailureIn, Fault, Flow, Framing, HeadIn, Host,
     Level, Phase, Provider, RequestIn, RequestOut, Stream, StreamOut, TextOut,
 };
+
+/// The size of `tg_class_v1` in minor 0.
+const CLASS_OF_MINOR_0: usize = 24;
 
 /// The table of `P`.
 pub const fn provider_table<P: Provider>() -> ProviderV1 {
@@ -241,18 +244,15 @@ unsafe extern "C" fn classify<P: Provider>(
         // SAFETY: lent for this call.
         let (failure, sink) = unsafe { (read_failure(input), read_sized(said)) };
         let (Some(failure), Some(sink)) = (failure, sink) else { return status::E_INVALID };
-        if out.is_null() {
-            return status::E_INVALID;
-        }
-        // SAFETY: not null; the first field is the size.
-        if (unsafe { out.cast::<u32>().read() } as usize) < size_of::<ClassV1>() {
-            return status::E_INVALID;
-        }
-        // SAFETY: the host's to be read and written, and at least as long as ours.
-        let raw = unsafe { &mut *out };
-        let mut found = read_class(raw);
+        // SAFETY: lent for this call, with the defaults in it.
+        let Some(mut raw) = (unsafe { read_sized(out) }) else { return status::E_INVALID };
+        let mut found = read_class(&raw);
         instance.provider.classify(&failure, &mut found);
-        write_class(raw, &found);
+        write_class(&mut raw, &found);
+        // SAFETY: the host's to be written.
+        if !unsafe { write_sized(out, &raw, CLASS_OF_MINOR_0) } {
+            return status::E_INVALID;
+        }
         for (call, words) in [(sink.message, &found.message), (sink.code, &found.code)] {
             if let (Some(call), Some(words)) = (call, words) {
                 // SAFETY: the host's sink, lent for this call; the words are borrowed for it. A cap cuts them short,

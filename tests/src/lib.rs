@@ -12,9 +12,10 @@ pub mod cpu;
 pub mod metrics;
 pub mod outside;
 pub mod proxy;
+pub mod zoo;
 
 pub use config::Setup;
 pub use metrics::Metrics;
 pub use outside::DropIn;
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Unserved};
 pub use tidegate_sim::strict::{Answer, Conn, End, Terminal, Told, client, judge, sse};

@@ -26,7 +26,7 @@ impl DropIn {
     /// # Panics
     /// It does not build.
     pub fn build() -> Self {
-        Self::of("outside", SOURCE)
+        Self::source("outside", SOURCE)
     }
 
     /// The same with a policy named `fallback` whose `decide` never returns for the group `openai`.
@@ -34,10 +34,14 @@ impl DropIn {
     /// # Panics
     /// It does not build.
     pub fn stuck_policy() -> Self {
-        Self::of("stuck_policy", POLICY)
+        Self::source("stuck_policy", POLICY)
     }
 
-    fn of(name: &str, source: &str) -> Self {
+    /// The same with a plugin of this source.
+    ///
+    /// # Panics
+    /// It does not build.
+    pub fn source(name: &str, source: &str) -> Self {
         let workspace =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned();
         let project = tempfile::tempdir().expect("a temporary folder");

@@ -28,6 +28,15 @@ pub struct Proxy {
     pub admin: SocketAddr,
 }
 
+/// A Tidegate that did not come to serve.
+#[derive(Debug)]
+pub struct Unserved {
+    /// How it ended; `None`: it ran, and was killed.
+    pub ended: Option<ExitStatus>,
+    /// What it had logged.
+    pub log: String,
+}
+
 /// The folder with `tidegate` and the plugins: where this program, a test's most often, was built.
 ///
 /// # Panics
@@ -64,19 +73,39 @@ impl Proxy {
     /// # Panics
     /// As [`Proxy::start`].
     pub async fn start_with(config: &str, env: &[(&str, &str)]) -> Self {
+        Self::try_start(config, env, None, START).await.unwrap_or_else(|unserved| {
+            let Unserved { ended, log } = unserved;
+            panic!("tidegate did not serve within {START:?}; its end: {ended:?}\n{log}\n{config}")
+        })
+    }
+
+    /// The same where it may be that it never serves. `memory`: bytes of it that the process may have.
+    ///
+    /// # Errors
+    /// It ended, or did not serve within `limit`.
+    ///
+    /// # Panics
+    /// It cannot be started at all.
+    pub async fn try_start(
+        config: &str,
+        env: &[(&str, &str)],
+        memory: Option<u64>,
+        limit: Duration,
+    ) -> Result<Self, Unserved> {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let mut child = spawn(dir.path(), config, env);
+        let mut child = spawn(dir.path(), config, env, memory);
         let pid =
             child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw).expect("a child has an id");
-        let until = Instant::now() + START;
+        let until = Instant::now() + limit;
         loop {
             let log = read(&dir.path().join(LOG));
             if let Some((data, admin)) = serving(&log) {
-                return Self { child, pid, dir, data, admin };
+                return Ok(Self { child, pid, dir, data, admin });
             }
             let ended = child.try_wait().expect("the child can be asked");
-            assert!(ended.is_none(), "tidegate ended with {ended:?} instead of serving:\n{log}\n{config}");
-            assert!(Instant::now() < until, "tidegate did not serve within {START:?}:\n{log}");
+            if ended.is_some() || Instant::now() > until {
+                return Err(Unserved { ended, log: read(&dir.path().join(LOG)) });
+            }
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -168,7 +197,7 @@ impl Drop for Proxy {
 /// It still runs after a minute.
 pub async fn refused(config: &str) -> (ExitStatus, String) {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut child = spawn(dir.path(), config, &[]);
+    let mut child = spawn(dir.path(), config, &[], None);
     let ended = timeout(START, child.wait()).await.expect("a refusal comes at once");
     (ended.expect("the child can be waited for"), read(&dir.path().join(LOG)))
 }
@@ -176,11 +205,20 @@ pub async fn refused(config: &str) -> (ExitStatus, String) {
 const CONFIG: &str = "config.yaml";
 const LOG: &str = "log";
 
-fn spawn(dir: &Path, config: &str, env: &[(&str, &str)]) -> Child {
+fn spawn(dir: &Path, config: &str, env: &[(&str, &str)], memory: Option<u64>) -> Child {
     let (file, log) = (dir.join(CONFIG), dir.join(LOG));
     std::fs::write(&file, config).expect("the configuration can be written");
     let log = std::fs::File::create(log).expect("a log file");
-    let mut command = Command::new(built().join("tidegate"));
+    let program = built().join("tidegate");
+    let mut command = match memory {
+        None => Command::new(program),
+        Some(bytes) => {
+            let mut shell = Command::new("/bin/sh");
+            let limited = format!("ulimit -d {}; exec \"$0\" \"$@\"", bytes / 1024);
+            shell.arg("-c").arg(limited).arg(program);
+            shell
+        }
+    };
     command.arg("serve").arg("-c").arg(&file).env_clear().env("HOME", dir).envs(env.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
     command.spawn().expect("tidegate can be started")

@@ -25,3 +25,4 @@ mod strategies;
 mod vendors;
 mod watchdog;
 mod world;
+mod zoo;

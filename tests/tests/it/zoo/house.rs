@@ -27,6 +27,7 @@ const AT_ONCE: usize = 3;
 const ASKED_AT_ONCE: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the second mode follows")]
 pub(super) enum Mode {
     Inline,
     Process,

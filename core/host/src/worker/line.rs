@@ -424,3 +424,6 @@ pub(crate) fn deadline(tag: Tag, per_frame: Duration) -> Duration {
     const START: Duration = Duration::from_secs(2);
     if tag == Tag::Hello { START.max(per_frame) } else { per_frame }
 }
+
+#[cfg(test)]
+mod tests;

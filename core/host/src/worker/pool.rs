@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::hook::hook;
 use super::launch::{cpu, resident};
 use super::options::ProcessOptions;
 use super::protocol::{Garbled, Take};
@@ -85,10 +84,7 @@ impl Pool {
             // Once: a pool belongs to one plugin.
             let _ = shard.whose.set((id, name));
             if shard.index == 0 {
-                let pid = shard.inside.lock().pid;
-                if let (Some(hook), Some(pid)) = (hook(), pid) {
-                    hook.started(id, 0, pid);
-                }
+                shard.announce();
                 continue;
             }
             if let Some(described) = &described {

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::hook::hook;
 use super::line::{Call, Line, Wakers, What};
 use super::options::ProcessOptions;
 use super::protocol::frame::frame;
@@ -50,6 +51,8 @@ pub(crate) struct Inside {
     /// A caller could not read what the worker of this number answered.
     pub(crate) breach: Option<(u64, String)>,
     pub(crate) pid: Option<u32>,
+    /// The observer was told of this worker.
+    pub(crate) announced: bool,
     pub(crate) restarts: u32,
 }
 
@@ -71,6 +74,7 @@ impl Shard {
                 closing: false,
                 breach: None,
                 pid: None,
+                announced: false,
                 restarts: 0,
             }),
             ids: AtomicU64::new(1),
@@ -145,6 +149,18 @@ impl Shard {
     pub(crate) fn breach(&self, generation: u64, what: &str) {
         self.inside.lock().breach = Some((generation, what.to_owned()));
         self.ring();
+    }
+
+    /// Tells the observer of a worker that has loaded its plugin, once, as soon as it is known which plugin that is.
+    pub(crate) fn announce(&self) {
+        let Some((id, _)) = self.whose.get() else { return };
+        let mut inside = self.inside.lock();
+        let Some(pid) = inside.pid.filter(|_| !inside.announced) else { return };
+        inside.announced = true;
+        drop(inside);
+        if let Some(hook) = hook() {
+            hook.started(*id, self.index, pid);
+        }
     }
 
     /// There is nobody to look after a worker.

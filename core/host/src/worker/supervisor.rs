@@ -139,7 +139,7 @@ impl Keeper {
         let mut inside = shard.inside.lock();
         inside.socket = Some(worker.socket.clone());
         inside.pid = Some(worker.pid());
-        inside.breach = None;
+        (inside.breach, inside.announced) = (None, false);
         let wakers = inside.line.begin(call);
         inside.flush();
         drop(inside);
@@ -214,7 +214,7 @@ impl Keeper {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => return Some(self.gone()),
             }
-            if let Err(end) = self.hand_out(shard, worker.pid()) {
+            if let Err(end) = self.hand_out(shard) {
                 return Some(end);
             }
         }
@@ -229,7 +229,7 @@ impl Keeper {
         }
     }
 
-    fn hand_out(&mut self, shard: &Shard, pid: u32) -> Result<(), Ending> {
+    fn hand_out(&mut self, shard: &Shard) -> Result<(), Ending> {
         let garbled =
             |Garbled(what): Garbled| Ending { why: EndReason::Protocol(what.to_owned()), blame: Blame::Head };
         loop {
@@ -248,7 +248,7 @@ impl Keeper {
                 waker.wake();
             }
             if matches!(what, What::Hello) {
-                greeted(shard, pid, payload)?;
+                greeted(shard, payload)?;
             }
         }
     }
@@ -327,7 +327,7 @@ impl Keeper {
 }
 
 /// The worker has loaded the plugin, or says why not.
-fn greeted(shard: &Shard, pid: u32, payload: &[u8]) -> Result<(), Ending> {
+fn greeted(shard: &Shard, payload: &[u8]) -> Result<(), Ending> {
     let start = |why: String| Ending { why: EndReason::Start(why), blame: Blame::Nobody };
     if let [1, reason @ ..] = payload {
         let reason = Take(reason).bytes().unwrap_or_default();
@@ -336,9 +336,7 @@ fn greeted(shard: &Shard, pid: u32, payload: &[u8]) -> Result<(), Ending> {
     if shard.described.get_or_init(|| payload.to_vec()) != payload {
         return Err(start("the plugin says something else of itself than before".to_owned()));
     }
-    if let (Some(hook), Some((id, _))) = (hook(), shard.whose.get()) {
-        hook.started(*id, shard.index, pid);
-    }
+    shard.announce();
     Ok(())
 }
 

@@ -16,3 +16,6 @@ pub(crate) mod frame;
 
 pub(crate) use codec::{Garbled, Put, Take};
 pub(crate) use frame::{Splitter, Tag};
+
+#[cfg(test)]
+mod tests;

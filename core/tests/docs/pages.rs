@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -12,6 +12,7 @@ const PAGES: [&str; 13] = [
     "docs/fault-matrix.md",
     "docs/litellm-compat.md",
     "docs/metrics.md",
+    "docs/plugin-abi.md",
     "docs/rate-limits.md",
     "docs/security.md",
     "docs/watchdog.md",

@@ -34,6 +34,9 @@ extern "C" {
 #define TG_ABI_MINOR 2u
 #define TG_ENTRY_SYMBOL "tidegate_plugin_entry_v1"
 
+/* Whether a field lies within a struct's `size`, or within an array's stride: an older host's are shorter. Since minor 2. */
+#define TG_COVERS(size, type, field) ((size) >= offsetof(type, field) + sizeof(((type *)0)->field))
+
 /* Bytes, borrowed for the call; no terminating NUL; `ptr` may be NULL when `len` is 0. UTF-8 where it is text. */
 typedef struct tg_str { const uint8_t *ptr; size_t len; } tg_str;
 typedef struct tg_kv { tg_str name; tg_str value; } tg_kv;

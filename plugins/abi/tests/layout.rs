@@ -229,6 +229,36 @@ fn a_moved_field_a_shrunk_struct_and_a_changed_value_are_seen() {
     assert_eq!(change("TG_E_LIMIT", Some(-50)), 1, "a value changed");
 }
 
+/// A plugin asks it before it uses a field that an older host may not have.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_field_is_covered_by_a_size_that_reaches_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, program) = (dir.path().join("covers.c"), dir.path().join("covers"));
+    let check = |expression: &str| {
+        let text = format!(
+            "#include \"tidegate.h\"\n_Static_assert({expression}, \"\");\nint main(void) {{ return 0; }}\n"
+        );
+        std::fs::write(&source, text).unwrap();
+        Command::new("cc")
+            .args(["-std=c11", "-I"])
+            .arg(include())
+            .arg(&source)
+            .arg("-o")
+            .arg(&program)
+            .output()
+    };
+    for (expression, holds) in [
+        ("TG_COVERS(128, tg_history_in_v1, prompt_tokens)", true),
+        ("TG_COVERS(127, tg_history_in_v1, prompt_tokens)", false),
+        ("TG_COVERS(120, tg_history_in_v1, target_stride)", true),
+        ("TG_COVERS(72, tg_target_v1, fails_recent)", false),
+        ("TG_COVERS(76, tg_target_v1, fails_recent)", true),
+    ] {
+        assert_eq!(check(expression).unwrap().status.success(), holds, "{expression}");
+    }
+}
+
 #[test]
 fn the_header_is_cpp_too() {
     if Command::new("g++").arg("--version").output().is_err() {

@@ -65,6 +65,8 @@ pub fn run() -> ! {
 
 fn serve(parent: Option<u32>) -> Result<(), i32> {
     ignore_signals();
+    // Where memory runs out, a plugin is to go before the program that it belongs to. Not every system has the file.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     // SAFETY: standard input is open from the start of the process, and nothing else here uses it.
     let mut socket = UnixStream::from(unsafe { OwnedFd::from_raw_fd(0) });
     let held = receive(&socket).map_err(|_| NOT_A_WORKER)?;

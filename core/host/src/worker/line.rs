@@ -311,37 +311,41 @@ impl Line {
     }
 
     /// The worker answered the head of the line. Answers who is to be woken, and what the call was.
-    pub(crate) fn answer(&mut self, payload: &[u8]) -> Result<(Option<Waker>, What), Garbled> {
+    pub(crate) fn answer(&mut self, payload: Vec<u8>) -> Result<(Option<Waker>, What), Garbled> {
         let Some(call) = self.sent.pop_front() else {
             return Err(Garbled("it answers without having been asked"));
         };
         self.written = self.written.saturating_sub(1);
         self.bytes -= call.frame.len();
-        let mut answered: Answered = Ok((payload.to_vec(), self.generation));
+        let mut lost = None;
         match &call.what {
-            What::Create(config) if !answer::is_ok(payload) => {
+            What::Create(config) if !answer::is_ok(&payload) => {
                 self.instances.remove(&config.id);
             }
-            What::Open(config, stream) if answer::is_ok(payload) => {
-                let kept = Kept::new(config.clone(), self.generation, &call, payload, self.replay);
+            What::Open(config, stream) if answer::is_ok(&payload) => {
+                let kept = Kept::new(config.clone(), self.generation, &call, &payload, self.replay);
                 self.streams.insert(*stream, kept);
             }
             What::Close(stream) => drop(self.streams.remove(stream)),
             What::Events(stream) => {
                 if let Some(kept) = self.streams.get_mut(stream) {
-                    match kept.lost() {
-                        Some(how) => answered = Err(Failed::Ended(how)),
-                        None => kept.fed(&call, payload, self.replay),
+                    lost = kept.lost();
+                    if lost.is_none() {
+                        kept.fed(&call, &payload, self.replay);
                     }
                 }
             }
             What::Replay(stream, last) => {
                 if let Some(kept) = self.streams.get_mut(stream) {
-                    kept.repeated(payload, *last);
+                    kept.repeated(&payload, *last);
                 }
             }
             _ => {}
         }
+        let answered: Answered = match lost {
+            Some(how) => Err(Failed::Ended(how)),
+            None => Ok((payload, self.generation)),
+        };
         let waker = call.slot.as_ref().and_then(|slot| slot.fill(answered));
         Ok((waker, call.what))
     }

@@ -16,7 +16,7 @@ use super::line::{Blame, What, deadline};
 use super::protocol::{Garbled, Splitter, Tag, Take};
 use super::shard::{Shard, wake};
 use super::slot::{Failed, Slot};
-use super::watch::Watch;
+use super::watch::{Idle, Watch};
 use crate::log;
 
 /// How long a worker that is asked to end may take.
@@ -30,6 +30,8 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 const WORTH_WAITING: Duration = Duration::from_secs(1);
 /// Ends within [`HEALTH`] that are too many.
 const REPEATED: usize = 3;
+/// How often a worker that nothing is asked of is looked at.
+const IDLE_LOOK: Duration = Duration::from_secs(10);
 /// Of standard error, in bytes.
 const TAIL: usize = 4096;
 /// Reads of a worker's answers before anything else is looked at.
@@ -92,12 +94,12 @@ fn sleep(shard: &Shard, time: Duration) -> bool {
         if left.is_zero() {
             return false;
         }
-        hear(shard, Some(left));
+        hear(shard, left);
     }
 }
 
 /// Waits for the bell.
-fn hear(shard: &Shard, time: Option<Duration>) {
+fn hear(shard: &Shard, time: Duration) {
     let mut fds = [PollFd::new(shard.ear.as_fd(), PollFlags::POLLIN)];
     // An interrupted wait is a short one.
     let _ = poll(&mut fds, timeout(time));
@@ -109,8 +111,7 @@ fn quiet(shard: &Shard) {
 }
 
 /// Rounded up, so that what is waited for is over afterwards.
-fn timeout(time: Option<Duration>) -> PollTimeout {
-    let Some(time) = time else { return PollTimeout::NONE };
+fn timeout(time: Duration) -> PollTimeout {
     let millis = time.as_nanos().div_ceil(1_000_000);
     i32::try_from(millis).ok().and_then(|millis| millis.try_into().ok()).unwrap_or(PollTimeout::MAX)
 }
@@ -126,6 +127,7 @@ struct Ending {
 struct Keeper {
     splitter: Splitter,
     watch: Watch,
+    busy: Idle,
     tail: Vec<u8>,
     asked_at: Option<Instant>,
 }
@@ -170,7 +172,7 @@ impl Keeper {
             if self.asked_at.is_some_and(|at| at.elapsed() > GRACE) {
                 return Ending { why: EndReason::Asked, blame: Blame::Nobody };
             }
-            self.wait(shard, worker, blocked, (!sleeps).then_some(tick));
+            self.wait(shard, worker, blocked, if sleeps { IDLE_LOOK } else { tick });
             self.read_errors(worker);
             if let Some(end) = self.read(shard, worker) {
                 return end;
@@ -182,6 +184,10 @@ impl Keeper {
                 idle = head.is_none();
                 let per_frame = shard.options.deadline;
                 let late = head.map(|(number, tag)| (number, deadline(tag, per_frame)));
+                if self.busy.look(idle, gap, worker) {
+                    let what = "it used CPU time although nothing was asked".to_owned();
+                    return Ending { why: EndReason::Protocol(what), blame: Blame::Nobody };
+                }
                 // Time in which this thread did not run is not counted against the worker.
                 if self.watch.look(late, gap.min(tick * 2), worker) {
                     let number = head.map_or(0, |(number, _)| number);
@@ -191,7 +197,7 @@ impl Keeper {
         }
     }
 
-    fn wait(&self, shard: &Shard, worker: &Worker, blocked: bool, time: Option<Duration>) {
+    fn wait(&self, shard: &Shard, worker: &Worker, blocked: bool, time: Duration) {
         let mut events = PollFlags::POLLIN;
         events.set(PollFlags::POLLOUT, blocked);
         let mut fds = [
@@ -243,7 +249,9 @@ impl Keeper {
                 write_log(shard, payload).map_err(garbled)?;
                 continue;
             }
-            let (waker, what) = shard.inside.lock().line.answer(payload).map_err(garbled)?;
+            // Copied before the lock is taken: it may be a whole body.
+            let owned = payload.to_vec();
+            let (waker, what) = shard.inside.lock().line.answer(owned).map_err(garbled)?;
             if let Some(waker) = waker {
                 waker.wake();
             }

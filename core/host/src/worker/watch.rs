@@ -54,6 +54,37 @@ impl Watch {
     }
 }
 
+/// Does a worker work though nothing is asked of it? A plugin that starts threads can, and no call of it is ever late.
+#[derive(Debug, Default)]
+pub(crate) struct Idle {
+    cpu_at: Option<Duration>,
+    since: Duration,
+}
+
+/// So long nothing was asked.
+const LONG_IDLE: Duration = Duration::from_secs(10);
+
+impl Idle {
+    /// Answers whether it used half a CPU for long while nothing was asked. `gap`: the time since the last look.
+    pub(crate) fn look(&mut self, idle: bool, gap: Duration, worker: &impl Vitals) -> bool {
+        if !idle {
+            *self = Self::default();
+            return false;
+        }
+        let Some(before) = self.cpu_at else {
+            *self = Self { cpu_at: worker.cpu(), since: Duration::ZERO };
+            return false;
+        };
+        self.since += gap;
+        if self.since < LONG_IDLE {
+            return false;
+        }
+        let (since, now) = (self.since, worker.cpu());
+        *self = Self { cpu_at: now, since: Duration::ZERO };
+        now.is_some_and(|now| now.saturating_sub(before) > since / 2)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -105,6 +136,20 @@ mod tests {
     fn a_worker_that_waits_for_something_is_late_by_the_clock() {
         assert_eq!(late_after(&Played::default(), 0), Some(2025));
         assert_eq!(late_after(&Played { blind: true, ..Played::default() }, 25), Some(2025));
+    }
+
+    #[test]
+    fn a_worker_that_works_unasked_is_found_and_one_that_was_asked_is_not() {
+        let unasked = |cpu_per_look: u64, asked_every: usize| {
+            let (worker, mut idle) = (Played::default(), Idle::default());
+            (0..1000).any(|look| {
+                worker.cpu.set(worker.cpu.get() + cpu_per_look);
+                idle.look(look % asked_every != 0, ms(100), &worker)
+            })
+        };
+        assert!(unasked(60, 200));
+        assert!(!unasked(40, 200), "a garbage collector, say");
+        assert!(!unasked(100, 50), "it is asked every five seconds");
     }
 
     #[test]

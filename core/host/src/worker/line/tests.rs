@@ -81,7 +81,7 @@ impl Played {
     }
 
     fn answers(&mut self, payload: &[u8]) {
-        self.line.answer(payload).unwrap();
+        self.line.answer(payload.to_vec()).unwrap();
     }
 
     /// Answers everything in line, and says what it was.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::cli::{Drill, Incidents};
 use crate::config::ProcessEnv;
 use crate::incidents::{self, Source};
+use crate::routing::{self, Plugins};
 use crate::serve::{self, Error, Server};
 use crate::{config, demo, drill, logging};
 
@@ -28,7 +29,12 @@ pub fn serve(file: Option<PathBuf>) -> ExitCode {
 
 /// `tidegate check`.
 pub fn check(file: &Path) -> ExitCode {
-    let outcome = config::check::check(file, &ProcessEnv);
+    let mut outcome = config::check::check(file, &ProcessEnv);
+    if let Ok(config) = &outcome.result {
+        let plugins = Plugins::load(&config.tidegate.plugins);
+        let left_out = routing::left_out(config, &plugins, &ProcessEnv);
+        outcome = outcome.with_plugins(left_out, plugins.refused);
+    }
     show(&outcome);
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIG) }
 }

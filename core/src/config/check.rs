@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use tidegate_engine::MAX_ATTEMPTS;
+use tidegate_host::LoadError;
 
 use super::diagnose::{Notice, Report, Severity};
 use super::env::Env;
@@ -18,6 +19,8 @@ pub struct CheckOutcome {
     pub result: Result<Config, Report>,
     /// One row per group, in the order of the file; empty when the config is refused.
     pub groups: Vec<WorstCase>,
+    /// The plugin and vendor files that `serve` would refuse.
+    pub refused: Vec<LoadError>,
 }
 
 /// Checks the config file at `path`.
@@ -32,7 +35,24 @@ impl CheckOutcome {
             Ok(config) => config.groups.iter().map(|group| config.worst_case(group)).collect(),
             Err(_) => Vec::new(),
         };
-        Self { result, groups }
+        Self { result, groups, refused: Vec::new() }
+    }
+
+    /// Adds what the plugins that it would be served with say: of the config, and of the files that are none.
+    #[must_use]
+    pub fn with_plugins(mut self, said: Vec<Notice>, refused: Vec<LoadError>) -> Self {
+        self.refused = refused;
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            said.into_iter().partition(|notice| notice.severity == Severity::Error);
+        if let Ok(config) = &mut self.result {
+            config.notices.extend(warnings);
+            if !errors.is_empty() {
+                let notices = std::mem::take(&mut config.notices);
+                self.result = Err(Report { errors, notices });
+                self.groups.clear();
+            }
+        }
+        self
     }
 
     /// Whether `tidegate serve` would take this config.
@@ -50,15 +70,18 @@ impl CheckOutcome {
 
 impl fmt::Display for CheckOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.refused {
+            writeln!(f, "warning: {error}")?;
+        }
         for notice in self.notices() {
             writeln!(f, "{notice}")?;
         }
-        let warnings = self.notices().iter().filter(|notice| notice.severity == Severity::Warning).count();
-        let notes = self.notices().len() - warnings;
+        let warned = self.notices().iter().filter(|notice| notice.severity == Severity::Warning).count();
+        let (notes, warnings) = (self.notices().len() - warned, warned + self.refused.len());
         if let Err(report) = &self.result {
             return writeln!(f, "{report}; {}, {}", counted(warnings, "warning"), counted(notes, "note"));
         }
-        if !self.notices().is_empty() {
+        if !self.notices().is_empty() || !self.refused.is_empty() {
             writeln!(f)?;
         }
         table(f, &self.groups)?;

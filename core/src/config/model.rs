@@ -92,6 +92,8 @@ pub struct Deployment {
     pub mock_response: Option<String>,
     /// The entry's `model_name`.
     pub place: Place,
+    /// Where its `model` stands.
+    pub model_place: Place,
 }
 
 impl Deployment {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
-use tidegate_host::{Param, Prefill, ProviderInstance, ProviderManifest};
+use serde_json::{Map, Value};
+use tidegate_host::{Prefill, ProviderInstance, ProviderManifest};
 use tidegate_watchdog::Watchdog;
 
 use super::health::Health;
+use super::instance::{self, Made, said};
 use super::plugins::Plugins;
 use super::quarantine::Quarantine;
 use crate::config::wildcard::is_pattern;
@@ -115,31 +116,11 @@ impl Deployment {
     ) -> Result<Self, String> {
         let Means { plugins, env, metrics, watchdog } = means;
         let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
-        let wanted = if from.provider.is_empty() { &from.model } else { &from.provider };
-        let (plugin, manifest) = plugins.provider(&from.provider, &from.model).ok_or_else(|| {
-            format!("{whose}: no plugin offers the provider \"{wanted}\"; there are: {}", plugins.prefixes())
-        })?;
-        let secrets =
-            secrets(config, from, manifest, env).map_err(|missing| format!("{whose}: {missing}"))?;
-        let names: Vec<&String> = secrets.keys().collect();
-        let mut created = json!({
-            "provider": manifest.prefix,
-            "model": from.model,
-            "params": params(config, from, manifest, &secrets, env),
-            "secrets": names,
-        });
-        if let Some(vendor) = &manifest.vendor {
-            created["vendor"] = Value::Object(vendor.clone());
-        }
-        let provider = plugin
-            .provider()
-            .ok_or_else(|| format!("{whose}: the plugin \"{}\" is no provider", plugin.name()))?
-            .create(&created)
-            .map_err(|error| format!("{whose}: {error}"))?;
+        let made = instance::make(config, from, plugins, env).map_err(|why| format!("{whose}: {why}"))?;
+        let Made { plugin, manifest, provider, secrets, api_base } = made;
         let by_usage = config.router.strategy == config::Strategy::Usage;
         let rpm = from.rpm.filter(|_| by_usage || config.router.pre_call_checks);
         let tpm = from.tpm.filter(|_| by_usage);
-        provider.self_test().map_err(|error| format!("{whose}: {error}"))?;
         health.count_over(config.cooldown_of(from));
         Ok(Self {
             id: from.id.as_str().into(),
@@ -155,7 +136,7 @@ impl Deployment {
             parallel: from.max_parallel_requests.or(config.router.default_max_parallel_requests),
             rpm,
             tpm,
-            api_base: created["params"]["api_base"].as_str().and_then(bare),
+            api_base: api_base.as_deref().and_then(bare),
             max_retries: config.retries_of(&from.group, from, None),
             input_cost: from.input_cost.map(price),
             output_cost: from.output_cost.map(price),
@@ -286,77 +267,6 @@ impl Deployment {
         sources.insert(scope.to_owned(), source.clone());
         Ok(source)
     }
-}
-
-fn secrets(
-    config: &Config,
-    from: &config::Deployment,
-    manifest: &ProviderManifest,
-    env: &dyn Env,
-) -> Result<HashMap<String, Secret>, String> {
-    let mut secrets: HashMap<String, Secret> = from.secrets.clone().into_iter().collect();
-    for (name, spec) in &manifest.secrets {
-        if secrets.contains_key(name) {
-            continue;
-        }
-        let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
-        match found
-            .map(|secret| Secret::new(secret.expose()))
-            .or_else(|| spec.default.as_deref().map(Secret::new))
-        {
-            Some(secret) => {
-                secrets.insert(name.clone(), secret);
-            }
-            None if spec.required => {
-                let hint = spec.env.join(" or ");
-                return Err(format!(
-                    "it has no {name}: set litellm_params.{name}, or {hint} in the environment"
-                ));
-            }
-            None => {}
-        }
-    }
-    Ok(secrets)
-}
-
-/// What the environment has for a parameter, else its default.
-fn said(config: &Config, spec: &Param, env: &dyn Env) -> Option<Value> {
-    let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
-    found.map(|text| Value::from(text.expose())).or_else(|| spec.default.clone())
-}
-
-fn params(
-    config: &Config,
-    from: &config::Deployment,
-    manifest: &ProviderManifest,
-    secrets: &HashMap<String, Secret>,
-    env: &dyn Env,
-) -> Map<String, Value> {
-    let mut params = from.params.clone();
-    for (name, spec) in &manifest.params {
-        if params.contains_key(name) {
-            continue;
-        }
-        params.extend(said(config, spec, env).map(|value| (name.clone(), value)));
-    }
-    if !params.contains_key(PROJECT) && manifest.params.contains_key(PROJECT) {
-        params.extend(project(secrets).map(|project| (PROJECT.to_owned(), project.into())));
-    }
-    params
-}
-
-/// Google's project, as the service account's key names it. A plugin cannot read it there.
-const PROJECT: &str = "vertex_project";
-
-fn project(secrets: &HashMap<String, Secret>) -> Option<String> {
-    let credentials = secrets.get("vertex_credentials")?.expose();
-    let file = if credentials.trim_start().starts_with('{') {
-        None
-    } else {
-        std::fs::read_to_string(credentials).ok()
-    };
-    let key: Value = serde_json::from_str(file.as_deref().unwrap_or(credentials)).ok()?;
-    key.get("project_id")?.as_str().map(str::to_owned)
 }
 
 /// An address without what could be a secret in it.

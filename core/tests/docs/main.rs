@@ -7,3 +7,4 @@ mod config;
 mod metrics;
 mod pages;
 mod peers;
+mod providers;

@@ -197,3 +197,52 @@ async fn bad_files_are_refused_with_a_caret_and_the_rest_serves() {
         assert_eq!(told(&proxy, model, "fast", true).await.text, healthy_text(), "{model}");
     }
 }
+
+/// `tidegate check` of a config: its exit code and its report.
+fn check(config: &str) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    std::fs::write(&file, config).unwrap();
+    let output = std::process::Command::new(tidegate_tests::proxy::built().join("tidegate"))
+        .arg("check")
+        .arg(&file)
+        .env_clear()
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn check_knows_the_providers() {
+    let folder = folder(&[
+        ("acme", "provider: acme\nbase_url: https://acme.example/v1\nkey: none\n"),
+        ("slip", "provider: slip\nbase_rul: https://slip.example/v1\nkey: none\n"),
+    ]);
+    let config = |models: &[&str]| {
+        let entry = |model: &&str| format!("  - {{model_name: m, litellm_params: {{model: {model}}}}}\n");
+        let models: String = models.iter().map(entry).collect();
+        format!("model_list:\n{models}tidegate: {{plugins: {{dirs: [{}]}}}}\n", folder.path().display())
+    };
+    let (code, report) = check(&config(&["acme/x", "groqq/x", "vllm/x", "gtp-4o", "mistral/x"]));
+    assert_eq!(code, Some(0), "{report}");
+    for line in [
+        "config.yaml:3:45: warning: no plugin offers the provider `groqq`; the deployment is left out",
+        "= did you mean `groq`?",
+        "config.yaml:4:45: warning: `vllm/` is vLLM inside litellm's own process",
+        "= write `hosted_vllm/`",
+        "`gtp-4o` names no provider, and none claims it; write `PROVIDER/gtp-4o`",
+        "acme, cerebras",
+        "config.yaml:6:45: warning: it has no api_key",
+        "MISTRAL_API_KEY in the environment",
+        "slip.provider.yaml:2:1: error: a vendor file has no key `base_rul`",
+    ] {
+        assert!(report.contains(line), "{line}\n{report}");
+    }
+    assert!(!report.contains("config.yaml:2:45"), "acme/ is served:\n{report}");
+    // Nothing would be left to serve.
+    let (code, report) = check(&config(&["groqq/x"]));
+    assert_eq!(code, Some(78), "{report}");
+    assert!(report.contains("config.yaml:2:45: error: no plugin offers the provider `groqq`"), "{report}");
+    // A key may be there when it is served.
+    assert_eq!(check(&config(&["groq/x"])).0, Some(0));
+}

@@ -84,6 +84,7 @@ fn empty(group: String, place: Place) -> Deployment {
         allowed_fails: None,
         allowed_fails_policy: None,
         mock_response: None,
+        model_place: place.clone(),
         place,
     }
 }
@@ -100,9 +101,9 @@ fn name_provider(deployment: &mut Deployment, model: &str, params: &Mapping, sin
         None if model == "openrouter/auto" => (prefix.to_owned(), model.to_owned()),
         None => (prefix.to_owned(), rest.to_owned()),
     };
-    if deployment.model.is_empty()
-        && let Some(node) = params.get("model")
-    {
+    let Some(node) = params.get("model") else { return };
+    deployment.model_place = node.place.clone();
+    if deployment.model.is_empty() {
         sink.error(&node.place, format!("`{model}` names no model after its provider"));
     }
 }

@@ -136,11 +136,11 @@ impl Plugins {
         vendors.chain(own.filter(move |(_, offer)| !described(offer)))
     }
 
-    /// The prefixes on offer, for an error's hint.
-    pub fn prefixes(&self) -> String {
+    /// The prefixes on offer, in order.
+    pub fn prefixes(&self) -> Vec<&str> {
         let mut all: Vec<&str> = self.offers().map(|(_, offer)| offer.prefix.as_str()).collect();
         all.sort_unstable();
-        all.join(", ")
+        all
     }
 }
 

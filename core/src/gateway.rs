@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::metrics::{ClientLoops, Metrics};
 use crate::routing::Routes;
+use crate::serve::Reloads;
 use crate::service::seats::Seats;
 use crate::upstream::Upstream;
 
@@ -31,6 +32,8 @@ pub struct Gateway {
     pub counts: Counts,
     /// Of the runtime that serves the requests, once it does.
     pub runtime: OnceLock<RuntimeMetrics>,
+    /// Where a reload of the plugins is asked for, once it serves.
+    pub reloads: OnceLock<Reloads>,
     draining: AtomicBool,
     cut: AtomicBool,
     cutting: watch::Sender<bool>,
@@ -48,6 +51,7 @@ impl Gateway {
             seats: Arc::default(),
             counts: Counts::default(),
             runtime: OnceLock::new(),
+            reloads: OnceLock::new(),
             draining: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cutting: watch::Sender::new(false),

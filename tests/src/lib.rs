@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod metrics;
 pub mod outside;
 pub mod proxy;
+pub mod versions;
 pub mod zoo;
 
 pub use config::Setup;
@@ -19,3 +20,4 @@ pub use metrics::Metrics;
 pub use outside::DropIn;
 pub use proxy::{Proxy, Unserved};
 pub use tidegate_sim::strict::{Answer, Conn, End, Terminal, Told, client, judge, sse};
+pub use versions::Versions;

@@ -37,6 +37,20 @@ impl DropIn {
         Self::source("stuck_policy", POLICY)
     }
 
+    /// The same provider under the name of another plugin, one that panics when an instance of it is made.
+    ///
+    /// # Panics
+    /// It does not build.
+    pub fn panics_in_create(name: &str) -> Self {
+        let named = SOURCE.replace("\"outside\"", &format!("\"{name}\""));
+        let source = named.replace(
+            "let base =",
+            "if !config.text(\"api_base\").is_none() { panic!(\"on purpose\") }\n        let base =",
+        );
+        assert_ne!(named, source, "the place to panic at is not there");
+        Self::source("panics", &source)
+    }
+
     /// The same with a plugin of this source.
     ///
     /// # Panics

@@ -146,6 +146,15 @@ impl Gate {
         news
     }
 
+    /// Opens it and forgets the faults. A trial that runs is none any more.
+    pub(crate) fn renew(&self) {
+        let Some(inner) = &self.0 else { return };
+        let mut state = inner.state.lock();
+        state.faults.clear();
+        state.closed = None;
+        inner.closed.store(false, Relaxed);
+    }
+
     /// Whether it is closed, trials or not, and how often it was closed.
     pub(crate) fn totals(&self) -> (bool, u64) {
         self.0.as_ref().map_or((false, 0), |inner| {

@@ -157,6 +157,11 @@ impl Watchdog {
             .map_or_else(Gate::default, |handle| handle.shared.gates.get(&handle.shared, what, name))
     }
 
+    /// Opens the gate of a plugin or a deployment and forgets its faults: what stands behind it now is another one.
+    pub fn renew(&self, what: Suspected, name: &str) {
+        self.gate(what, name).renew();
+    }
+
     /// The calling thread is no worker any more. Call it when a runtime's thread stops.
     pub fn unregister_worker(&self) {
         if let Some(handle) = &self.0 {

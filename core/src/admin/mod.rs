@@ -1,11 +1,14 @@
 //! Metrics, health and the admin API, on a thread and a runtime of their own: they answer while every data worker is stuck.
 
 mod api;
+mod guard;
+mod plugins;
 
 use std::convert::Infallible;
 use std::io::Result;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -68,26 +71,62 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
         let gateway = gateway.clone();
         tokio::spawn(async move {
             let _seat = seat;
+            // A reload takes its time, and a client that waits for it has not gone astray.
+            let waits = AtomicBool::new(false);
             let service = service_fn(|request| {
-                let response = answer(&gateway, &request);
-                async move { Ok::<_, Infallible>(response.map(|body| Full::new(Bytes::from(body)))) }
+                let (gateway, waits) = (&gateway, &waits);
+                async move {
+                    let response = match is_change(&request) {
+                        true => {
+                            waits.store(true, Relaxed);
+                            change(gateway, &request).await
+                        }
+                        false => answer(gateway, &request),
+                    };
+                    Ok::<_, Infallible>(response.map(|body| Full::new(Bytes::from(body))))
+                }
             });
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
             let connection = server.serve_connection(TokioIo::new(stream), service);
-            match tokio::time::timeout(CONNECTION_TIME, connection).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended badly"),
-                Err(_) => tracing::debug!("an admin connection was cut"),
+            let limit = async {
+                tokio::time::sleep(CONNECTION_TIME).await;
+                if waits.load(Relaxed) {
+                    tokio::time::sleep(plugins::PATIENCE).await;
+                }
+            };
+            tokio::select! {
+                ended = connection => match ended {
+                    Ok(()) => {}
+                    Err(error) => tracing::debug!(%error, "an admin connection ended badly"),
+                },
+                () = limit => tracing::debug!("an admin connection was cut"),
             }
         });
     }
 }
 
+const RELOAD: &str = "/api/plugins/reload";
+
+fn is_change(request: &Request<Incoming>) -> bool {
+    request.method() == Method::POST && request.uri().path() == RELOAD
+}
+
+async fn change(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
+    if let Err(why) = guard::no_page(request.headers()) {
+        return text(StatusCode::FORBIDDEN, why);
+    }
+    let (status, told) = plugins::reload(gateway).await;
+    let mut response = json(&told);
+    *response.status_mut() = status;
+    response
+}
+
 fn answer(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
     let path = request.uri().path();
     if request.method() != Method::GET {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed here\n");
+        let post = "only GET is allowed here, and POST for /api/plugins/reload\n";
+        return text(StatusCode::METHOD_NOT_ALLOWED, post);
     }
     match path {
         "/metrics" => {
@@ -96,6 +135,8 @@ fn answer(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
         }
         "/api/streams" => json(&api::streams(&gateway.watchdog)),
         "/api/incidents" => json(&api::incidents(&gateway.watchdog)),
+        "/api/plugins" => json(&plugins::list(gateway)),
+        RELOAD => text(StatusCode::METHOD_NOT_ALLOWED, "a reload is asked for by POST\n"),
         path if path.starts_with("/api/incidents/") => {
             let id = path.rsplit('/').next().unwrap_or_default();
             match api::one(&gateway.watchdog, id) {
@@ -106,7 +147,7 @@ fn answer(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
         path if health::is_path(path) => health::answer(gateway, path),
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /metrics, /health/readiness, /api/streams, /api/incidents, /api/incidents/ID\n",
+            "there are /metrics, /health/readiness, /api/streams, /api/incidents, /api/incidents/ID, /api/plugins\n",
         ),
     }
 }

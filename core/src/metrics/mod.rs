@@ -168,7 +168,11 @@ metrics! {
     plugin_worker_failed_calls: IntCounterVec = counter("tidegate_plugin_worker_failed_calls_total", "Calls of a plugin that failed because its worker process ended.", &["plugin"]);
     /// Streams that lived on.
     plugin_worker_replayed_streams: IntCounterVec = counter("tidegate_plugin_worker_replayed_streams_total", "Streams that another worker process took over when theirs ended.", &["plugin"]);
-    /// Plugin files refused at start.
+    /// What is in force.
+    plugin_info: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_plugin_info", "Always 1, for each plugin in force; its version and where it runs are labels."), &["plugin", "version", "isolation"]);
+    /// Looks into the plugin folders.
+    plugin_reloads: IntCounterVec = counter("tidegate_plugin_reloads_total", "Reloads of plugins, by result: ok, partly, refused.", &["result"]);
+    /// Plugin files that are refused.
     plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that were found and refused.");
     /// Incidents that are in the ring alone.
     incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file.");
@@ -198,6 +202,9 @@ impl Metrics {
         }
         for result in ["ok", "refused"] {
             self.reloads.with_label_values(&[result]);
+        }
+        for result in ["ok", "partly", "refused"] {
+            self.plugin_reloads.with_label_values(&[result]);
         }
         self.group(OTHER);
     }

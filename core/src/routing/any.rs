@@ -21,6 +21,10 @@ pub(super) struct Provider {
 }
 
 impl Provider {
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The deployment that is made for this provider alone.
     pub(super) fn other(&self) -> Option<&Arc<Deployment>> {
         self.deployment.as_ref()

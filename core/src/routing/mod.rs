@@ -14,7 +14,7 @@ pub mod usage;
 mod vendors;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tidegate_watchdog::Watchdog;
@@ -48,8 +48,19 @@ pub struct Routes {
     pub deployments: Vec<Arc<Deployment>>,
     /// The retry budgets, by group.
     pub budgets: HashMap<String, Arc<Budget>>,
-    /// What was left out and why: a sentence each.
-    pub skipped: Vec<String>,
+    /// What was left out.
+    pub skipped: Vec<Skipped>,
+    /// What they were made with.
+    pub plugins: Arc<Plugins>,
+}
+
+/// A deployment that cannot be used.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Its id.
+    pub id: String,
+    /// A sentence that names it and says why.
+    pub reason: String,
 }
 
 impl Routes {
@@ -60,7 +71,7 @@ impl Routes {
     /// A sentence: no deployment is left, or there is no policy.
     pub fn build(
         config: Config,
-        plugins: &Plugins,
+        plugins: &Arc<Plugins>,
         env: &dyn Env,
         metrics: &Metrics,
         watchdog: &Watchdog,
@@ -79,11 +90,12 @@ impl Routes {
             };
             match built {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),
-                Err(reason) => skipped.push(reason),
+                Err(reason) => skipped.push(Skipped { id: from.id.clone(), reason }),
             }
         }
         if deployments.is_empty() && !config.deployments.is_empty() {
-            return Err(format!("no deployment can be used:\n  {}", skipped.join("\n  ")));
+            let reasons: Vec<&str> = skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
+            return Err(format!("no deployment can be used:\n  {}", reasons.join("\n  ")));
         }
         let budgets = budgets(&config, before);
         let parts = group::Parts {
@@ -106,7 +118,31 @@ impl Routes {
             offer.models.iter().map(|pattern| (pattern.clone(), offer.prefix.clone()))
         });
         let claimed = claims.collect();
-        Ok(Self { config, policies, groups, claimed, deployments, budgets, skipped })
+        Ok(Self {
+            config,
+            policies,
+            groups,
+            claimed,
+            deployments,
+            budgets,
+            skipped,
+            plugins: plugins.clone(),
+        })
+    }
+
+    /// The deployments that can be used, each with the provider where it serves several.
+    fn served(&self) -> BTreeSet<(Arc<str>, String)> {
+        let each = self.deployments.iter().flat_map(|deployment| {
+            let providers = deployment.any.iter().map(any::Provider::prefix);
+            providers.chain([""]).map(|prefix| (deployment.id.clone(), prefix.to_owned()))
+        });
+        each.collect()
+    }
+
+    /// Whether a deployment or a policy is of the plugin `name`.
+    pub fn uses(&self, name: &str) -> bool {
+        let mut own = self.deployments.iter().flat_map(|deployment| deployment.others().chain([deployment]));
+        self.policies.uses(name) || own.any(|deployment| deployment.provider.plugin().name() == name)
     }
 
     /// The group that a client's model name means.

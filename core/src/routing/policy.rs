@@ -57,6 +57,12 @@ impl Policies {
         Ok(Self { usual, own })
     }
 
+    /// Whether one of them is of the plugin `name`.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        let mut all = self.own.iter().map(|(_, policy)| policy).chain([&self.usual]);
+        all.any(|policy| policy.instance.plugin().name() == name)
+    }
+
     /// The one that decides for requests to this group, wherever they go.
     pub(super) fn of(&self, config: &Config, group: &str) -> Arc<Policy> {
         let choice = config.tidegate.groups.get(group).and_then(|overrides| overrides.policy.as_ref());

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::reload::Reloader;
 use super::runtimes::Runtimes;
 use super::{Error, notify, reload, runtime};
 use crate::gateway::Gateway;
@@ -50,8 +51,9 @@ impl Control {
         let system = |error: std::io::Error| Error::System(error.to_string());
         let own = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let result = own.block_on(async {
-            let stop =
-                reload::signals(self.gateway.clone(), self.plugins.clone(), file, stop).map_err(system)?;
+            let reloader = Reloader { gateway: self.gateway.clone(), file };
+            reload::start(reloader).map_err(system)?;
+            let stop = reload::signals(self.gateway.clone(), stop).map_err(system)?;
             let serving = self.serve(stop.clone()).map_err(system)?;
             notify::ready(&self.reach);
             self.attend(serving, stop).await

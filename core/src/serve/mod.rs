@@ -8,6 +8,9 @@ mod plugin_hooks;
 mod reload;
 mod runtime;
 mod runtimes;
+mod watcher;
+
+pub use reload::Reloads;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -20,6 +23,7 @@ use crate::config::{self, Config, ProcessEnv};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
 use crate::metrics::{Metrics, WatchdogCollector};
+use crate::routing::plugins::Snapshot;
 use crate::routing::{Plugins, Routes};
 use crate::upstream::{self, Upstream};
 use crate::{admin, listener};
@@ -60,11 +64,9 @@ impl Server {
         let hands = hooks::Hands { runtimes: reach.clone(), takeovers: ask, file: file.clone() };
         let watchdog = Watchdog::start(watch, hands).map_err(|error| system("the watchdog", &error))?;
         plugin_hooks::install(metrics.of_plugins(), &watchdog);
-        let plugins = Plugins::load(&settings.plugins);
-        metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
-        for plugin in plugins.iter() {
-            watchdog.name_plugin(plugin.id(), plugin.name());
-        }
+        let there = Snapshot::of(&settings.plugins);
+        let plugins = Arc::new(Plugins::load(&settings.plugins));
+        reload::announce(&metrics, &watchdog, &plugins);
         let collector =
             WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
         metrics.register(collector).map_err(|error| system("metrics", &error))?;
@@ -77,7 +79,7 @@ impl Server {
             Routes::build(config, &plugins, &ProcessEnv, &metrics, &watchdog, None).map_err(Error::Config)?
         };
         for skipped in &routes.skipped {
-            tracing::error!("left out: {skipped}");
+            tracing::error!("left out: {}", skipped.reason);
         }
         let bind = |addr: SocketAddr| {
             listener::bind(addr).map_err(|error| system(&format!("cannot listen on {addr}"), &error))
@@ -87,10 +89,11 @@ impl Server {
         let (data, admin_addr) = (address(&data_socket)?, address(&admin_socket)?);
         let gateway = Gateway::new(routes, upstream, metrics, watchdog);
         let _ = gateway.runtime.set(runtime.handle().metrics());
+        watcher::start(&gateway, there).map_err(|error| system("the plugins' thread", &error))?;
         admin::start(gateway.clone(), admin_socket).map_err(|error| system("the admin thread", &error))?;
         let control = control::Control {
             gateway,
-            plugins: Arc::new(plugins),
+            plugins,
             listener: Some(data_socket),
             runtimes: vec![runtime],
             reach,
@@ -108,7 +111,7 @@ impl Server {
         self.control.run(file, stop)
     }
 
-    /// What it loaded.
+    /// What it loaded at its start.
     pub fn plugins(&self) -> &Arc<Plugins> {
         &self.control.plugins
     }

@@ -1,36 +1,196 @@
-//! Signals: SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reads the configuration again.
+//! Reloads: the configuration and the plugins at SIGHUP, the plugins alone when the admin API or the watcher of their
+//! folders asks. One at a time, away from everything that serves; what is in force changes in one step, at its end.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+use tidegate_watchdog::{Kind, Report, Suspected, Watchdog};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Error;
-use crate::config::ProcessEnv;
+use crate::config::{Config, ProcessEnv};
 use crate::gateway::Gateway;
+use crate::metrics::Metrics;
+use crate::routing::plugins::{Change, Changes, Outcome, settle};
 use crate::routing::{Plugins, Routes};
 
-/// Listens for signals; what it returns turns true when serving is to end.
+/// Asks that may wait for the reload that runs. One would do: what it finds is the same.
+const WAITING: usize = 8;
+
+/// Somebody wants the plugins looked for again, and is told what came of it.
+struct Ask(oneshot::Sender<Value>);
+
+/// Where to ask for a reload of the plugins.
+#[derive(Clone)]
+pub struct Reloads(mpsc::Sender<Ask>);
+
+impl Reloads {
+    /// Asks; `None` when too many wait already, or it is ending.
+    pub fn ask(&self) -> Option<oneshot::Receiver<Value>> {
+        let (tell, told) = oneshot::channel();
+        self.0.try_send(Ask(tell)).ok().map(|()| told)
+    }
+}
+
+/// What a reload needs.
+pub(super) struct Reloader {
+    pub(super) gateway: Arc<Gateway>,
+    /// The configuration's file, for SIGHUP.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Reloads when it is asked to, until the process ends.
+///
+/// # Errors
+/// Signals cannot be had.
+pub(super) fn start(reloader: Reloader) -> io::Result<()> {
+    let mut hup = signal(SignalKind::hangup())?;
+    let (reloads, mut asks) = mpsc::channel::<Ask>(WAITING);
+    // Only the first server of a process has one.
+    let _ = reloader.gateway.reloads.set(Reloads(reloads));
+    let reloader = Arc::new(reloader);
+    tokio::spawn(async move {
+        loop {
+            let (config, tell) = tokio::select! {
+                signalled = hup.recv() => match signalled {
+                    Some(()) => (true, None),
+                    None => return,
+                },
+                Some(Ask(tell)) = asks.recv() => (false, Some(tell)),
+            };
+            let at_work = reloader.clone();
+            // A thread of its own: a file may be slow to read, and a plugin's `create` to return.
+            let done = tokio::task::spawn_blocking(move || at_work.reload(config));
+            let told = done.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "the reload ended badly; what was in force stays");
+                json!({"result": "refused", "reason": error.to_string(), "plugins": [], "refused": []})
+            });
+            if let Some(tell) = tell {
+                // Whoever asked may have left.
+                let _ = tell.send(told);
+            }
+        }
+    });
+    Ok(())
+}
+
+impl Reloader {
+    fn reload(&self, config: bool) -> Value {
+        match (config, &self.file) {
+            (true, None) => {
+                tracing::info!("SIGHUP: there is no configuration file to read again; plugins alone are");
+            }
+            (true, Some(_)) => return self.configuration(),
+            (false, _) => {}
+        }
+        let now = self.gateway.routes.load().config.clone();
+        match self.apply(now) {
+            Ok(changes) => changes.to_json(),
+            Err(reason) => {
+                tracing::error!("the plugins are not reloaded, what was in force stays: {reason}");
+                self.gateway.metrics.plugin_reloads.with_label_values(&["refused"]).inc();
+                json!({"result": "refused", "reason": reason, "plugins": [], "refused": []})
+            }
+        }
+    }
+
+    /// The configuration's file, and the plugins with it.
+    fn configuration(&self) -> Value {
+        let result = self.read().and_then(|config| self.apply(config).map_err(Error::Config));
+        let metrics = &self.gateway.metrics;
+        match result {
+            Ok(changes) => {
+                let models = self.gateway.routes.load().names().count();
+                tracing::info!(models, "the configuration was read again");
+                metrics.reloads.with_label_values(&["ok"]).inc();
+                changes.to_json()
+            }
+            Err(Error::Config(text) | Error::System(text)) => {
+                tracing::error!("the new configuration is refused, the old one stays in force:\n{text}");
+                metrics.reloads.with_label_values(&["refused"]).inc();
+                json!({"result": "refused", "reason": text, "plugins": [], "refused": []})
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Config, Error> {
+        let file = self.file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+        let config = super::read(file)?;
+        super::guard_open_proxy(&config)?;
+        let now = &self.gateway.routes.load().config.tidegate;
+        if (config.tidegate.listen, config.tidegate.admin) != (now.listen, now.admin) {
+            tracing::warn!("listen and admin take effect at the next start");
+        }
+        Ok(config)
+    }
+
+    /// Looks for plugins, makes routes of this configuration with them, and puts both in force. The error is a sentence;
+    /// nothing has changed then.
+    fn apply(&self, config: Config) -> Result<Changes, String> {
+        let Gateway { routes, metrics, watchdog, .. } = &*self.gateway;
+        let before = routes.load_full();
+        let found = before.plugins.look_again(&config.tidegate.plugins, &|name| before.uses(name));
+        let build = |plugins: Arc<Plugins>| {
+            Routes::build(config.clone(), &plugins, &ProcessEnv, metrics, watchdog, Some(&before))
+        };
+        let next = settle(&before, found, &build)?;
+        let changes = Changes::between(&before.plugins, &next.plugins);
+        for skipped in &next.skipped {
+            tracing::error!("left out: {}", skipped.reason);
+        }
+        announce(metrics, watchdog, &next.plugins);
+        self.gateway.swap(next);
+        changes.plugins.iter().for_each(|change| self.tell(change));
+        metrics.plugin_reloads.with_label_values(&[changes.result()]).inc();
+        Ok(changes)
+    }
+
+    fn tell(&self, change: &Change) {
+        let (name, version) = (&*change.name, &*change.version.version);
+        let sha256 = change.version.sha256.get(..8).unwrap_or_default();
+        let sentence = match &change.outcome {
+            Outcome::Unchanged => return,
+            Outcome::Kept(why) => {
+                return tracing::warn!(plugin = name, version, "the plugin in force stays: {why}");
+            }
+            Outcome::Removed => format!("the plugin {name} {version} is no longer in force"),
+            Outcome::Loaded(None) => format!("the plugin {name} {version} ({sha256}) is in force"),
+            Outcome::Loaded(Some(old)) => {
+                let old_sha256 = old.sha256.get(..8).unwrap_or_default();
+                let old = &old.version;
+                format!("the plugin {name} {version} ({sha256}) has taken the place of {old} ({old_sha256})")
+            }
+        };
+        tracing::info!(plugin = name, version, "{sentence}");
+        // What the version before did says nothing of this one.
+        self.gateway.watchdog.renew(Suspected::Plugin, name);
+        self.gateway.watchdog.report(Report::new(Kind::Owner("plugin_swapped"), sentence).plugin(name));
+    }
+}
+
+/// What Prometheus and the watchdog are told of the plugins in force.
+pub(super) fn announce(metrics: &Metrics, watchdog: &Watchdog, plugins: &Plugins) {
+    metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
+    metrics.plugin_info.reset();
+    for loaded in plugins.loaded() {
+        watchdog.name_plugin(loaded.plugin.id(), loaded.plugin.name());
+        let labels = [loaded.plugin.name(), loaded.plugin.version(), loaded.isolation.as_str()];
+        metrics.plugin_info.with_label_values(&labels).set(1);
+    }
+}
+
+/// Listens for the signals that end it; what it returns turns true when serving is to end.
 pub(super) fn signals(
     gateway: Arc<Gateway>,
-    plugins: Arc<Plugins>,
-    file: Option<PathBuf>,
     stop: Option<watch::Receiver<bool>>,
 ) -> io::Result<watch::Receiver<bool>> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hup = signal(SignalKind::hangup())?;
     let (stopping, stopped) = watch::channel(false);
     let mut stop = stop.unwrap_or_else(|| watch::channel(false).1);
     let mut stoppable = true;
-    let reloading = gateway.clone();
-    // A task of its own: a configuration that cannot be read quickly must not keep SIGTERM waiting.
-    tokio::spawn(async move {
-        while hup.recv().await.is_some() {
-            reload(&reloading, &plugins, file.as_deref()).await;
-        }
-    });
     tokio::spawn(async move {
         let mut signalled = false;
         loop {
@@ -56,40 +216,4 @@ pub(super) fn signals(
         }
     });
     Ok(stopped)
-}
-
-async fn reload(gateway: &Arc<Gateway>, plugins: &Arc<Plugins>, file: Option<&Path>) {
-    let Some(file) = file else {
-        tracing::info!("SIGHUP: there is no configuration file to read again");
-        return;
-    };
-    let (before, plugins, path) = (gateway.routes.load_full(), plugins.clone(), file.to_owned());
-    let shared = gateway.clone();
-    let built = tokio::task::spawn_blocking(move || {
-        let config = super::read(&path)?;
-        super::guard_open_proxy(&config)?;
-        let changed = config.tidegate.listen != before.config.tidegate.listen
-            || config.tidegate.admin != before.config.tidegate.admin;
-        if changed {
-            tracing::warn!("listen and admin take effect at the next start");
-        }
-        Routes::build(config, &plugins, &ProcessEnv, &shared.metrics, &shared.watchdog, Some(&before))
-            .map_err(Error::Config)
-    });
-    let result = match built.await {
-        Ok(Ok(routes)) => {
-            tracing::info!(models = routes.names().count(), "the configuration was read again");
-            gateway.swap(routes);
-            "ok"
-        }
-        Ok(Err(Error::Config(text) | Error::System(text))) => {
-            tracing::error!("the new configuration is refused, the old one stays in force:\n{text}");
-            "refused"
-        }
-        Err(error) => {
-            tracing::error!(%error, "the configuration could not be read again, the old one stays in force");
-            "refused"
-        }
-    };
-    gateway.metrics.reloads.with_label_values(&[result]).inc();
 }

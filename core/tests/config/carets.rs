@@ -307,6 +307,12 @@ fn an_allow_list_without_the_policy() {
     assert!(only("tidegate: {plugins: {allow: [openai]}}\n").starts_with(without));
     assert!(only("tidegate: {plugins: {allow: []}}\n").starts_with(without));
     assert!(only("tidegate: {plugins: {allow: }}\n").contains("leaves out"), "begun and not written");
+    // Which policies decide is in the configuration.
+    let other = "tidegate: {policy: mine, plugins: {allow: [fallback, openai]}}\n";
+    assert!(only(other).contains("`allow` leaves out `mine`"));
+    let own = "model_list: [{model_name: a, litellm_params: {model: openai/a}}]\n\
+        tidegate: {plugins: {allow: [fallback, openai]}, groups: {a: {policy: mine}}}\n";
+    assert!(only(own).contains("`allow` leaves out `mine`"));
     // It may be the policy's.
     let hash = "0f".repeat(32);
     assert_eq!(good(&format!("tidegate: {{plugins: {{allow: [{hash}]}}}}\n")).notices.len(), 0);

@@ -33,6 +33,7 @@ fn scrape() -> String {
     metrics.group("a");
     metrics.deployment("d");
     metrics.fallbacks.with_label_values(&["a", "b"]);
+    metrics.plugin_info.with_label_values(&["p", "1.0", "inline"]);
     let plugins = metrics.of_plugins();
     for op in Op::ALL {
         plugins.call("p", op.name());

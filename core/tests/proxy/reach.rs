@@ -21,7 +21,7 @@ use tidegate_watchdog::{Hooks, Incident, Watchdog};
 const NAMES: [&str; 6] = ["a", "b", "c", "openai/a", "gone", "alias"];
 
 struct World {
-    plugins: Plugins,
+    plugins: Arc<Plugins>,
     metrics: Metrics,
     watchdog: Watchdog,
 }
@@ -37,7 +37,7 @@ impl Hooks for Quiet {
 impl World {
     fn new() -> Self {
         Self {
-            plugins: Plugins::load(&config::Plugins::default()),
+            plugins: Arc::new(Plugins::load(&config::Plugins::default())),
             metrics: Metrics::new().unwrap(),
             watchdog: Watchdog::start(tidegate_watchdog::Config::default(), Quiet).unwrap(),
         }

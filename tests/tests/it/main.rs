@@ -22,6 +22,7 @@ mod rules;
 mod scenarios;
 mod storm;
 mod strategies;
+mod swap;
 mod vendors;
 mod watchdog;
 mod world;

@@ -166,6 +166,7 @@ pub(crate) fn read(
         "guard" => section.guard = guard(sink, &entry.node),
         _ => section.groups = groups(sink, &entry.node, names),
     });
+    plugins::policies_are_allowed(sink, &section, &node);
     section.clocks = section.written_clocks.over(Clocks::default());
     section.mid_stream = section.written_mid_stream.unwrap_or_default();
     if section.listen == section.admin && section.listen.port() != 0 {

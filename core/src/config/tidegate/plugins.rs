@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::parts;
 use super::strict::{choice, strict};
+use super::{Tidegate, parts};
 use crate::config::diagnose::Sink;
 use crate::config::node::Node;
 use crate::config::read;
@@ -57,6 +57,16 @@ pub enum Isolation {
     Process,
 }
 
+impl Isolation {
+    /// The word of the configuration and of metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Process => "process",
+        }
+    }
+}
+
 /// More children than this would be a typo, and each has its own memory.
 const SHARDS: RangeInclusive<u32> = 1..=64;
 
@@ -65,9 +75,6 @@ const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration:
 
 /// A child needs some of it before the plugin's code runs.
 const LEAST_MEMORY: u64 = 64 << 20;
-
-/// The policy, without which nothing is served.
-const POLICY: &str = "fallback";
 
 pub(super) fn plugins(sink: &mut Sink, node: &Node) -> Plugins {
     let mut plugins = Plugins::default();
@@ -82,7 +89,6 @@ pub(super) fn plugins(sink: &mut Sink, node: &Node) -> Plugins {
 
 /// `allow:` with nothing behind it is an empty list too: a guard that somebody began to write must not be open.
 fn allow(sink: &mut Sink, node: &Node) -> Vec<Allowed> {
-    let before = sink.errors.len();
     let mut allowed = Vec::new();
     for item in read::list(sink, "allow", node) {
         let Some(text) = read::text(sink, "allow", item) else { continue };
@@ -96,15 +102,30 @@ fn allow(sink: &mut Sink, node: &Node) -> Vec<Allowed> {
             ),
         }
     }
-    let policy = |one: &Allowed| !matches!(one, Allowed::Name(name) if name != POLICY);
-    if sink.errors.len() == before && !allowed.iter().any(policy) {
+    allowed
+}
+
+/// An allow-list must have the policies that decide. `section` is complete, and `node` is where it was read from.
+pub(super) fn policies_are_allowed(sink: &mut Sink, section: &Tidegate, node: &Node) {
+    let Some(allow) = &section.plugins.allow else { return };
+    // A hash may be anybody's.
+    if !sink.errors.is_empty() || allow.iter().any(|one| matches!(one, Allowed::Sha256(_))) {
+        return;
+    }
+    let of_groups = section.groups.values().filter_map(|group| group.policy.as_ref());
+    let mut wanted = of_groups.map(|choice| &*choice.name).chain([section.policy_name()]);
+    let missing = wanted.find(|name| !allow.contains(&Allowed::Name((*name).to_owned())));
+    let place = read::mapping(sink, "tidegate", node)
+        .and_then(|map| map.get("plugins"))
+        .and_then(|plugins| read::mapping(sink, "plugins", plugins)?.get("allow"))
+        .map(|allow| allow.place.clone());
+    if let (Some(name), Some(place)) = (missing, place) {
         sink.error_hint(
-            &node.place,
-            format!("`allow` leaves out `{POLICY}`, the policy, without which nothing can be served"),
-            Some(format!("it is the whole list of what may be loaded: add {POLICY}, or its file's SHA-256")),
+            &place,
+            format!("`allow` leaves out `{name}`, the policy, without which nothing can be served"),
+            Some(format!("it is the whole list of what may be loaded: add {name}, or its file's SHA-256")),
         );
     }
-    allowed
 }
 
 fn uses(sink: &mut Sink, node: &Node) -> BTreeMap<String, PluginUse> {

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use tidegate_host::ProcessOptions;
+
 use crate::config::{Allowed, Isolation, PluginUse, Plugins};
 
 /// The name that the configuration knows a file by: without `libtidegate_plugin_` and its ending.
@@ -38,6 +40,22 @@ pub(super) fn permitted(settings: &Plugins, name: &str, sha256: &[u8; 32]) -> Re
 /// Where the plugin `name` runs.
 pub(super) fn isolation(settings: &Plugins, name: &str, default: Isolation) -> Isolation {
     settings.uses.get(name).and_then(|usage: &PluginUse| usage.isolation).unwrap_or(default)
+}
+
+/// The same with what its process is given.
+pub(super) fn run(settings: &Plugins, name: &str, default: Isolation) -> tidegate_host::Isolation {
+    match isolation(settings, name, default) {
+        Isolation::Inline => tidegate_host::Isolation::Inline,
+        Isolation::Process => {
+            // Without a path to it there can be no process, and each call says so.
+            let mut options = ProcessOptions::new(std::env::current_exe().unwrap_or_default());
+            let written = settings.uses.get(name).cloned().unwrap_or_default();
+            options.shards = written.shards.unwrap_or(options.shards);
+            options.deadline = written.deadline.unwrap_or(options.deadline);
+            options.memory = written.memory.unwrap_or(options.memory);
+            tidegate_host::Isolation::Process(options)
+        }
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::plugin::check::RecordedFraming;
 use crate::plugin::new::{Kind, Lang};
 
 /// A daemon between LLM clients and LLM providers that cannot be hung.
@@ -137,6 +138,30 @@ pub enum Plugin {
         /// program was built from.
         #[arg(long, value_name = "FOLDER")]
         sdk: Option<PathBuf>,
+    },
+    /// Ask a plugin whether it keeps the contract, whatever comes: each case in a process of its own.
+    Check {
+        /// The plugin.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// A JSON file with the object that `create` is to be given; without it one is made from the manifest.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// A recorded answer of the real upstream: the bytes of a 2xx body that is a stream.
+        #[arg(long, value_name = "FILE")]
+        transcript: Option<PathBuf>,
+        /// How the transcript is framed; without it by its ending: .sse, .jsonl or .json.
+        #[arg(long, requires = "transcript")]
+        framing: Option<RecordedFraming>,
+        /// Only this case; repeatable.
+        #[arg(long, value_name = "CASE")]
+        only: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Run one case in this process.
+        #[arg(long, value_name = "CASE", hide = true)]
+        case: Option<String>,
     },
     /// Say which plugins a configuration loads, and which files are refused and why.
     List {

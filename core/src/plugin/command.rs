@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::cost::{self, Options};
 use super::new::{self, Project};
-use super::{inspect, list};
+use super::{check, cost, inspect, list};
 use crate::cli::Plugin;
 use crate::logging;
 
@@ -12,6 +11,8 @@ use crate::logging;
 const BAD_CONFIG: u8 = 78;
 /// As clap has it.
 const USAGE: u8 = 2;
+/// How the child of a check says that what its author named cannot be used; sysexits.h EX_NOINPUT.
+pub(super) const UNUSABLE: u8 = 66;
 
 /// `tidegate plugin ...`.
 pub fn run(what: Plugin) -> ExitCode {
@@ -28,6 +29,32 @@ pub fn run(what: Plugin) -> ExitCode {
                 }
             }
         }
+        Plugin::Check { file, config, transcript, framing, only, json, case } => {
+            let options = check::Options { file, config, transcript, framing, only };
+            if let Some(case) = case {
+                return match check::run_case(&case, &options) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        fail(&error);
+                        ExitCode::from(UNUSABLE)
+                    }
+                };
+            }
+            match check::check(&options) {
+                Ok(report) => {
+                    if json {
+                        show(&format!("{:#}\n", report.json()));
+                    } else {
+                        show(&report);
+                    }
+                    if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+                }
+                Err(error) => {
+                    fail(&error);
+                    ExitCode::from(USAGE)
+                }
+            }
+        }
         Plugin::List { config, json } => match list::list(config.as_deref(), json) {
             Ok(text) => show(&text),
             Err(report) => {
@@ -35,7 +62,7 @@ pub fn run(what: Plugin) -> ExitCode {
                 ExitCode::from(BAD_CONFIG)
             }
         },
-        Plugin::Cost { file, rounds, event } => match cost::cost(&Options { file, rounds, event }) {
+        Plugin::Cost { file, rounds, event } => match cost::cost(&cost::Options { file, rounds, event }) {
             Ok(table) => show(&table),
             Err(error) => fail(&error),
         },

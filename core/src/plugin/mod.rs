@@ -1,5 +1,6 @@
 //! `tidegate plugin`: what authors and operators of plugins use.
 
+pub mod check;
 pub mod command;
 mod cost;
 mod inspect;

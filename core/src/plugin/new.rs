@@ -41,7 +41,7 @@ const RUST_POLICY: &[File] = template!("rust-policy":
     "tests/decisions.rs" => "tests/decisions.rs");
 const C_PROVIDER: &[File] = template!("c-provider":
     "Makefile" => "Makefile", "README.md" => "README.md", "gitignore" => ".gitignore", "plugin.c" => "plugin.c",
-    "json.h" => "json.h");
+    "json.h" => "json.h", "answers/hello.sse" => "answers/hello.sse");
 const C_POLICY: &[File] = template!("c-policy":
     "Makefile" => "Makefile", "README.md" => "README.md", "gitignore" => ".gitignore", "plugin.c" => "plugin.c");
 

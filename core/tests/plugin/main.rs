@@ -1,6 +1,7 @@
 //! `tidegate plugin`, run as its users run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod check;
 mod cost;
 mod inspect;
 mod new;

@@ -115,7 +115,7 @@ pub(crate) struct Splitter {
 impl Splitter {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.taken == self.bytes.len() && self.bytes.capacity() > KEPT {
-            self.bytes = Vec::new();
+            (self.bytes, self.taken) = (Vec::new(), 0);
         }
         self.bytes.drain(..self.taken);
         self.taken = 0;
@@ -174,6 +174,18 @@ mod tests {
             }
             assert_eq!(seen, [(7, Tag::Request, b"\x04\0\0\0body".to_vec()), (8, Tag::Close, vec![])]);
         }
+    }
+
+    #[test]
+    fn a_frame_comes_after_one_whose_buffer_is_given_back() {
+        let mut splitter = Splitter::default();
+        splitter.push(&frame(1, Tag::Events, |put| {
+            put.bytes(&vec![0; 2 * KEPT]);
+        }));
+        assert_eq!(splitter.next(|_| Ok(())).unwrap().map(|(head, _)| head.id), Some(1));
+        splitter.push(&frame(2, Tag::Close, |_| {}));
+        assert_eq!(splitter.next(|_| Ok(())).unwrap().map(|(head, _)| head.id), Some(2));
+        assert!(splitter.bytes.capacity() < KEPT);
     }
 
     #[test]

@@ -168,3 +168,50 @@ async fn the_policy_in_c_spreads_calls_by_what_is_in_flight() {
         );
     }
 }
+
+/// Cheap and dear under two names: the one group has a policy of its own, with a parameter; a reload takes it away, and one
+/// that names a policy that is not there changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_has_a_policy_of_its_own_until_a_reload_says_otherwise() {
+    let (folder, one, two) = (folder("cost_first"), sim().await, sim().await);
+    let config = |policy: &str| {
+        let prices = |sim: &Sim, input: &str, output: &str| {
+            format!(
+                "model: openai/x, api_base: \"http://{}/v1\", api_key: k, input_cost_per_token: {input}, output_cost_per_token: {output}",
+                sim.addr()
+            )
+        };
+        // By a prompt of some 20 tokens `one` is the cheaper, by an answer of 500 `two` is.
+        let (of_one, of_two) = (prices(&one, "1e-6", "5e-6"), prices(&two, "9e-6", "1e-6"));
+        let setup = Setup::default().params("m", &of_one).params("m", &of_two);
+        let setup = setup
+            .params("plain", &format!("{of_one}, weight: 1"))
+            .params("plain", &format!("{of_two}, weight: 0"));
+        let plugins = format!(
+            "plugins: {{dirs: [{}], use: {{cost-first: {{isolation: inline}}}}}}",
+            folder.path().display()
+        );
+        setup.tidegate(&plugins).tidegate(&format!("groups: {{m: {{policy: {policy}}}}}")).yaml()
+    };
+    let proxy = Proxy::start(&config("{name: cost-first, params: {answer_tokens: 0}}")).await;
+    let ask_for = async |model: &str| {
+        let before = one.counts("fast").started;
+        let request = chat(model, "fast", false);
+        assert_eq!(Told::of(&ask(proxy.data, &request, LONG).await, false).unwrap().status, 200);
+        if one.counts("fast").started > before { "one" } else { "two" }
+    };
+    for _ in 0..4 {
+        assert_eq!((ask_for("m").await, ask_for("plain").await), ("one", "one"), "an answer counts nothing");
+    }
+    proxy.rewrite(&config("cost-first"));
+    proxy.signal(nix::sys::signal::Signal::SIGHUP);
+    proxy.logged("the configuration was read again").await;
+    for _ in 0..4 {
+        assert_eq!((ask_for("m").await, ask_for("plain").await), ("two", "one"));
+    }
+    proxy.rewrite(&config("cost-fist"));
+    proxy.signal(nix::sys::signal::Signal::SIGHUP);
+    proxy.logged("there is no policy `cost-fist` among the plugins that were found").await;
+    assert!(proxy.log().contains("did you mean `cost-first`? the policies found are cost-first, fallback"));
+    assert_eq!(ask_for("m").await, "two", "the old configuration stays in force");
+}

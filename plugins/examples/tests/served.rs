@@ -215,3 +215,36 @@ async fn a_group_has_a_policy_of_its_own_until_a_reload_says_otherwise() {
     assert!(proxy.log().contains("did you mean `cost-first`? the policies found are cost-first, fallback"));
     assert_eq!(ask_for("m").await, "two", "the old configuration stays in force");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_serves_both_kinds_of_answer_with_its_own_key() {
+    for place in PLACES {
+        let (folder, upstream) = (folder("azure"), sim().await);
+        let params =
+            format!("model: azure/my-gpt, api_base: \"http://{}/\", api_key: its-key", upstream.addr());
+        let plugins = format!(
+            "plugins: {{dirs: [{}], use: {{azure: {{isolation: {place}}}}}}}",
+            folder.path().display()
+        );
+        let setup = Setup::default().params("m", &params).router("num_retries: 0").tidegate(&plugins);
+        let proxy = Proxy::start(&setup.short_clocks().yaml()).await;
+        for stream in [false, true] {
+            let told = async |scenario: &str| {
+                Told::of(&ask(proxy.data, &chat("m", scenario, stream), LONG).await, stream).unwrap()
+            };
+            assert_eq!(told("fast").await.text, healthy_text(), "{place}");
+            assert_eq!(told("http-429").await.status, 429, "{place}");
+        }
+        let cut = Told::of(&ask(proxy.data, &chat("m", "no-finish", true), LONG).await, true).unwrap();
+        assert!(matches!(cut.terminal, tidegate_tests::Terminal::Error(_)), "{place}: {cut:?}");
+        let seen = upstream.log();
+        let path = "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21";
+        assert!(seen.iter().all(|seen| seen.target == path), "{:?}", seen[0]);
+        let names =
+            |seen: &tidegate_sim::Seen| seen.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let keyed = |names: &[String]| names.iter().any(|name| name == "api-key");
+        assert!(
+            seen.iter().all(|seen| keyed(&names(seen)) && !names(seen).contains(&"authorization".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! `azure`: where a request goes, what ends an answer, what a failure is. It is served in `served.rs`.
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use serde_json::json;
+use tidegate_plugin_sdk::harness::Harness;
+use tidegate_plugin_sdk::{FailureIn, HeadIn, Headers, Phase, RequestIn};
+
+#[path = "../azure.rs"]
+#[allow(unreachable_pub, reason = "it is a library of its own")]
+mod azure;
+
+/// The numbers of `tidegate.h`.
+const OK: i32 = 0;
+const PASS: i32 = 1;
+const E_PROTOCOL: i32 = -4;
+const E_TRUNCATED: i32 = -6;
+const E_UPSTREAM: i32 = -8;
+
+fn harness(params: &serde_json::Value) -> Harness {
+    let config = json!({"provider": "azure", "model": "my gpt", "params": params, "secrets": ["api_key"]});
+    Harness::new::<azure::Azure>(&config).unwrap()
+}
+
+#[test]
+fn it_is_short() {
+    let source = include_str!("../azure.rs");
+    assert!(source.lines().count() < 60 && source.contains("#![forbid(unsafe_code)]"));
+}
+
+#[test]
+fn a_request_goes_to_its_deployment() {
+    let azure =
+        harness(&json!({"api_base": "https://name.openai.azure.com/", "api_version": "2025-01-01-preview"}));
+    let body = br#"{"model":"my gpt","messages":[]}"#;
+    let sent = azure.request(&RequestIn { body, ..RequestIn::default() }).unwrap();
+    let url = "https://name.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2025-01-01-preview";
+    assert_eq!((sent.method.as_str(), sent.url.as_str(), sent.body.as_slice()), ("POST", url, &body[..]));
+    let auth = sent.auth.unwrap();
+    assert_eq!(
+        (auth.header.as_str(), auth.prefix.as_str(), auth.secret.as_str()),
+        ("api-key", "", "api_key")
+    );
+    let refused = Harness::new::<azure::Azure>(&json!({"provider": "azure", "params": {}})).unwrap_err();
+    assert!(refused.why.contains("needs \"api_base\""), "{}", refused.why);
+}
+
+#[test]
+fn events_pass_and_done_is_the_only_end() {
+    let azure = harness(&json!({"api_base": "http://h"}));
+    let mut stream = azure.stream(&HeadIn::default()).unwrap();
+    // The first of Azure's says what its filter found, and has no choice.
+    assert_eq!(stream.event("", r#"{"choices":[],"prompt_filter_results":[]}"#).status, PASS);
+    assert_eq!(stream.event("", r#"{"choices":[{"delta":{"content":"a"}}]}"#).status, PASS);
+    assert_eq!(stream.event("", r#"{"error":{"message":"gone"}}"#).status, E_UPSTREAM);
+    assert_eq!(stream.event("", "{").status, E_PROTOCOL);
+    assert_eq!(stream.end().status, E_TRUNCATED);
+    assert_eq!(stream.event("", "[DONE]").status, OK);
+    assert_eq!(stream.end().status, OK);
+}
+
+#[test]
+fn a_failure_is_named_with_its_wait() {
+    let azure = harness(&json!({"api_base": "http://h"}));
+    let class = |http_status, body: &[u8]| {
+        let headers = Headers(vec![("retry-after", "7")]);
+        azure
+            .classify(&FailureIn { phase: Phase::Status, http_status, headers, body, ..FailureIn::default() })
+            .unwrap()
+    };
+    let limited =
+        class(429, br#"{"error":{"code":"429","message":"Requests have exceeded call rate limit."}}"#);
+    assert_eq!((limited.http_status, limited.retryable, limited.retry_after_ms), (429, true, Some(7000)));
+    let filtered =
+        class(400, br#"{"error":{"code":"content_filter","message":"The response was filtered"}}"#);
+    assert_eq!(filtered.error, tidegate_plugin_sdk::ErrorKind::ContentFilter);
+}

@@ -25,12 +25,14 @@ impl Setup {
         PROVIDERS.iter().fold(setup, |setup, (name, _)| setup.model(name, name, sim, ""))
     }
 
-    /// Adds a deployment of a kind of [`PROVIDERS`] to the group `name`. `more`: further `litellm_params`.
+    /// Adds a deployment of a kind of [`PROVIDERS`], or of `together_ai`, to the group `name`. `more`: further `litellm_params`.
     #[must_use]
     pub fn model(mut self, name: &str, kind: &str, sim: &Sim, more: &str) -> Self {
         let addr = sim.addr();
         let params = match kind {
-            "openai" => format!("model: openai/sim, api_base: \"http://{addr}/v1\", api_key: sim-key"),
+            "openai" | "together_ai" => {
+                format!("model: {kind}/sim, api_base: \"http://{addr}/v1\", api_key: sim-key")
+            }
             "gemini" => {
                 format!("model: gemini/gemini-2.5-pro, api_base: \"http://{addr}/v1beta\", api_key: sim-key")
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate_sim::{Dialect, Expect, Mode, Scenario};
 use tidegate_tests::client::{ask as ask_at, chat_with};
+use tidegate_tests::config::PROVIDERS;
 use tidegate_tests::{Proxy, Setup, Told, cpu, judge};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,7 +19,10 @@ const ABREAST: usize = 8;
 async fn every_scenario(provider: &'static str, dialect: Dialect) {
     let sim = sim().await;
     let setup = Setup::of(&sim).short_clocks().tidegate("limits: {event: 6MiB}");
-    let proxy = Proxy::start(&setup.model("retried", provider, &sim, "num_retries: 1").yaml()).await;
+    let setup = setup.model("retried", provider, &sim, "num_retries: 1");
+    let known = PROVIDERS.iter().any(|(name, _)| *name == provider);
+    let setup = if known { setup } else { setup.model(provider, provider, &sim, "") };
+    let proxy = Proxy::start(&setup.yaml()).await;
     let (proxy, seats) = (Arc::new(proxy), Arc::new(Semaphore::new(ABREAST)));
     let mut asking = JoinSet::new();
     for scenario in Scenario::all() {
@@ -85,6 +89,12 @@ async fn what_the_upstream_itself_says_would_not_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn openai() {
     every_scenario("openai", Dialect::OpenAiChat).await;
+}
+
+/// A vendor whose ends are put in OpenAI's words: the plugin sees every event, where `openai`'s pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_with_words_of_its_own() {
+    every_scenario("together_ai", Dialect::OpenAiChat).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tidegate_host::{
     Answer, Class, Classified, Close, Dialect, End, Events, FailureIn, Framing, HeadIn, Phase, Plugin,
-    PluginError, ProcessOptions, ProviderInstance, Stream, abi,
+    PluginError, ProcessOptions, ProviderInstance, RequestIn, Stream, abi,
 };
 
 /// Anything that takes longer hangs.
@@ -71,6 +71,11 @@ fn ended(result: Result<impl std::fmt::Debug, PluginError>) -> String {
 }
 
 fn open(provider: &ProviderInstance) -> Stream {
+    opened(provider).unwrap()
+}
+
+/// `None`: its worker ended meanwhile.
+fn opened(provider: &ProviderInstance) -> Option<Stream> {
     let head = HeadIn {
         http_status: 200,
         dialect: Dialect::OpenaiChat,
@@ -80,7 +85,11 @@ fn open(provider: &ProviderInstance) -> Stream {
         unix_ms: 0,
         seed: 0,
     };
-    wait(provider.open(&head)).unwrap()
+    match wait(provider.open(&head)) {
+        Ok(stream) => Some(stream),
+        Err(PluginError::Ended { .. } | PluginError::Away(_)) => None,
+        Err(other) => panic!("{other}"),
+    }
 }
 
 /// Gives a stream events as the core does: together, and then one by one.
@@ -383,5 +392,70 @@ fn a_hundred_restarts_leave_nothing_behind() {
     until("all is given back", || {
         let (fds_now, threads_now, children) = books();
         (fds_now <= fds + 1 && threads_now <= threads && children == 0).then_some(())
+    });
+}
+
+#[test]
+fn bodies_larger_than_any_socket_holds_go_through() {
+    let plugin = plugin(|options| options.deadline = Duration::from_secs(10));
+    let provider = created(&plugin);
+    let bodies: Vec<String> = (0..6).map(|n| format!("{n}").repeat(3_000_000)).collect();
+    std::thread::scope(|threads| {
+        for body in &bodies {
+            threads.spawn(|| {
+                let input = RequestIn {
+                    dialect: Dialect::OpenaiChat,
+                    stream: true,
+                    model: "m",
+                    body: body.as_bytes(),
+                    model_span: None,
+                    headers: &[],
+                };
+                let built = wait(provider.request(&input)).unwrap();
+                assert!(built.body == body.as_bytes(), "another body");
+            });
+        }
+    });
+}
+
+#[test]
+fn whatever_is_killed_no_answer_is_anothers() {
+    const EVENTS: usize = 300;
+    let plugin = plugin(|options| options.shards = 2);
+    let provider = created(&plugin);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for round in 0..6 {
+                let Some(pid) = plugin.workers()[round % 2].pid else { continue };
+                // It may be gone by now, and no other process of ours has its number.
+                let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL);
+                std::thread::park_timeout(Duration::from_millis(40));
+            }
+        });
+        for thread in 0..4_usize {
+            let provider = &provider;
+            threads.spawn(move || {
+                let mut lost = 0;
+                'streams: for _ in 0..4 {
+                    let Some(mut stream) = opened(provider) else { continue };
+                    let mut sum = 0_u64;
+                    for event in 1..=EVENTS / 4 {
+                        let data = format!("{thread}-{event}");
+                        sum = data
+                            .bytes()
+                            .fold(sum, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+                        match feed(&mut stream, &[&data]) {
+                            Ok(answer) => assert_eq!(answer, [format!("{event} {sum}")]),
+                            Err(PluginError::Ended { .. } | PluginError::Away(_)) => {
+                                lost += 1;
+                                continue 'streams;
+                            }
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                }
+                assert!(lost <= 6, "more than there were ends: {lost}");
+            });
+        }
     });
 }

@@ -192,7 +192,7 @@ impl Line {
         let mut wakers = Wakers::new();
         self.push(hello);
         for call in std::mem::take(&mut self.waiting) {
-            self.bytes -= call.frame.len();
+            self.bytes = self.bytes.saturating_sub(call.frame.len());
             if !call.is_abandoned() {
                 self.send(call, &mut wakers);
             }
@@ -316,7 +316,7 @@ impl Line {
             return Err(Garbled("it answers without having been asked"));
         };
         self.written = self.written.saturating_sub(1);
-        self.bytes -= call.frame.len();
+        self.bytes = self.bytes.saturating_sub(call.frame.len());
         let mut lost = None;
         match &call.what {
             What::Create(config) if !answer::is_ok(&payload) => {
@@ -358,7 +358,7 @@ impl Line {
         self.instances.clear();
         let mut settled = Settled::default();
         let mut calls = std::mem::take(&mut self.sent);
-        self.bytes -= calls.iter().map(|call| call.frame.len()).sum::<usize>();
+        self.bytes = self.bytes.saturating_sub(calls.iter().map(|call| call.frame.len()).sum());
         let at_fault = begun
             && calls.front().is_some_and(|call| match blame {
                 Blame::Head => true,
@@ -401,7 +401,7 @@ impl Line {
         self.away = true;
         let mut wakers = Wakers::new();
         for call in std::mem::take(&mut self.waiting) {
-            self.bytes -= call.frame.len();
+            self.bytes = self.bytes.saturating_sub(call.frame.len());
             match call.what {
                 What::Close(stream) => drop(self.streams.remove(&stream)),
                 _ => fail(&call, Failed::Away, &mut wakers),

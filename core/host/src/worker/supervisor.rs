@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,10 +45,30 @@ const LOG_CAP: usize = 8192;
 /// Starts the thread. `hello` gets what the first worker says of the plugin.
 pub(crate) fn start(shard: Arc<Shard>, hello: Option<Arc<Slot>>) -> io::Result<()> {
     let builder = std::thread::Builder::new().name("tidegate-plugin".to_owned());
-    builder.spawn(move || supervise(&shard, hello)).map(drop)
+    let mut hello = hello;
+    let look_after = move || {
+        // A defect of ours here must not leave callers waiting: the worker is gone with the panic, and another one comes.
+        while catch_unwind(AssertUnwindSafe(|| supervise(&shard, &mut hello))).is_err() {
+            tracing::error!(
+                plugin = shard.name(),
+                shard = shard.index,
+                "the thread of a plugin's worker panicked"
+            );
+            let mut inside = shard.inside.lock();
+            (inside.socket, inside.pid, inside.sleeps) = (None, None, false);
+            let mut wakers = inside.line.end(Blame::Head, "was lost by a defect of Tidegate").wakers;
+            wakers.extend(inside.line.give_up());
+            drop(inside);
+            wake(wakers);
+            if sleep(&shard, WORTH_WAITING) {
+                return;
+            }
+        }
+    };
+    builder.spawn(look_after).map(drop)
 }
 
-fn supervise(shard: &Shard, mut hello: Option<Arc<Slot>>) {
+fn supervise(shard: &Shard, hello: &mut Option<Arc<Slot>>) {
     let (mut rest, mut ends) = (Duration::ZERO, VecDeque::new());
     loop {
         let began = Instant::now();

@@ -83,6 +83,14 @@ impl Setup {
         self
     }
 
+    /// These plugins in a process of their own each.
+    #[must_use]
+    pub fn isolated(self, plugins: &[&str]) -> Self {
+        let uses: Vec<String> =
+            plugins.iter().map(|name| format!("{name}: {{isolation: process}}")).collect();
+        self.tidegate(&format!("plugins: {{use: {{{}}}}}", uses.join(", ")))
+    }
+
     /// Clocks short enough for a test that waits for them, and long enough for a busy machine.
     #[must_use]
     pub fn short_clocks(self) -> Self {

@@ -115,6 +115,21 @@ impl Proxy {
         self.pid.as_raw().unsigned_abs()
     }
 
+    /// The processes that run plugins for it, by their ids.
+    pub fn workers(&self) -> Vec<u32> {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let mine = |pid: &u32| {
+            let file = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+            let stat = String::from_utf8_lossy(&file("stat")).into_owned();
+            let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+            let parent = rest.split_whitespace().nth(1).and_then(|parent| parent.parse().ok());
+            parent == Some(self.pid())
+                && file("cmdline").split(|byte| *byte == 0).any(|arg| arg == b"plugin-worker")
+        };
+        pids.filter(mine).collect()
+    }
+
     /// Sends it a signal.
     ///
     /// # Panics

@@ -53,10 +53,10 @@ fn good(model: &'static str) -> Good {
     Good { model, bytes, marker }
 }
 
-async fn start() -> (Arc<Sim>, Arc<Proxy>) {
+async fn start(isolated: &[&str]) -> (Arc<Sim>, Arc<Proxy>) {
     let sim = sim().await;
-    let setup =
-        Setup::of(&sim).clock("first_content: 700ms").clock("content_idle: 700ms").clock("byte_idle: 700ms");
+    let setup = Setup::of(&sim).isolated(isolated);
+    let setup = setup.clock("first_content: 700ms").clock("content_idle: 700ms").clock("byte_idle: 700ms");
     let proxy = Proxy::start(&setup.yaml()).await;
     (Arc::new(sim), Arc::new(proxy))
 }
@@ -110,8 +110,8 @@ fn honest(answer: &Answer) -> Result<Terminal, String> {
     }
 }
 
-async fn cut_at_every_byte(good: Good, framing: Framing, ending: Ending, abreast: usize) {
-    let (sim, proxy) = start().await;
+async fn cut_at_every_byte(good: Good, framing: Framing, ending: Ending, abreast: usize, isolated: &[&str]) {
+    let (sim, proxy) = start(isolated).await;
     let cuts = 0..=good.bytes.len();
     let scripts = cuts.clone().map(|at| {
         let script = Script::sse().framing(framing).ending(ending).write(&good.bytes.as_bytes()[..at]);
@@ -134,10 +134,10 @@ async fn cut_at_every_byte(good: Good, framing: Framing, ending: Ending, abreast
 }
 
 macro_rules! cuts {
-    ($($name:ident: $model:literal, $framing:expr, $ending:expr, $abreast:literal;)*) => {$(
+    ($($name:ident: $model:literal, $framing:expr, $ending:expr, $abreast:literal $(, in $process:literal)?;)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            cut_at_every_byte(good($model), $framing, $ending, $abreast).await;
+            cut_at_every_byte(good($model), $framing, $ending, $abreast, &[$($process)?]).await;
         }
     )*};
 }
@@ -153,6 +153,9 @@ cuts! {
     gemini_cut_then_the_end_of_a_body_without_length: "gemini", Framing::Close, Ending::Complete, 8;
     gemini_cut_then_rst: "gemini", Framing::Chunked, Ending::Rst, 16;
     gemini_cut_then_silence: "gemini", Framing::Chunked, Ending::Open, 96;
+    gemini_in_a_process_cut_then_a_proper_end: "gemini", Framing::Chunked, Ending::Complete, 8, in "gemini";
+    gemini_in_a_process_cut_then_fin: "gemini", Framing::Chunked, Ending::Fin, 8, in "gemini";
+    gemini_in_a_process_cut_then_silence: "gemini", Framing::Chunked, Ending::Open, 96, in "gemini";
 }
 
 /// What differs between two answers to the same bytes: the id and the time that a translation gives to its chunks.
@@ -168,8 +171,8 @@ fn same(answer: &Answer) -> String {
     text
 }
 
-async fn split_everywhere(good: Good) {
-    let (sim, proxy) = start().await;
+async fn split_everywhere(good: Good, isolated: &[&str]) -> String {
+    let (sim, proxy) = start(isolated).await;
     let bytes = good.bytes.as_bytes();
     let pause = Duration::from_millis(2);
     let pieces = |cuts: &[usize]| {
@@ -190,16 +193,19 @@ async fn split_everywhere(good: Good) {
     for (number, answer) in answers.iter().enumerate() {
         assert_eq!(same(answer), whole, "{} split number {number}", good.model);
     }
+    whole
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openai_split_everywhere() {
-    split_everywhere(good("openai")).await;
+    split_everywhere(good("openai"), &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gemini_split_everywhere() {
-    split_everywhere(good("gemini")).await;
+    let here = split_everywhere(good("gemini"), &[]).await;
+    let there = split_everywhere(good("gemini"), &["gemini"]).await;
+    assert_eq!(here, there, "in a process of its own");
 }
 
 /// Bytes that mean something to a decoder more often than chance would have it, but never a terminal marker.
@@ -258,9 +264,9 @@ fn without_foreign_objects(mut answer: Answer) -> Answer {
 
 /// Lines of garbage between two events: the client is told that the stream is broken, or it gets the whole text. Where
 /// the rest is cut off, nothing can end it normally.
-fn garbage_never_makes_a_lie(model: &'static str, seed: u8) {
+fn garbage_never_makes_a_lie(model: &'static str, seed: u8, isolated: &[&str]) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (sim, proxy) = runtime.block_on(start());
+    let (sim, proxy) = runtime.block_on(start(isolated));
     let good = good(model);
     let bounds: Vec<usize> = ["\n\n", "\r\n\r\n"]
         .iter()
@@ -296,12 +302,17 @@ fn garbage_never_makes_a_lie(model: &'static str, seed: u8) {
 
 #[test]
 fn openai_with_garbage() {
-    garbage_never_makes_a_lie("openai", 1);
+    garbage_never_makes_a_lie("openai", 1, &[]);
 }
 
 #[test]
 fn gemini_with_garbage() {
-    garbage_never_makes_a_lie("gemini", 2);
+    garbage_never_makes_a_lie("gemini", 2, &[]);
+}
+
+#[test]
+fn gemini_in_a_process_with_garbage() {
+    garbage_never_makes_a_lie("gemini", 3, &["gemini"]);
 }
 
 #[test]

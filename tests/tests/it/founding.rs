@@ -16,9 +16,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// Between two scrapes. An unoptimised build takes 3 ms for one: more of them would be the load that is looked for.
 const SCRAPE: Duration = Duration::from_millis(200);
 
-async fn every_row(provider: &'static str, dialect: Dialect) {
+async fn every_row(provider: &'static str, dialect: Dialect, isolated: &[&str]) {
     let sim = Sim::start(Settings { require_auth: true, ..Settings::default() }).await.unwrap();
-    let proxy = Arc::new(Proxy::start(&Setup::of(&sim).short_clocks().yaml()).await);
+    let proxy = Arc::new(Proxy::start(&Setup::of(&sim).short_clocks().isolated(isolated).yaml()).await);
     let (watching, scrapes) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
     let scraper = {
         let (proxy, watching, scrapes) = (proxy.clone(), watching.clone(), scrapes.clone());
@@ -61,15 +61,20 @@ async fn every_row(provider: &'static str, dialect: Dialect) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openai() {
-    every_row("openai", Dialect::OpenAiChat).await;
+    every_row("openai", Dialect::OpenAiChat, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gemini() {
-    every_row("gemini", Dialect::Gemini).await;
+    every_row("gemini", Dialect::Gemini, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vertex() {
-    every_row("vertex", Dialect::Gemini).await;
+    every_row("vertex", Dialect::Gemini, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gemini_in_a_process() {
+    every_row("gemini", Dialect::Gemini, &["gemini", "fallback"]).await;
 }

@@ -10,6 +10,7 @@ mod drill;
 mod founding;
 mod guilty;
 mod innocent;
+mod isolation;
 mod ladder;
 mod limits;
 mod logs;

@@ -16,9 +16,9 @@ use crate::world::{fetch, sim};
 /// Requests at once.
 const ABREAST: usize = 8;
 
-async fn every_scenario(provider: &'static str, dialect: Dialect) {
+async fn every_scenario(provider: &'static str, dialect: Dialect, isolated: &[&str]) {
     let sim = sim().await;
-    let setup = Setup::of(&sim).short_clocks().tidegate("limits: {event: 6MiB}");
+    let setup = Setup::of(&sim).short_clocks().tidegate("limits: {event: 6MiB}").isolated(isolated);
     let setup = setup.model("retried", provider, &sim, "num_retries: 1");
     let known = PROVIDERS.iter().any(|(name, _)| *name == provider);
     let setup = if known { setup } else { setup.model(provider, provider, &sim, "") };
@@ -46,6 +46,17 @@ async fn every_scenario(provider: &'static str, dialect: Dialect) {
     let metrics =
         proxy.metrics_when("no stream is left", |m| m.sum("tidegate_active_streams", &[]) == 0.0).await;
     assert_eq!(metrics.sum("tidegate_watchdog_verdicts_total", &[("action", "aborted")]), 0.0);
+    for plugin in isolated {
+        let ends = |reason| [("plugin", *plugin), ("reason", reason)];
+        for reason in ["deadline", "signal", "exit", "memory", "protocol", "start"] {
+            assert_eq!(
+                metrics.sum("tidegate_plugin_worker_ends_total", &ends(reason)),
+                0.0,
+                "{plugin}: {reason}"
+            );
+        }
+        assert_eq!(metrics.sum("tidegate_plugin_workers", &[("plugin", *plugin)]), 1.0);
+    }
     assert!(cpu::share(proxy.pid(), Duration::from_millis(500)).await < 0.05);
 }
 
@@ -88,21 +99,39 @@ async fn what_the_upstream_itself_says_would_not_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openai() {
-    every_scenario("openai", Dialect::OpenAiChat).await;
+    every_scenario("openai", Dialect::OpenAiChat, &[]).await;
 }
 
 /// A vendor whose ends are put in OpenAI's words: the plugin sees every event, where `openai`'s pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_with_words_of_its_own() {
-    every_scenario("together_ai", Dialect::OpenAiChat).await;
+    every_scenario("together_ai", Dialect::OpenAiChat, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gemini() {
-    every_scenario("gemini", Dialect::Gemini).await;
+    every_scenario("gemini", Dialect::Gemini, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vertex() {
-    every_scenario("vertex", Dialect::Gemini).await;
+    every_scenario("vertex", Dialect::Gemini, &[]).await;
+}
+
+/// The policy too: it says which of them are tried again.
+const ALL: [&str; 3] = ["openai", "gemini", "fallback"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_in_a_process() {
+    every_scenario("openai", Dialect::OpenAiChat, &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gemini_in_a_process() {
+    every_scenario("gemini", Dialect::Gemini, &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vertex_in_a_process() {
+    every_scenario("vertex", Dialect::Gemini, &ALL).await;
 }

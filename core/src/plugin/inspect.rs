@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate_host::abi::{ABI_MAJOR, ABI_MINOR};
-use tidegate_host::{Examined, LoadError, LoadOptions, Plugin};
+use tidegate_host::{Examined, Isolation, LoadError, LoadOptions, Plugin, ProcessOptions};
+
+use crate::routing::plugins::program;
 
 /// What was found.
 pub(super) struct Inspection {
@@ -17,8 +19,10 @@ pub(super) struct Inspection {
 /// Looks at a file, and loads it when nothing is against it.
 pub(super) fn inspect(path: &Path) -> Result<Inspection, LoadError> {
     let file = tidegate_host::examine(path)?;
-    let plugin =
-        tidegate_host::load(path, &LoadOptions::default()).map_err(|error| error.reason().to_owned());
+    // Whoever looks at a file does not trust it yet: its code runs in a process that can do nothing.
+    let isolation = Isolation::Process(ProcessOptions::new(program()));
+    let options = LoadOptions { isolation, ..LoadOptions::default() };
+    let plugin = tidegate_host::load(path, &options).map_err(|error| error.reason().to_owned());
     Ok(Inspection { file, plugin })
 }
 

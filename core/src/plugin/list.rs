@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tidegate_host::Plugin;
 
 use super::inspect::kinds;
-use crate::config::{self, Isolation, ProcessEnv};
+use crate::config::{self, ProcessEnv};
 use crate::routing::Plugins;
 
 /// The plugins that the configuration at `file` would load, as text or as JSON.
@@ -21,26 +21,20 @@ pub(super) fn list(file: Option<&Path>, as_json: bool) -> Result<String, String>
         None => config::Plugins::default(),
     };
     let plugins = Plugins::load(&settings);
-    Ok(if as_json { format!("{:#}\n", as_value(&plugins, &settings)) } else { text(&plugins, &settings) })
+    Ok(if as_json { format!("{:#}\n", as_value(&plugins)) } else { text(&plugins) })
 }
 
-fn isolation(plugin: &Plugin, settings: &config::Plugins) -> &'static str {
-    match settings.uses.get(plugin.name()).and_then(|usage| usage.isolation) {
-        Some(Isolation::Process) => "process",
-        _ => "inline",
-    }
-}
-
-fn as_value(plugins: &Plugins, settings: &config::Plugins) -> Value {
+fn as_value(plugins: &Plugins) -> Value {
     let loaded: Vec<Value> = plugins
-        .iter()
-        .map(|plugin| {
+        .loaded()
+        .map(|loaded| {
+            let plugin = &loaded.plugin;
             json!({
                 "name": plugin.name(),
                 "version": plugin.version(),
                 "kinds": kinds(plugin),
                 "prefixes": prefixes(plugin),
-                "isolation": isolation(plugin, settings),
+                "isolation": loaded.isolation.as_str(),
                 "file": plugin.path(),
             })
         })
@@ -50,15 +44,16 @@ fn as_value(plugins: &Plugins, settings: &config::Plugins) -> Value {
     json!({"plugins": loaded, "refused": refused})
 }
 
-fn text(plugins: &Plugins, settings: &config::Plugins) -> String {
+fn text(plugins: &Plugins) -> String {
     let heads = ["NAME", "VERSION", "KIND", "ISOLATION", "FILE"].map(str::to_owned);
     let rows: Vec<(&Arc<Plugin>, [String; 5])> = plugins
-        .iter()
-        .map(|plugin| {
+        .loaded()
+        .map(|loaded| {
+            let plugin = &loaded.plugin;
             let file = plugin.path().display().to_string();
             let (name, version) = (plugin.name().to_owned(), plugin.version().to_owned());
             let kinds = kinds(plugin).join(",");
-            (plugin, [name, version, kinds, isolation(plugin, settings).to_owned(), file])
+            (plugin, [name, version, kinds, loaded.isolation.as_str().to_owned(), file])
         })
         .collect();
     let width = |column: usize| {

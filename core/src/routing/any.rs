@@ -21,10 +21,6 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
     /// The deployment that is made for this provider alone.
     pub(super) fn other(&self) -> Option<&Arc<Deployment>> {
         self.deployment.as_ref()
@@ -91,6 +87,13 @@ impl Deployment {
         }
         let claimed = self.any.iter().find(|one| one.models.iter().any(|pattern| claims(pattern, &model)));
         (claimed.map_or_else(|| self.clone(), of), model)
+    }
+
+    /// The same deployment as each provider sees it, by prefix; without one where it has a single provider.
+    pub(super) fn each<'a>(self: &'a Arc<Self>) -> impl Iterator<Item = (&'a str, &'a Arc<Self>)> {
+        let alone = self.any.is_empty().then_some(("", self));
+        let several = self.any.iter();
+        several.map(|one| (&*one.prefix, one.deployment.as_ref().unwrap_or(self))).chain(alone)
     }
 
     /// The same deployment as each provider sees it, itself left out.

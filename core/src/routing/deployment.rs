@@ -249,6 +249,13 @@ impl Deployment {
         self.any.iter().filter_map(|provider| provider.other()).for_each(|other| other.revive());
     }
 
+    /// Takes over what fetches tokens for the same deployment of the same configuration, with the tokens that are there.
+    pub(super) fn keep_tokens(&self, before: &Self) {
+        if self.secrets == before.secrets {
+            self.google.lock().clone_from(&before.google.lock());
+        }
+    }
+
     fn secret(&self, name: &str) -> Result<Secret, Failure> {
         self.secrets.get(name).cloned().ok_or_else(|| {
             Failure::refusal(500, format!("the deployment \"{}\" has no {name} configured", self.name))

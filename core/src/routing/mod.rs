@@ -133,10 +133,21 @@ impl Routes {
     /// The deployments that can be used, each with the provider where it serves several.
     fn served(&self) -> BTreeSet<(Arc<str>, String)> {
         let each = self.deployments.iter().flat_map(|deployment| {
-            let providers = deployment.any.iter().map(any::Provider::prefix);
-            providers.chain([""]).map(|prefix| (deployment.id.clone(), prefix.to_owned()))
+            deployment.each().map(|(prefix, _)| (deployment.id.clone(), prefix.to_owned()))
         });
         each.collect()
+    }
+
+    /// Takes over the tokens of routes that were made of the same configuration, so that no request waits for one anew.
+    pub fn keep_tokens(&self, before: &Routes) {
+        for deployment in &self.deployments {
+            let Some(old) = before.deployments.iter().find(|old| old.id == deployment.id) else { continue };
+            for (prefix, own) in deployment.each() {
+                if let Some((_, old)) = old.each().find(|(known, _)| *known == prefix) {
+                    own.keep_tokens(old);
+                }
+            }
+        }
     }
 
     /// Whether a deployment or a policy is of the plugin `name`.

@@ -7,7 +7,7 @@ use tidegate_host::{LoadError, ProviderManifest};
 use crate::config::vendor::{self, SUFFIX, Speakers, Vendor};
 
 /// A vendor and the file that describes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Listed {
     /// The plugin that serves it.
     pub(super) speaks: String,

@@ -66,7 +66,7 @@ impl Server {
         plugin_hooks::install(metrics.of_plugins(), &watchdog);
         let there = Snapshot::of(&settings.plugins);
         let plugins = Arc::new(Plugins::load(&settings.plugins));
-        reload::announce(&metrics, &watchdog, &plugins);
+        reload::announce(&metrics, &watchdog, &Plugins::default(), &plugins);
         let collector =
             WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
         metrics.register(collector).map_err(|error| system("metrics", &error))?;

@@ -1,6 +1,7 @@
 //! Reloads: the configuration and the plugins at SIGHUP, the plugins alone when the admin API or the watcher of their
 //! folders asks. One at a time, away from everything that serves; what is in force changes in one step, at its end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::Error;
 use crate::config::{Config, ProcessEnv};
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
-use crate::routing::plugins::{Change, Changes, Outcome, settle};
+use crate::routing::plugins::{Change, Changes, Loaded, Outcome, settle};
 use crate::routing::{Plugins, Routes};
 
 /// Asks that may wait for the reload that runs. One would do: what it finds is the same.
@@ -87,7 +88,7 @@ impl Reloader {
             (false, _) => {}
         }
         let now = self.gateway.routes.load().config.clone();
-        match self.apply(now) {
+        match self.apply(now, false) {
             Ok(changes) => changes.to_json(),
             Err(reason) => {
                 tracing::error!("the plugins are not reloaded, what was in force stays: {reason}");
@@ -99,7 +100,7 @@ impl Reloader {
 
     /// The configuration's file, and the plugins with it.
     fn configuration(&self) -> Value {
-        let result = self.read().and_then(|config| self.apply(config).map_err(Error::Config));
+        let result = self.read().and_then(|config| self.apply(config, true).map_err(Error::Config));
         let metrics = &self.gateway.metrics;
         match result {
             Ok(changes) => {
@@ -128,11 +129,16 @@ impl Reloader {
     }
 
     /// Looks for plugins, makes routes of this configuration with them, and puts both in force. The error is a sentence;
-    /// nothing has changed then.
-    fn apply(&self, config: Config) -> Result<Changes, String> {
+    /// nothing has changed then. `new`: the configuration may be another than the one in force.
+    fn apply(&self, config: Config, new: bool) -> Result<Changes, String> {
         let Gateway { routes, metrics, watchdog, .. } = &*self.gateway;
         let before = routes.load_full();
         let found = before.plugins.look_again(&config.tidegate.plugins, &|name| before.uses(name));
+        if !new && found.is_same(&before.plugins) {
+            let changes = Changes::between(&before.plugins, &found);
+            metrics.plugin_reloads.with_label_values(&[changes.result()]).inc();
+            return Ok(changes);
+        }
         let build = |plugins: Arc<Plugins>| {
             Routes::build(config.clone(), &plugins, &ProcessEnv, metrics, watchdog, Some(&before))
         };
@@ -141,7 +147,10 @@ impl Reloader {
         for skipped in &next.skipped {
             tracing::error!("left out: {}", skipped.reason);
         }
-        announce(metrics, watchdog, &next.plugins);
+        if !new {
+            next.keep_tokens(&before);
+        }
+        announce(metrics, watchdog, &before.plugins, &next.plugins);
         self.gateway.swap(next);
         changes.plugins.iter().for_each(|change| self.tell(change));
         metrics.plugin_reloads.with_label_values(&[changes.result()]).inc();
@@ -172,13 +181,22 @@ impl Reloader {
 }
 
 /// What Prometheus and the watchdog are told of the plugins in force.
-pub(super) fn announce(metrics: &Metrics, watchdog: &Watchdog, plugins: &Plugins) {
+pub(super) fn announce(metrics: &Metrics, watchdog: &Watchdog, before: &Plugins, plugins: &Plugins) {
     metrics.plugins_refused.set(i64::try_from(plugins.refused.len()).unwrap_or(i64::MAX));
-    metrics.plugin_info.reset();
-    for loaded in plugins.loaded() {
-        watchdog.name_plugin(loaded.plugin.id(), loaded.plugin.name());
-        let labels = [loaded.plugin.name(), loaded.plugin.version(), loaded.isolation.as_str()];
-        metrics.plugin_info.with_label_values(&labels).set(1);
+    let labels = |loaded: &Loaded| {
+        (loaded.plugin.name(), loaded.plugin.version().to_owned(), loaded.isolation.as_str())
+    };
+    let now: BTreeSet<_> = plugins.loaded().map(labels).collect();
+    for (name, version, isolation) in &now {
+        metrics.plugin_info.with_label_values(&[name, version.as_str(), isolation]).set(1);
+    }
+    // One by one: a scrape in between must not find none.
+    for (name, version, isolation) in before.loaded().map(labels).filter(|old| !now.contains(old)) {
+        // It is there, or a scrape has not seen it yet.
+        let _ = metrics.plugin_info.remove_label_values(&[name, &version, isolation]);
+    }
+    for plugin in plugins.iter() {
+        watchdog.name_plugin(plugin.id(), plugin.name());
     }
 }
 

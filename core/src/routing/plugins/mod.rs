@@ -18,6 +18,7 @@ use super::vendors;
 use crate::config;
 pub use change::{Change, Changes, Outcome, Version, refused};
 use folders::{DROP_IN_DIR, SYSTEM_DIR};
+pub use rules::program;
 pub use settle::settle;
 pub use watch::Snapshot;
 
@@ -47,6 +48,14 @@ pub struct Loaded {
 }
 
 impl Plugins {
+    /// Whether another look found nothing else: routes of the one are routes of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let state = |loaded: &Loaded| (loaded.generation, loaded.kept.clone());
+        self.by_name.keys().eq(other.by_name.keys())
+            && self.loaded().map(state).eq(other.loaded().map(state))
+            && (&self.vendors, &self.refused) == (&other.vendors, &other.refused)
+    }
+
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.loaded().map(|loaded| &loaded.plugin)

@@ -4,7 +4,7 @@
 //! Asked twice. Before any code of a file runs, by the name of the file; and again by the name that the plugin gives
 //! itself, so that a file under another name gets round no rule.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidegate_host::ProcessOptions;
 
@@ -47,8 +47,7 @@ pub(super) fn run(settings: &Plugins, name: &str, default: Isolation) -> tidegat
     match isolation(settings, name, default) {
         Isolation::Inline => tidegate_host::Isolation::Inline,
         Isolation::Process => {
-            // Without a path to it there can be no process, and each call says so.
-            let mut options = ProcessOptions::new(std::env::current_exe().unwrap_or_default());
+            let mut options = ProcessOptions::new(program());
             let written = settings.uses.get(name).cloned().unwrap_or_default();
             options.shards = written.shards.unwrap_or(options.shards);
             options.deadline = written.deadline.unwrap_or(options.deadline);
@@ -56,6 +55,13 @@ pub(super) fn run(settings: &Plugins, name: &str, default: Isolation) -> tidegat
             tidegate_host::Isolation::Process(options)
         }
     }
+}
+
+/// The program that is a worker: the one that runs, whatever has taken its place on disk since it was started.
+pub fn program() -> PathBuf {
+    let ours = Path::new("/proc/self/exe");
+    // Without a path to it there can be no process, and that is said where one is started.
+    if ours.exists() { ours.to_owned() } else { std::env::current_exe().unwrap_or_default() }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -269,8 +269,12 @@ async fn an_incident_is_listed_and_drawn_from_the_port_and_from_the_file() {
 async fn a_stuck_policy_is_quarantined_and_clients_are_told_the_upstreams_own_error() {
     let drop_in = DropIn::stuck_policy();
     let sim = sim().await;
-    let setup = Setup::of(&sim).tidegate(&format!("plugins: {{dirs: [{}]}}", drop_in.path().display()));
-    let proxy = Proxy::start_with(&setup.yaml(), &TWO).await;
+    // In a process of its own it would end at its deadline, and no thread would be lost.
+    let plugins = format!(
+        "plugins: {{dirs: [{}], use: {{fallback: {{isolation: inline}}}}}}",
+        drop_in.path().display()
+    );
+    let proxy = Proxy::start_with(&Setup::of(&sim).tidegate(&plugins).yaml(), &TWO).await;
     // It answers about other groups.
     assert_eq!(fetch(&proxy, "gemini", "429-first", true).await.status, 429);
     let stuck = fetch(&proxy, "openai", "429-first", true).await;

@@ -4,16 +4,21 @@
 use tidegate_plugin_sdk::*;
 
 const MANIFEST: &str = r#"{"providers": [{"prefix": "azure", "dialects": ["openai-chat"],
-    "params": {"api_base": {"env": ["AZURE_API_BASE"]},
-               "api_version": {"env": ["AZURE_API_VERSION"], "default": "2024-10-21"}},
+    "params": {"api_base": {"env": ["AZURE_API_BASE"]}, "api_version": {"default": "2024-10-21"}},
     "secrets": {"api_key": {"env": ["AZURE_API_KEY"], "required": true}}}]}"#;
 export_plugin! { name: "azure", manifest: MANIFEST, provider: Azure }
 
-/// One deployment: its URL.
+/// One deployment: its URL; and one stream: whether its end was seen.
 pub struct Azure(String);
-/// One stream: whether its end was seen.
 pub struct Events(bool);
-
+/// What has choices passes.
+fn pass(name: &str, data: &[u8]) -> Result<Flow, Fault> {
+    let said: serde_json::Value = serde_json::from_slice(data).map_err(|_| Fault::Protocol("not JSON"))?;
+    if classify::is_error(name, &said) {
+        return Err(Fault::Upstream);
+    }
+    said["choices"].as_array().map(|_| Flow::Pass).ok_or(Fault::Protocol("no choices"))
+}
 impl Provider for Azure {
     type Stream = Events;
     fn create(config: Config, _: Host) -> Result<Self, String> {
@@ -32,8 +37,7 @@ impl Provider for Azure {
         Ok(Events(false))
     }
     fn response(&self, _: &HeadIn<'_>, body: &[u8], _: &mut TextOut<'_>) -> Result<Flow, Fault> {
-        let answer = serde_json::from_slice(body).map_err(|_| Fault::Protocol("not JSON"))?;
-        if classify::is_error("", &answer) { Err(Fault::Upstream) } else { Ok(Flow::Pass) }
+        pass("", body)
     }
     fn classify(&self, failure: &FailureIn<'_>, class: &mut Class) {
         classify::generic(classify::Said::of_bytes(failure.body), failure.http_status, class);
@@ -47,8 +51,7 @@ impl Stream for Events {
             self.0 = true;
             return out.note(Note::Done).map(|()| Flow::Done);
         }
-        let chunk = serde_json::from_slice(event.data).map_err(|_| Fault::Protocol("not JSON"))?;
-        if classify::is_error(event.name, &chunk) { Err(Fault::Upstream) } else { Ok(Flow::Pass) }
+        pass(event.name, event.data)
     }
     fn end(&mut self, _: &mut StreamOut<'_>) -> Result<End, Fault> {
         Ok(if self.0 { End::Done } else { End::Truncated })

@@ -31,7 +31,7 @@ static size_t least(const tg_history_in_v1 *in, tg_str group) {
 
 static tg_status choose(void *inst, const tg_history_in_v1 *in, tg_action_v1 *out) {
   const tg_attempt_v1 *last = in->n_attempts ? attempt(in, in->n_attempts - 1) : NULL;
-  tg_str here = last ? target(in, last->target)->group : in->group;
+  tg_str here = last && last->target < in->n_targets ? target(in, last->target)->group : in->group;
   (void)inst;
   if (last && in->n_targets > 1 && (last->flags & (TG_ATTEMPT_RETRYABLE | TG_ATTEMPT_QUOTA))) out->cooldown_ms = 5000;
   if (out->cooldown_ms && last->retry_after_ms > 5000 && last->retry_after_ms < 3600000) out->cooldown_ms = last->retry_after_ms;

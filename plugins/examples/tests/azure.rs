@@ -52,7 +52,9 @@ fn events_pass_and_done_is_the_only_end() {
     assert_eq!(stream.event("", r#"{"choices":[],"prompt_filter_results":[]}"#).status, PASS);
     assert_eq!(stream.event("", r#"{"choices":[{"delta":{"content":"a"}}]}"#).status, PASS);
     assert_eq!(stream.event("", r#"{"error":{"message":"gone"}}"#).status, E_UPSTREAM);
-    assert_eq!(stream.event("", "{").status, E_PROTOCOL);
+    for data in ["{", "null", "7", "{}", r#"{"choices": 1}"#] {
+        assert_eq!(stream.event("", data).status, E_PROTOCOL, "{data}");
+    }
     assert_eq!(stream.end().status, E_TRUNCATED);
     assert_eq!(stream.event("", "[DONE]").status, OK);
     assert_eq!(stream.end().status, OK);

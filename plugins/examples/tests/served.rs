@@ -248,3 +248,16 @@ async fn the_provider_serves_both_kinds_of_answer_with_its_own_key() {
         );
     }
 }
+
+/// What `tidegate plugin check` asks of anybody's plugin.
+#[test]
+fn every_example_keeps_the_contract() {
+    for name in ["deadline", "cost_first", "least_loaded", "azure"] {
+        let folder = folder(name);
+        let file = folder.path().join(format!("lib{name}{}", std::env::consts::DLL_SUFFIX));
+        let program = proxy::built().join("tidegate");
+        let output = Command::new(program).args(["plugin", "check"]).arg(file).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("the contract is kept"), "{name}:\n{text}");
+    }
+}

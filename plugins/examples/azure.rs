@@ -8,9 +8,9 @@ const MANIFEST: &str = r#"{"providers": [{"prefix": "azure", "dialects": ["opena
     "secrets": {"api_key": {"env": ["AZURE_API_KEY"], "required": true}}}]}"#;
 export_plugin! { name: "azure", manifest: MANIFEST, provider: Azure }
 
-/// One deployment: its URL; and one stream: whether its end was seen.
-pub struct Azure(String);
-pub struct Events(bool);
+// One deployment: its URL. One stream: whether its end was seen.
+pub(crate) struct Azure(String);
+pub(crate) struct Events(bool);
 /// What has choices passes.
 fn pass(name: &str, data: &[u8]) -> Result<Flow, Fault> {
     let said: serde_json::Value = serde_json::from_slice(data).map_err(|_| Fault::Protocol("not JSON"))?;

@@ -21,7 +21,11 @@ pub(super) fn list(gateway: &Gateway) -> Value {
     };
     let plugins: Vec<Value> =
         routes.plugins.loaded().map(|loaded| one(loaded, quarantined(loaded.plugin.name()))).collect();
-    json!({"plugins": plugins, "refused": refused(&routes.plugins.refused)})
+    let vendors = routes.plugins.vendors().iter();
+    let vendors: Vec<Value> = vendors
+        .map(|own| json!({"provider": own.offer.prefix, "speaks": own.speaks, "file": own.file}))
+        .collect();
+    json!({"plugins": plugins, "vendors": vendors, "refused": refused(&routes.plugins.refused)})
 }
 
 fn one(loaded: &Loaded, quarantined: bool) -> Value {

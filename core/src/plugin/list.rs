@@ -41,7 +41,12 @@ fn as_value(plugins: &Plugins) -> Value {
         .collect();
     let refused: Vec<Value> =
         plugins.refused.iter().map(|error| json!({"file": error.path(), "why": error.reason()})).collect();
-    json!({"plugins": loaded, "refused": refused})
+    let vendors: Vec<Value> = plugins
+        .vendors()
+        .iter()
+        .map(|own| json!({"provider": own.offer.prefix, "speaks": own.speaks, "file": own.file}))
+        .collect();
+    json!({"plugins": loaded, "vendors": vendors, "refused": refused})
 }
 
 fn text(plugins: &Plugins) -> String {
@@ -78,6 +83,10 @@ fn text(plugins: &Plugins) -> String {
     }
     for (plugin, _) in rows.iter().filter(|(plugin, _)| !prefixes(plugin).is_empty()) {
         let _ = writeln!(text, "\n{} serves models of {}", plugin.name(), wrapped(&prefixes(plugin)));
+    }
+    for own in plugins.vendors() {
+        let (prefix, file) = (&own.offer.prefix, own.file.display());
+        let _ = writeln!(text, "\n{prefix}/ is described by {file}, and served by {}", own.speaks);
     }
     for error in &plugins.refused {
         let _ = writeln!(text, "\n{error}");

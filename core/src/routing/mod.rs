@@ -11,7 +11,7 @@ pub mod plugins;
 mod policy;
 pub mod quarantine;
 pub mod usage;
-mod vendors;
+pub mod vendors;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};

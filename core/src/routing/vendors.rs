@@ -2,17 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tidegate_host::{LoadError, ProviderManifest};
 
+use super::plugins::permitted;
+use crate::config::Plugins as Settings;
 use crate::config::vendor::{self, SUFFIX, Speakers, Vendor};
 
 /// A vendor and the file that describes it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Listed {
+pub struct Listed {
     /// The plugin that serves it.
-    pub(super) speaks: String,
-    pub(super) offer: ProviderManifest,
-    pub(super) file: PathBuf,
+    pub speaks: String,
+    /// What it offers.
+    pub offer: ProviderManifest,
+    /// Where it is described.
+    pub file: PathBuf,
 }
 
 /// The vendor files of a folder, by name. One that cannot be read has none: what is wrong with it is said where plugins
@@ -26,13 +31,25 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The name that the configuration knows a file by.
+fn name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(SUFFIX).unwrap_or(&name).to_owned()
+}
+
 /// Reads a vendor file for the plugins that are loaded. `others`: the vendors so far; of two with one prefix the first is
 /// used.
-pub(super) fn read(file: &Path, speakers: &Speakers<'_>, others: &[Listed]) -> Result<Listed, LoadError> {
+pub(super) fn read(
+    file: &Path,
+    speakers: &Speakers<'_>,
+    others: &[Listed],
+    settings: &Settings,
+) -> Result<Listed, LoadError> {
     let refuse = |reason: String| LoadError::new(file, reason);
     // It says where keys are sent, so it is trusted as much as code.
-    let text = String::from_utf8(tidegate_host::read_guarded(file)?)
-        .map_err(|_| refuse("it is not UTF-8".to_owned()))?;
+    let bytes = tidegate_host::read_guarded(file)?;
+    permitted(settings, &name(file), &Sha256::digest(&bytes).into()).map_err(refuse)?;
+    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8".to_owned()))?;
     let Vendor { speaks, offer, notices } = vendor::parse(&text, file, speakers).map_err(|report| {
         let drawn: Vec<String> = report.errors.iter().map(ToString::to_string).collect();
         refuse(format!("it describes no vendor:\n{}", drawn.join("\n")))

@@ -32,14 +32,20 @@ async fn five_lines_in_a_folder_serve_requests() {
         sim.addr()
     );
     let folder = folder(&[("acme", &file)]);
-    let setup = with_folder(Setup::of(&sim).params("mine", "model: acme/m"), folder.path());
-    let proxy = Proxy::start_with(&setup.yaml(), &[("ACME_TOKEN", "sim-key")]).await;
-    for stream in [true, false] {
-        let answer = told(&proxy, "mine", "fast", stream).await;
-        assert_eq!((answer.text, answer.terminal), (healthy_text(), Terminal::Done), "stream: {stream}");
+    for isolation in ["inline", "process"] {
+        let setup = Setup::of(&sim).params("mine", "model: acme/m").tidegate(&format!(
+            "plugins: {{dirs: [{}], use: {{openai: {{isolation: {isolation}}}}}}}",
+            folder.path().display()
+        ));
+        let proxy = Proxy::start_with(&setup.yaml(), &[("ACME_TOKEN", "sim-key")]).await;
+        for stream in [true, false] {
+            let answer = told(&proxy, "mine", "fast", stream).await;
+            let got = (answer.text, answer.terminal);
+            assert_eq!(got, (healthy_text(), Terminal::Done), "{isolation}, stream: {stream}");
+        }
+        assert_eq!(told(&proxy, "mine", "http-429", true).await.status, 429);
+        assert_eq!(proxy.metrics().await.sum("tidegate_plugins_refused", &[]), 0.0);
     }
-    assert_eq!(told(&proxy, "mine", "http-429", true).await.status, 429);
-    assert_eq!(proxy.metrics().await.sum("tidegate_plugins_refused", &[]), 0.0);
 }
 
 /// The vendors that ship, each with a variable that its key may stand in: the last one of several.
@@ -196,6 +202,80 @@ async fn bad_files_are_refused_with_a_caret_and_the_rest_serves() {
     for model in ["mine", "fast"] {
         assert_eq!(told(&proxy, model, "fast", true).await.text, healthy_text(), "{model}");
     }
+}
+
+/// `POST /api/plugins/reload`: its status and what it says.
+async fn reload(proxy: &Proxy) -> (u16, serde_json::Value) {
+    let asked = tidegate_sim::strict::client::post("/api/plugins/reload", "connection: close\r\n", b"");
+    let answer = tidegate_tests::client::ask(proxy.admin, &asked, crate::world::LONG).await;
+    (answer.status, answer.json())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_read_again_and_a_bad_one_changes_nothing() {
+    let (old, new) = (sim().await, sim().await);
+    let file =
+        |sim: &tidegate_sim::Sim| format!("provider: acme\nbase_url: http://{}/v1\nkey: KEY\n", sim.addr());
+    let folder = folder(&[("acme", &file(&old))]);
+    let acme = folder.path().join("acme.provider.yaml");
+    let setup = with_folder(Setup::of(&old).params("mine", "model: acme/m"), folder.path());
+    let proxy = Proxy::start_with(&setup.yaml(), &[("KEY", "sim-key")]).await;
+    let asked = async |sim: &tidegate_sim::Sim| {
+        let before = sim.counts("fast").started;
+        assert_eq!(told(&proxy, "mine", "fast", true).await.text, healthy_text());
+        sim.counts("fast").started - before
+    };
+    assert_eq!(asked(&old).await, 1);
+    let (status, changes) = reload(&proxy).await;
+    assert_eq!((status, &changes["vendors"]), (200, &serde_json::json!([])), "{changes}");
+
+    std::fs::write(&acme, file(&new)).unwrap();
+    let (status, changes) = reload(&proxy).await;
+    let loaded = serde_json::json!([{"provider": "acme", "result": "loaded"}]);
+    assert_eq!((status, &changes["vendors"]), (200, &loaded), "{changes}");
+    assert_eq!(asked(&new).await, 1);
+
+    // A slip, then an address that its plugin refuses, then no file at all: what was in force stays.
+    let slip = file(&old).replace("key:", "kye:");
+    let refused = file(&old) + "quirks: {base_path: v1}\n";
+    for (text, why) in [
+        (Some(slip), "did you mean `key`?"),
+        (Some(refused), "what it said before stays in force"),
+        (None, "it is gone, and what it said stays in force"),
+    ] {
+        match &text {
+            Some(text) => std::fs::write(&acme, text).unwrap(),
+            None => std::fs::remove_file(&acme).unwrap(),
+        }
+        let (status, changes) = reload(&proxy).await;
+        assert_eq!(status, 422, "{changes}");
+        let reason = changes["refused"][0]["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains(why), "{why}: {changes}");
+        assert_eq!(asked(&new).await, 1, "{why}");
+    }
+
+    // SIGHUP reads them too, with the configuration that needs them.
+    std::fs::write(folder.path().join("beta.provider.yaml"), file(&old).replace("acme", "beta")).unwrap();
+    proxy.rewrite(&with_folder(Setup::of(&old).params("mine", "model: beta/m"), folder.path()).yaml());
+    proxy.signal(nix::sys::signal::Signal::SIGHUP);
+    proxy.logged("the configuration was read again").await;
+    assert_eq!(asked(&old).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allow_list_holds_for_vendor_files() {
+    let sim = sim().await;
+    let file = |name: &str| format!("provider: {name}\nbase_url: http://{}/v1\nkey: none\n", sim.addr());
+    let folder = folder(&[("named", &file("named")), ("other", &file("other"))]);
+    let setup = Setup::of(&sim).params("mine", "model: named/m, api_key: sim-key").tidegate(&format!(
+        "plugins: {{dirs: [{}], allow: [openai, gemini, fallback, named]}}",
+        folder.path().display()
+    ));
+    let proxy = Proxy::start(&setup.yaml()).await;
+    assert_eq!(told(&proxy, "mine", "fast", true).await.text, healthy_text());
+    let log = proxy.log();
+    assert!(log.contains("other.provider.yaml is refused: tidegate.plugins.allow names neither"), "{log}");
+    assert_eq!(proxy.metrics().await.sum("tidegate_plugins_refused", &[]), 1.0);
 }
 
 /// `tidegate check` of a config: its exit code and its report.

@@ -43,6 +43,8 @@ pub struct Change {
 pub struct Changes {
     /// One for each plugin, by name.
     pub plugins: Vec<Change>,
+    /// The vendors that are described otherwise than before: the name, and whether it is described at all.
+    pub vendors: Vec<(String, bool)>,
     /// The files that are refused.
     pub refused: Vec<LoadError>,
     /// Whether one of them was not refused before, or is for another reason.
@@ -79,14 +81,23 @@ impl Changes {
         let mut plugins: Vec<Change> = after.loaded().map(change).chain(removed).collect();
         plugins.sort_by(|a, b| a.name.cmp(&b.name));
         let news = after.refused.iter().any(|error| !before.refused.contains(error));
-        Self { plugins, refused: after.refused.clone(), news }
+        let described = |plugins: &Plugins, prefix: &str| {
+            plugins.vendors.iter().find(|listed| listed.offer.prefix == prefix).cloned()
+        };
+        let prefixes = before.vendors.iter().chain(&after.vendors).map(|listed| listed.offer.prefix.as_str());
+        let prefixes: std::collections::BTreeSet<&str> = prefixes.collect();
+        let changed =
+            prefixes.into_iter().filter(|prefix| described(before, prefix) != described(after, prefix));
+        let vendors = changed.map(|prefix| (prefix.to_owned(), described(after, prefix).is_some())).collect();
+        Self { plugins, vendors, refused: after.refused.clone(), news }
     }
 
     /// `ok`; `partly`: something new is in force, and something else that is new was refused; `refused`: nothing new is.
     pub fn result(&self) -> &'static str {
         let any = |what: fn(&Outcome) -> bool| self.plugins.iter().any(|change| what(&change.outcome));
         let bad = self.news || any(|outcome| matches!(outcome, Outcome::Kept(_)));
-        let good = any(|outcome| matches!(outcome, Outcome::Loaded(_) | Outcome::Removed));
+        let good = any(|outcome| matches!(outcome, Outcome::Loaded(_) | Outcome::Removed))
+            || !self.vendors.is_empty();
         match (bad, good) {
             (false, _) => "ok",
             (true, true) => "partly",
@@ -97,7 +108,11 @@ impl Changes {
     /// As the admin API tells it.
     pub fn to_json(&self) -> Value {
         let plugins: Vec<Value> = self.plugins.iter().map(Change::to_json).collect();
-        json!({"result": self.result(), "plugins": plugins, "refused": refused(&self.refused)})
+        let vendors = self.vendors.iter().map(
+            |(provider, is)| json!({"provider": provider, "result": if *is { "loaded" } else { "removed" }}),
+        );
+        let vendors: Vec<Value> = vendors.collect();
+        json!({"result": self.result(), "plugins": plugins, "vendors": vendors, "refused": refused(&self.refused)})
     }
 }
 

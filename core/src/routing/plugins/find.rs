@@ -166,7 +166,7 @@ impl Look<'_> {
             let providers = self.found.iter().filter(|plugin| plugin.provider().is_some());
             let speakers: Speakers<'_> =
                 providers.map(|plugin| (plugin.name(), plugin.manifest().vendors.as_ref())).collect();
-            match vendors::read(&file, &speakers, &self.found.vendors) {
+            match vendors::read(&file, &speakers, &self.found.vendors, self.settings) {
                 Ok(vendor) => {
                     let (provider, file) = (&vendor.offer.prefix, vendor.file.display());
                     match self.found.iter().find(|plugin| plugin.manifest().provider(provider).is_some()) {

@@ -18,6 +18,7 @@ use super::vendors;
 use crate::config;
 pub use change::{Change, Changes, Outcome, Version, refused};
 use folders::{DROP_IN_DIR, SYSTEM_DIR};
+pub(super) use rules::permitted;
 pub use rules::program;
 pub use settle::settle;
 pub use watch::Snapshot;
@@ -64,6 +65,11 @@ impl Plugins {
     /// All of them, by name, with what is known of each.
     pub fn loaded(&self) -> impl Iterator<Item = &Loaded> {
         self.by_name.values()
+    }
+
+    /// The vendors that files describe.
+    pub fn vendors(&self) -> &[vendors::Listed] {
+        &self.vendors
     }
 
     /// The one with this name.

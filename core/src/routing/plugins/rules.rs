@@ -18,7 +18,7 @@ pub(super) fn file_name(file: &Path) -> String {
 }
 
 /// Whether the plugin `name` with this content may be loaded; the error is a clause whose subject is the file.
-pub(super) fn permitted(settings: &Plugins, name: &str, sha256: &[u8; 32]) -> Result<(), String> {
+pub(in crate::routing) fn permitted(settings: &Plugins, name: &str, sha256: &[u8; 32]) -> Result<(), String> {
     let hash = hex(sha256);
     if let Some(pin) = settings.uses.get(name).and_then(|usage| usage.sha256.as_ref())
         && *pin != hash
@@ -30,9 +30,9 @@ pub(super) fn permitted(settings: &Plugins, name: &str, sha256: &[u8; 32]) -> Re
         Allowed::Sha256(allowed) => *allowed == hash,
     };
     match &settings.allow {
-        Some(allow) if !allow.iter().any(listed) => Err(format!(
-            "tidegate.plugins.allow names neither the plugin \"{name}\" nor its sha256, which is {hash}"
-        )),
+        Some(allow) if !allow.iter().any(listed) => {
+            Err(format!("tidegate.plugins.allow names neither \"{name}\" nor its sha256, which is {hash}"))
+        }
         _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Plugins;
 use crate::routing::Routes;
+use crate::routing::vendors::Listed;
 
 /// A deployment's id, and the provider where it serves several.
 type Served = BTreeSet<(Arc<str>, String)>;
@@ -61,13 +62,53 @@ pub fn settle(
         };
         accepted = without(accepted, name, &loaded.plugin, why);
     }
-    let vendors = Plugins { vendors: found.vendors, ..(*accepted.plugins).clone() };
-    if let Ok(routes) = build(Arc::new(vendors))
-        && lost(&accepted, &routes).is_none()
-    {
-        accepted = routes;
+    for (prefix, new) in vendors_to_try(&accepted.plugins.vendors, &found.vendors) {
+        let mut trial = (*accepted.plugins).clone();
+        let old = trial.vendors.iter().position(|old| old.offer.prefix == prefix);
+        let old = old.map(|at| trial.vendors.remove(at));
+        trial.vendors.extend(new.clone());
+        let why = match build(Arc::new(trial)) {
+            Ok(routes) => match lost(&accepted, &routes) {
+                None => {
+                    accepted = routes;
+                    continue;
+                }
+                Some(why) => why,
+            },
+            Err(why) => why,
+        };
+        accepted = as_described_before(accepted, new.as_ref(), old.as_ref(), &why);
     }
     Ok(accepted)
+}
+
+/// The prefixes that are described otherwise than before, and how; `None`: not any more.
+fn vendors_to_try(before: &[Listed], found: &[Listed]) -> Vec<(String, Option<Listed>)> {
+    let same = |one: &Listed| before.contains(one);
+    let gone = |old: &&Listed| !found.iter().any(|new| new.offer.prefix == old.offer.prefix);
+    let changed =
+        found.iter().filter(|new| !same(new)).map(|new| (new.offer.prefix.clone(), Some(new.clone())));
+    changed.chain(before.iter().filter(gone).map(|old| (old.offer.prefix.clone(), None))).collect()
+}
+
+/// What a vendor file says now is left out of what is accepted, or what it said stays, with the reason beside it.
+fn as_described_before(
+    mut accepted: Routes,
+    new: Option<&Listed>,
+    old: Option<&Listed>,
+    why: &str,
+) -> Routes {
+    let Some(file) = new.or(old).map(|listed| &listed.file) else { return accepted };
+    let reason = match (new, old) {
+        (None, _) => format!("it is gone, and what it said stays in force: {why}"),
+        (_, None) => format!("it would take over: {why}"),
+        _ => format!("what it said before stays in force: {why}"),
+    };
+    tracing::error!(file = %file.display(), "the vendor file is left out: {reason}");
+    let mut plugins = (*accepted.plugins).clone();
+    plugins.refused.push(tidegate_host::LoadError::new(file, reason));
+    accepted.plugins = Arc::new(plugins);
+    accepted
 }
 
 /// The new version is left out of what is accepted, with the reason beside the one that stays.

@@ -78,6 +78,8 @@ pub async fn serve(
         let Ok(seat) = seat else { break };
         match accepted {
             Ok((stream, peer)) => connect(&gateway, &protocols, &graceful, stream, peer, seat, &stop),
+            // Shut by `close`, through another duplicate; `stop` is on its way.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => break,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
                 if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {

@@ -60,7 +60,7 @@ impl Stage {
     pub(super) fn set(config: Config, sim: Arc<Sim>) -> Result<Self, Error> {
         let server = Server::start(config)?;
         let (stop, stopped) = watch::channel(false);
-        let (gateway, plugins) = (server.gateway().clone(), server.plugins().clone());
+        let (gateway, plugins) = (server.gateway().clone(), server.plugins());
         let (data, admin) = (server.data, server.admin);
         let named = std::thread::Builder::new().name("proxy".into());
         let thread = named.spawn(move || server.run(None, Some(stopped)));

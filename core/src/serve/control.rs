@@ -16,7 +16,6 @@ use super::{Error, notify, reload, runtime};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
 use crate::listener::{self, LAST_WORDS};
-use crate::routing::Plugins;
 
 /// How much longer than the drain itself it may take until the last task has ended.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -24,7 +23,6 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// Everything that is needed to serve, and to go on serving.
 pub(super) struct Control {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) plugins: Arc<Plugins>,
     /// Stays here: each runtime accepts on a duplicate of it. A second listener on the same port would lose what the
     /// kernel queued for the first.
     pub(super) listener: Option<TcpListener>,

@@ -68,7 +68,9 @@ impl Hooks for Hands {
             Kind::StreamVerdict | Kind::RuntimeReplaced | Kind::GaveUp => {
                 tracing::error!(incident = %id, "watchdog: {incident}");
             }
-            Kind::QuarantineLifted => tracing::info!(incident = %id, "watchdog: {incident}"),
+            Kind::QuarantineLifted | Kind::Owner("plugin_swapped") => {
+                tracing::info!(incident = %id, "watchdog: {incident}")
+            }
             _ => tracing::warn!(incident = %id, "watchdog: {incident}"),
         }
         if let Some(file) = &self.file {

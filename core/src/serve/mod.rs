@@ -93,7 +93,6 @@ impl Server {
         admin::start(gateway.clone(), admin_socket).map_err(|error| system("the admin thread", &error))?;
         let control = control::Control {
             gateway,
-            plugins,
             listener: Some(data_socket),
             runtimes: vec![runtime],
             reach,
@@ -111,9 +110,9 @@ impl Server {
         self.control.run(file, stop)
     }
 
-    /// What it loaded at its start.
-    pub fn plugins(&self) -> &Arc<Plugins> {
-        &self.control.plugins
+    /// The plugins in force.
+    pub fn plugins(&self) -> Arc<Plugins> {
+        self.control.gateway.routes.load().plugins.clone()
     }
 
     /// The shared state, for those who look from outside.

@@ -173,7 +173,6 @@ impl Reloader {
                 format!("the plugin {name} {version} ({sha256}) has taken the place of {old} ({old_sha256})")
             }
         };
-        tracing::info!(plugin = name, version, "{sentence}");
         // What the version before did says nothing of this one.
         self.gateway.watchdog.renew(Suspected::Plugin, name);
         self.gateway.watchdog.report(Report::new(Kind::Owner("plugin_swapped"), sentence).plugin(name));

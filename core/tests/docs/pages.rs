@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const PAGES: [&str; 15] = [
     "docs/rate-limits.md",
     "docs/security.md",
     "docs/watchdog.md",
+    "docs/write-a-policy.md",
     "docs/write-a-provider.md",
 ];
 
@@ -71,6 +72,33 @@ fn the_readmes_plugin_is_the_compiled_one() {
     let quoted = readme.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
     assert!(quoted.contains("fn end"), "the block was not found");
     assert!(compiled.contains(quoted), "not what docs/write-a-provider.md has:\n{quoted}");
+}
+
+/// The fenced blocks of a language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let start = format!("```{language}\n");
+    read(page).split(&start).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_the_pages_show_is_what_a_new_project_has() {
+    let template = |file: &str| read(&format!("core/src/plugin/templates/{file}"));
+    for (page, name, rust, c) in
+        [("docs/write-a-provider.md", "provider", 1, 3), ("docs/write-a-policy.md", "policy", 1, 1)]
+    {
+        let whole = blocks(page, "rust");
+        assert_eq!(whole, [template(&format!("rust-{name}/src/lib.rs"))], "{page}");
+        let pieces = blocks(page, "c");
+        assert_eq!((whole.len(), pieces.len()), (rust, c), "{page}");
+        let source = template(&format!("c-{name}/plugin.c"));
+        for piece in pieces {
+            assert!(source.contains(&piece), "{page} is not what a project in C has:\n{piece}");
+        }
+    }
+    let page = "docs/write-a-provider.md";
+    assert_eq!(blocks(page, "toml"), [template("rust-provider/Cargo.toml")]);
+    let replay = &blocks(page, "rust,ignore")[0];
+    assert!(template("rust-provider/tests/answers.rs").contains(replay.as_str()), "{replay}");
 }
 
 #[test]

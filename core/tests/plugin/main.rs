@@ -5,6 +5,7 @@ mod check;
 mod cost;
 mod inspect;
 mod new;
+mod page;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

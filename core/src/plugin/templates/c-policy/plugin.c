@@ -24,7 +24,7 @@ static int is_free(const tg_history_in_v1 *in, uint32_t index) {
   const tg_target_v1 *target = AT(tg_target_v1, in->targets, in->target_stride, index);
   for (size_t i = 0; i < in->n_attempts; i++)
     if (AT(tg_attempt_v1, in->attempts, in->attempt_stride, i)->target == index) return 0;
-  return !(target->flags & TG_TARGET_UNAVAILABLE) && target->cooldown_ms == 0;
+  return !(target->flags & (TG_TARGET_UNAVAILABLE | TG_TARGET_SPECIAL)) && target->cooldown_ms == 0;
 }
 
 /* A free deployment of the group, or of any other, drawn with the history's seed: the same history must always give the

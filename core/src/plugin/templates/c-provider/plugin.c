@@ -180,7 +180,7 @@ static const tg_provider_v1 provider = {
 #define VERSION "0.1.0"
 #define MANIFEST "{\"providers\": [{\"prefix\": \"parrot\", \"dialects\": [\"openai-chat\"]," \
     " \"params\": {\"api_base\": {\"default\": \"http://127.0.0.1:9000\"}}," \
-    " \"secrets\": {\"api_key\": {\"env\": [\"PARROT_KEY\"]}}}]}"
+    " \"secrets\": {\"api_key\": {\"env\": [\"PARROT_KEY\"], \"default\": \"none\"}}}]}"
 static const tg_plugin_v1 plugin = {
     .size = sizeof(tg_plugin_v1),
     .abi_major = TG_ABI_MAJOR,

@@ -39,7 +39,7 @@ fn free(history: &History<'_>, fits: impl Fn(&Target<'_>) -> bool) -> Option<u32
     let free: Vec<u32> = (0..)
         .zip(&history.targets)
         .filter(|(index, target)| {
-            fits(target) && untried(*index) && !target.unavailable && target.cooldown_ms == 0
+            fits(target) && untried(*index) && !target.unavailable && !target.special && target.cooldown_ms == 0
         })
         .map(|(index, _)| index)
         .collect();

@@ -4,7 +4,7 @@ use tidegate_plugin_sdk::{classify, *};
 
 export_plugin! { name: "parrot", manifest: r#"{"providers": [{"prefix": "parrot", "dialects": ["openai-chat"],
     "params": {"api_base": {"default": "http://127.0.0.1:9000"}},
-    "secrets": {"api_key": {"env": ["PARROT_KEY"]}}}]}"#, provider: Parrot }
+    "secrets": {"api_key": {"env": ["PARROT_KEY"], "default": "none"}}}]}"#, provider: Parrot }
 
 pub struct Parrot { url: String }
 pub struct Speech { id: String, created: u64, model: String, ended: bool }

@@ -54,6 +54,7 @@ counts! {
         - m.sum("tidegate_plugin_errors_total", &[("call", "stream_open")]);
     closed: m => m.sum("tidegate_plugin_calls_total", &[("call", "stream_close")]);
     panics: m => m.sum("tidegate_plugin_errors_total", &[("kind", "panic")]);
+    failed_calls: m => m.sum("tidegate_plugin_worker_failed_calls_total", &[]);
     aborted: m => m.get("tidegate_watchdog_verdicts_total", &[("action", "aborted")]).unwrap_or(0.0);
 }
 
@@ -99,7 +100,6 @@ pub(crate) fn balance(before: &Snapshot, after: &Snapshot, clients: Clients, lev
         books.push(Book { name, must: must_text, found, balances: must == found });
     };
     let (old, new) = (&before.proxy, &after.proxy);
-    exact("broken promises to clients", "", 0.0, clients.wrong);
     exact("requests and terminals", "requests", new.requests, new.endings);
     exact("attempts and requests", "the requests' own", new.attempts_of_requests, new.attempts);
     exact("active streams", "", 0.0, new.active);
@@ -120,6 +120,8 @@ pub(crate) fn balance(before: &Snapshot, after: &Snapshot, clients: Clients, lev
         let balances = (low..=high).contains(&found);
         books.push(Book { name, must: format!("{low} to {high}"), found, balances });
     };
+    // What a worker of a plugin was at when it ended fails with it.
+    within("broken promises to clients", 0.0, new.failed_calls, clients.wrong);
     // A client that left may have been counted in any way, and one that left inside its body is no request.
     let left = clients.sent - clients.complete - clients.error - clients.stream_error;
     within("requests that were sent", clients.sent - left, clients.sent, new.requests - old.requests);
@@ -197,7 +199,6 @@ mod tests {
     fn each_leak_and_each_lie_unbalances_its_own_book() {
         type Change = fn(&mut Snapshot, &mut Clients, &mut Levels);
         let changes: [(Change, &str); 25] = [
-            (|_, c, _| c.wrong = 1.0, "broken promises to clients"),
             (|a, _, _| a.proxy.endings += 1.0, "requests and terminals"),
             (|a, _, _| a.proxy.attempts -= 1.0, "attempts and requests"),
             (|a, _, _| a.proxy.active = 1.0, "active streams"),
@@ -226,6 +227,7 @@ mod tests {
             ),
             (|a, _, _| a.proxy.aborted = 1.0, "aborts by the watchdog"),
             (|a, _, _| a.process.descriptors += 1, "descriptors"),
+            (|_, c, _| c.wrong = 1.0, "broken promises to clients"),
             (
                 |a, _, _| {
                     a.proxy.requests += 2.0;

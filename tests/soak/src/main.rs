@@ -58,6 +58,9 @@ struct Cli {
     /// Write the proxy's log here at the end
     #[arg(long)]
     log: Option<std::path::PathBuf>,
+    /// Run every plugin in a process of its own, and kill these processes once in the middle
+    #[arg(long)]
+    isolated: bool,
     /// Leave one stream open at the end: the books must not balance then
     #[arg(long)]
     leak: bool,
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Report {
-    let world = World::start().await;
+    let world = World::start(cli.isolated).await;
     let before = first_look(&world).await;
     let load = Load::new(world.proxy.data);
     let mut clients = load.start(cli.streams, cli.seed);
@@ -88,7 +91,14 @@ async fn run(cli: &Cli) -> Report {
     let warm_up = (length / 2).min(Duration::from_secs(180));
     let window = (length / 6).clamp(SAMPLE * 4, Duration::from_secs(60));
     let (mut memory, mut active) = (Memory::default(), Vec::new());
+    let mut to_kill = cli.isolated;
     while began.elapsed() < length {
+        if to_kill && began.elapsed() > length / 2 {
+            to_kill = false;
+            if process::kill_workers(world.proxy.pid()) == 0 {
+                load.tally.broken("no plugin runs in a process of its own".into());
+            }
+        }
         memory.sample(Process::look(world.proxy.pid()).resident_kib);
         if let Some(metrics) = Metrics::try_scrape(world.proxy.admin, SAMPLE * 4).await {
             active.push(metrics.sum("tidegate_active_streams", &[]));

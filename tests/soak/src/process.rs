@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// Its descriptors, threads and memory at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -21,6 +24,17 @@ impl Process {
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
         Self { descriptors: descriptors as u64, threads: number("Threads:"), resident_kib: number("VmRSS:") }
     }
+}
+
+/// Kills the workers of the proxy's plugins, and says how many there were.
+pub(crate) fn kill_workers(proxy: u32) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{proxy}/task")).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<i32> = children
+        .flat_map(|line| line.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    // The proxy reaps them, so that their numbers are no others' meanwhile.
+    pids.into_iter().filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count()
 }
 
 /// Resident memory over time.

@@ -18,6 +18,10 @@ pub(crate) const ENDLESS: &str = "endless";
 /// buffer goes back when it is freed, and what is resident is what the program holds.
 const MALLOC: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
 
+/// On a machine that this program keeps busy, a call of a debug build may need more than the default.
+const ISOLATED: &str = "plugins: {use: {openai: {isolation: process, deadline: 2s, shards: 2}, \
+                        gemini: {isolation: process, deadline: 2s}, fallback: {isolation: process, deadline: 2s}}}";
+
 /// Both sides.
 pub(crate) struct World {
     pub(crate) sim: Sim,
@@ -27,7 +31,7 @@ pub(crate) struct World {
 impl World {
     /// # Panics
     /// One of them cannot be started.
-    pub(crate) async fn start() -> Self {
+    pub(crate) async fn start(isolated: bool) -> Self {
         let settings = Settings {
             pace: Duration::from_millis(150),
             drip: Duration::ZERO,
@@ -38,7 +42,11 @@ impl World {
         };
         let sim = Sim::start(settings).await.expect("the simulator can listen");
         sim.script(ENDLESS, endless());
-        let proxy = Proxy::start_with(&setup(&sim).yaml(), &[MALLOC]).await;
+        let mut setup = setup(&sim);
+        if isolated {
+            setup = setup.tidegate(ISOLATED);
+        }
+        let proxy = Proxy::start_with(&setup.yaml(), &[MALLOC]).await;
         Self { sim, proxy }
     }
 

@@ -28,7 +28,8 @@ pub struct Source<T = Stream> {
     body: upstream::Body,
     framer: Framer,
     reader: Reader<T>,
-    away: Option<Away>,
+    /// Boxed: a stream that is translated here, or not at all, must not be larger for it.
+    away: Option<Box<Away>>,
     ending: Option<Ending>,
     received: u64,
     answered: bool,
@@ -81,9 +82,9 @@ impl<T: Translator> Source<T> {
                 waiting = true;
                 break;
             }
-            let batch = if let Some(Away { block, then }) = self.away.take() {
+            let batch = if let Some(away) = self.away.take() {
                 self.answered = true;
-                read(&mut self.reader, &block.block(), then)
+                read(&mut self.reader, &away.block.block(), away.then)
             } else if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
                 self.take(frame)
             } else {
@@ -134,7 +135,7 @@ impl<T: Translator> Source<T> {
             }
         };
         if self.reader.prefetch(&block, matches!(then, Then::Conclude)) {
-            self.away = Some(Away { block: block.keep(), then });
+            self.away = Some(Box::new(Away { block: block.keep(), then }));
             return Batch::default();
         }
         read(&mut self.reader, &block, then)
@@ -146,7 +147,7 @@ impl<T: Translator> Source<T> {
         if self.ending.is_none() && self.away.is_none() {
             let nothing = Kept::default();
             self.reader.prefetch(&nothing.block(), true);
-            self.away = Some(Away { block: nothing, then: Then::Conclude });
+            self.away = Some(Box::new(Away { block: nothing, then: Then::Conclude }));
         }
         self.poll_step(cx)
     }

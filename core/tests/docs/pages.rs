@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -13,6 +13,7 @@ const PAGES: [&str; 16] = [
     "docs/litellm-compat.md",
     "docs/metrics.md",
     "docs/plugin-abi.md",
+    "docs/plugins.md",
     "docs/providers.md",
     "docs/rate-limits.md",
     "docs/security.md",

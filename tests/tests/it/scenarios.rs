@@ -127,6 +127,11 @@ async fn openai_in_a_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_in_a_process() {
+    every_scenario("together_ai", Dialect::OpenAiChat, &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn gemini_in_a_process() {
     every_scenario("gemini", Dialect::Gemini, &ALL).await;
 }

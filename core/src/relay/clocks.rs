@@ -82,6 +82,12 @@ impl Clocks {
         self.bring_forward(until);
     }
 
+    /// `wait`, or what the upstream may be silent for if that is shorter: who has said how long a silence may be does not
+    /// wait longer because the answer is nearly over.
+    pub fn patience(&self, wait: Duration) -> Duration {
+        wait.min(self.limits.byte_idle).min(self.limits.content_idle)
+    }
+
     /// More than the end was missing.
     pub fn no_grace(&mut self) {
         self.grace = None;
@@ -212,6 +218,15 @@ mod tests {
         assert_eq!(now.elapsed().as_secs(), 1);
         assert!(!done.is_overdue(now + 29 * S));
         assert!(done.is_overdue(now + 30 * S));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_for_an_end_than_for_a_byte() {
+        let clocks = clocks();
+        assert_eq!((clocks.patience(S), clocks.patience(15 * S)), (S, 2 * S));
+        let limits = Limits { byte_idle: 60 * S, ..clocks.limits };
+        let now = Instant::now();
+        assert_eq!(Clocks::start(limits, 60 * S, now + 60 * S, now).patience(15 * S), 5 * S);
     }
 
     #[tokio::test(start_paused = true)]

@@ -64,7 +64,7 @@ impl<T: Translator> Live<T> {
             }
             if self.source.finished() {
                 let wait = if self.source.is_translated() { FINISH_GRACE } else { PASSED_GRACE };
-                self.clocks.grace(now, wait);
+                self.clocks.grace(now, self.clocks.patience(wait));
             } else {
                 self.clocks.no_grace();
             }

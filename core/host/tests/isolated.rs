@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -458,4 +459,41 @@ fn whatever_is_killed_no_answer_is_anothers() {
             });
         }
     });
+}
+
+#[test]
+fn a_worker_has_nothing_of_its_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = std::fs::File::create(dir.path().join("ours")).unwrap();
+    // Without the mark that closes it in a new program.
+    #[allow(unsafe_code, reason = "no safe call makes such a descriptor")]
+    // SAFETY: the kernel has just given it to us, and nobody else closes it.
+    let careless = unsafe { OwnedFd::from_raw_fd(nix::libc::dup(ours.as_raw_fd())) };
+    let plugin = plugin(|_| {});
+    let worker = format!("/proc/{}", pid(&plugin, 0));
+    let mut held: Vec<String> = std::fs::read_dir(format!("{worker}/fd"))
+        .unwrap()
+        .map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap().to_string_lossy().into_owned())
+        .map(|target| target.split([':', '-']).next().unwrap().to_owned())
+        .collect();
+    held.sort();
+    held.dedup();
+    assert_eq!(held, ["/dev/null", "/memfd", "socket"]);
+    assert!(std::fs::read_to_string(format!("/proc/self/fd/{}", careless.as_raw_fd())).is_ok());
+    assert_eq!(std::fs::read(format!("{worker}/environ")).unwrap(), b"");
+    assert_eq!(std::fs::read_link(format!("{worker}/cwd")).unwrap(), Path::new("/"));
+    let name = std::fs::read_to_string(format!("{worker}/cmdline")).unwrap();
+    assert_eq!(name, format!("tidegate\0plugin-worker\0{}\0faulty\0", std::process::id()));
+}
+
+#[test]
+fn what_a_service_manager_tells_all_processes_does_not_end_a_worker() {
+    let plugin = plugin(|_| {});
+    let provider = created(&plugin);
+    let first = pid(&plugin, 0);
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        kill(Pid::from_raw(first), signal).unwrap();
+    }
+    assert_eq!(well(&provider), "{\"n\":1}");
+    assert_eq!(pid(&plugin, 0), first);
 }

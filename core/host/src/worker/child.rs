@@ -120,10 +120,9 @@ fn kept(held: RawFd) -> Vec<RawFd> {
 
 /// Where the loader finds what is held.
 fn place(held: &OwnedFd, place: &Path) -> PathBuf {
-    if cfg!(target_os = "linux") {
-        return format!("/proc/self/fd/{}", held.as_raw_fd()).into();
-    }
-    place.to_owned()
+    let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+    // Not there without /proc.
+    if by_descriptor.exists() { by_descriptor } else { place.to_owned() }
 }
 
 /// Takes the descriptor that comes first.

@@ -249,6 +249,23 @@ async fn the_provider_serves_both_kinds_of_answer_with_its_own_key() {
     }
 }
 
+/// Where another policy is in force for all groups, the usual one is not needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_usual_policy_need_not_be_there() {
+    let (folder, upstream) = (folder("deadline"), sim().await);
+    let plugins = format!("plugins: {{dirs: [{}], allow: [openai, deadline]}}", folder.path().display());
+    let setup =
+        Setup::default().model("m", "openai", &upstream, "").tidegate(&plugins).tidegate("policy: deadline");
+    let proxy = Proxy::start(&setup.yaml()).await;
+    assert!(!proxy.log().contains("no policy"));
+    let told = Told::of(&ask(proxy.data, &chat("m", "http-500", false), LONG).await, false).unwrap();
+    assert_eq!(
+        (told.status, upstream.counts("http-500").started),
+        (500, 2),
+        "asked twice, as this policy does"
+    );
+}
+
 /// What `tidegate plugin check` asks of anybody's plugin.
 #[test]
 fn every_example_keeps_the_contract() {

@@ -23,11 +23,12 @@ const FINISH: &str = r#"data: {"id":"c","object":"chat.completion.chunk","create
 fn folder(name: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let file = format!("lib{name}{}", std::env::consts::DLL_SUFFIX);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.c"));
-    if source.exists() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = [format!("{name}.c"), format!("tests/{name}.c")].map(|file| here.join(file));
+    if let Some(source) = source.iter().find(|source| source.exists()) {
         let compiled = Command::new("cc")
             .args(["-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-I"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../abi/include"))
+            .arg(here.join("../abi/include"))
             .arg(source)
             .arg("-o")
             .arg(dir.path().join(file))
@@ -264,6 +265,46 @@ async fn the_usual_policy_need_not_be_there() {
         (500, 2),
         "asked twice, as this policy does"
     );
+}
+
+/// What the core lends a policy: prices as they are written, the kind of answer, the prompt's length, what is special.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_told_what_the_core_knows() {
+    for place in PLACES {
+        let (folder, upstream) = (folder("witness"), sim().await);
+        let one = |group: &str, model: &str, more: &str| {
+            let base = format!("http://{}/v1", upstream.addr());
+            format!(
+                "- {{model_name: {group}, litellm_params: {{model: openai/{model}, api_base: \"{base}\", api_key: k{more}}}, model_info: {{id: {model}}}}}\n"
+            )
+        };
+        let models = [
+            one("m", "first", ", input_cost_per_token: 1.5e-7, output_cost_per_token: 0"),
+            // Less than can be told is not free.
+            one("m", "second", ", output_cost_per_token: 1e-15"),
+            one("m", "third", ""),
+            one("wide", "fourth", ""),
+        ];
+        let config = format!(
+            "model_list:\n{}router_settings: {{context_window_fallbacks: [{{m: [wide]}}]}}\n\
+             tidegate:\n  listen: 127.0.0.1:0\n  admin: 127.0.0.1:0\n  policy: witness\n  \
+             plugins: {{dirs: [{}], use: {{witness: {{isolation: {place}}}}}}}\n",
+            models.concat(),
+            folder.path().display()
+        );
+        let proxy = Proxy::start(&config).await;
+        for (stream, words, asked) in [(false, 1, "first"), (true, 1, "second"), (true, 1000, "third")] {
+            let content = format!("sim:fast {}", "word ".repeat(words));
+            let body = serde_json::json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": content}]});
+            let request =
+                tidegate_tests::client::post("/v1/chat/completions", "", body.to_string().as_bytes());
+            let told = Told::of(&ask(proxy.data, &request, LONG).await, stream).unwrap();
+            assert_eq!(told.status, 200, "{place} {asked}: {}", told.message);
+            let seen = upstream.log();
+            let body: serde_json::Value = serde_json::from_slice(&seen[seen.len() - 1].body).unwrap();
+            assert_eq!(body["model"], asked, "{place}");
+        }
+    }
 }
 
 /// What `tidegate plugin check` asks of anybody's plugin.

@@ -60,7 +60,7 @@ enum { NOWHERE, CONSTRUCTOR, DESCRIBING, CREATE, DESTROY, REQUEST, OPEN, EVENT, 
 enum {
   NOTHING,
   /* Anywhere. */
-  SPIN, SLEEP, SEGFAULT, ABORT, EXIT, STACK, DOUBLE_FREE, HOG, THREAD, PANIC, ODD,
+  SPIN, SLEEP, SEGFAULT, ABORT, EXIT, STACK, DOUBLE_FREE, HOG, THREAD, BUSY_THREAD, PANIC, ODD,
   /* In one place. */
   NOT_UTF8, FLOOD, SILENT, NOT_JSON, LATE, SCRIBBLE, OVERRUN, EARLY_DONE, TRY, NO_TARGET, SPLIT_HEADER, NO_BODY, FINE,
   BEYOND, NEVER_FREE, PASS_AND_WRITE
@@ -91,6 +91,11 @@ static void *idle(void *nothing) {
   return nothing;
 }
 
+static void *busy(void *nothing) {
+  for (;;) ++turns;
+  return nothing;
+}
+
 /* Answers the status to be returned, or 0 where the call goes on. */
 static tg_status hurt(void) {
   char first = 0;
@@ -114,9 +119,10 @@ static tg_status hurt(void) {
     case HOG:
       /* As most programs do, it does not look at what malloc answers. */
       for (;;) memset(malloc(16u << 20), 1, 16u << 20);
-    case THREAD: {
+    case THREAD:
+    case BUSY_THREAD: {
       pthread_t thread;
-      pthread_create(&thread, NULL, idle, NULL);
+      pthread_create(&thread, NULL, DOES == THREAD ? idle : busy, NULL);
       break;
     }
     case PANIC: return TG_E_PANIC;

@@ -66,6 +66,7 @@ pub const MEMBERS: &[Member] = &[
     m("keeps-the-sink", "calls its sink after the call that lent it", C("CLOSE", "LATE"), Streamed, Undefined),
     m("tries-the-system", "opens a file and a socket and starts a process", C("EVENT", "TRY"), Streamed, Survives),
     m("leaves-a-thread", "leaves a thread behind", C("EVENT", "THREAD"), Streamed, Survives),
+    m("leaves-a-busy-thread", "leaves a thread behind that spins", C("EVENT", "BUSY_THREAD"), Streamed, Survives),
     m("leaks-streams", "never frees a stream", C("CLOSE", "NEVER_FREE"), Streamed, Survives),
     m("never-writes", "takes every event and writes none", C("EVENT", "SILENT"), Streamed, Survives),
     m("writes-too-much", "writes on after its sink has refused", C("EVENT", "FLOOD"), Streamed, Survives),

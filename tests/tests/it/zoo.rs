@@ -14,14 +14,17 @@ use house::{Mode, Seen};
 /// What was seen of one member in one mode.
 type Row = (&'static Member, Seen);
 
-/// Threads that are lost in one proxy before its ladder would go on to its next rung.
+/// Threads that may be lost in one proxy: after that many the ladder would go on to its next rung.
 const SPINNERS: usize = 3;
+
+/// Workers that may end in one proxy within a minute: beyond, it tells of no more.
+const ENDING: usize = 8;
 
 /// Which members share a proxy.
 fn houses(mode: Mode) -> Vec<Vec<&'static Member>> {
     let mut houses = Vec::new();
     let mut shared = Vec::new();
-    let mut spinners: Vec<&Member> = Vec::new();
+    let (mut spinners, mut ending): (Vec<&Member>, Vec<&Member>) = Default::default();
     for member in MEMBERS {
         let alone = member.is_policy() || matches!(member.when, When::Loaded | When::Created);
         match (mode, member.inline) {
@@ -29,9 +32,11 @@ fn houses(mode: Mode) -> Vec<Vec<&'static Member>> {
             (Mode::Inline, Inline::LosesThread) if !alone => spinners.push(member),
             (Mode::Inline, Inline::Dies | Inline::NeverStarts) => houses.push(vec![member]),
             _ if alone => houses.push(vec![member]),
+            (Mode::Process, fate) if fate != Inline::Survives => ending.push(member),
             _ => shared.push(member),
         }
     }
+    houses.extend(ending.chunks(ENDING).map(<[_]>::to_vec));
     houses.extend(spinners.chunks(SPINNERS).map(<[_]>::to_vec));
     houses.push(shared);
     houses
@@ -72,8 +77,11 @@ fn hold(mode: Mode, (member, seen): &Row) -> Result<(), &'static str> {
         return Ok(());
     }
     let lost = inline && member.inline == Inline::LosesThread;
-    if seen.client.contains("cut off") && !lost {
-        return Err("the client must be told the end");
+    if [&seen.client, &seen.beside, &seen.after].iter().any(|got| got.contains("cut off")) && !lost {
+        return Err("each client must be told the end");
+    }
+    if !inline && member.when != When::Loaded && (&*seen.beside, &*seen.after) != (house::ALL, house::ALL) {
+        return Err("other answers of the same plugin must come whole");
     }
     if lost && !(seen.incidents.contains("plugin_quarantined") && seen.metrics.contains("stuck")) {
         return Err("the watchdog must see it");
@@ -98,4 +106,9 @@ async fn holds(mode: Mode) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_member_in_the_proxy() {
     holds(Mode::Inline).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_member_in_a_process() {
+    holds(Mode::Process).await;
 }

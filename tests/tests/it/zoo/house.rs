@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tidegate_sim::{Sim, healthy_text};
 use tidegate_tests::client::{ask, chat, get};
 use tidegate_tests::zoo::{Inline, MEMBERS, Member, When, Zoo};
-use tidegate_tests::{Answer, End, Metrics, Proxy, Setup, Terminal, Told, Unserved};
+use tidegate_tests::{Answer, Conn, End, Metrics, Proxy, Setup, Terminal, Told, Unserved};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
@@ -27,7 +27,6 @@ const AT_ONCE: usize = 3;
 const ASKED_AT_ONCE: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "the second mode follows")]
 pub(super) enum Mode {
     Inline,
     Process,
@@ -38,6 +37,8 @@ pub(super) enum Mode {
 pub(super) struct Seen {
     /// What the client got.
     pub(super) client: String,
+    /// What a client of the same plugin got, whose answer had begun before.
+    pub(super) beside: String,
     /// What a client of the same plugin got afterwards.
     pub(super) after: String,
     /// What the metrics say of the plugin.
@@ -226,18 +227,23 @@ async fn one(mode: Mode, proxy: &Proxy, member: &Member, folder: &Path, publishe
     let (scenario, stream) = match member.when {
         When::Whole => ("fast", false),
         When::Failed | When::Decided => ("http-429", true),
-        _ => ("fast", true),
+        _ => (watch::ASKED, true),
     };
     let mut seen = Seen::default();
+    let calm = group("calm", member);
+    let mut beside = Conn::open(proxy.data).await.unwrap();
+    beside.send(&chat(&calm, watch::NEIGHBOUR, true)).await.unwrap();
+    assert!(beside.read_until(LONG, |answer| !answer.body.is_empty()).await, "{} is well", member.name);
     let answer = ask(proxy.data, &chat(&group("bite", member), scenario, stream), LONG).await;
     seen.client = words(&answer, stream, member);
+    seen.beside = words(&beside.answer(LONG).await, true, member);
     if mode == Mode::Inline && member.inline == Inline::Dies {
         return seen;
     }
     if mode == Mode::Inline && member.inline == Inline::LosesThread {
         quarantined(proxy, member.plugin()).await;
     }
-    let answer = ask(proxy.data, &chat(&group("calm", member), "fast", true), LONG).await;
+    let answer = ask(proxy.data, &chat(&calm, watch::ASKED, true), LONG).await;
     seen.after = words(&answer, true, member);
     // What is counted may be so only once the client has its answer.
     let until = Instant::now() + if published.is_some() { Duration::from_secs(20) } else { SETTLED };
@@ -272,15 +278,16 @@ fn refused(proxy: &Proxy, member: &Member, folder: &Path) -> String {
     why.replace(&format!("{}/", folder.display()), "").replace(std::env::consts::ARCH, "ours")
 }
 
+/// The word for a whole answer.
+pub(super) const ALL: &str = "all of it";
+
 /// What a client would say of its answer.
 pub(super) fn words(answer: &Answer, stream: bool, member: &Member) -> String {
     match Told::of(answer, stream) {
         Ok(told) => match told.terminal {
-            Terminal::Done if told.text == healthy_text() => "the whole answer".to_owned(),
-            // The end of it is the same in all.
-            Terminal::Done => {
-                format!("{:?}", told.text.split_once(", die Flut").map_or("", |(start, _)| start))
-            }
+            Terminal::Done if told.text == watch::TEXT || told.text == healthy_text() => ALL.to_owned(),
+            Terminal::Done if watch::is_whole(&told) => ALL.to_owned(),
+            Terminal::Done => format!("{:?}", told.text),
             Terminal::Error(status) if told.committed => {
                 format!("text, error {status}: {}", short(&told.message, member))
             }
@@ -297,6 +304,8 @@ pub(super) fn words(answer: &Answer, stream: bool, member: &Member) -> String {
 /// The message without what the page has already, and without end.
 fn short(message: &str, member: &Member) -> String {
     let message = message.split_once(", asked to ").map_or(message, |(_, what)| what);
+    // Of a frame with several calls, the first is named.
+    let message = message.split_once(", did not answer: ").map_or(message, |(_, what)| what);
     let message = message.replace(&format!("-{}\"", member.name), "\"");
     match message.char_indices().nth(100) {
         Some((at, _)) => format!("{}...", &message[..at]),
@@ -313,6 +322,12 @@ fn counted(metrics: &Metrics, member: &Member) -> String {
         let labels = [("deployment", &*member.model()), ("outcome", outcome)];
         if metrics.get("tidegate_attempts_total", &labels).unwrap_or(0.0) > 0.0 {
             words.push(format!("attempt {outcome}"));
+        }
+    }
+    for reason in ["deadline", "signal", "exit", "memory", "protocol", "start"] {
+        let labels = [("plugin", plugin), ("reason", reason)];
+        if metrics.get("tidegate_plugin_worker_ends_total", &labels).unwrap_or(0.0) > 0.0 {
+            words.push(format!("worker {reason}"));
         }
     }
     for (family, labels, word) in [

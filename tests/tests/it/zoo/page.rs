@@ -3,8 +3,6 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use tidegate_tests::zoo::When;
-
 use super::Row;
 use super::house::{Mode, Published};
 
@@ -43,9 +41,9 @@ pub(super) fn published(mode: Mode) -> String {
 pub(super) fn counted(mode: Mode) -> Published {
     let rows = published(mode);
     let cells = rows.lines().map(|line| line.split(" | ").map(str::to_owned).collect::<Vec<_>>());
-    let rows = cells.filter(|cells| cells.len() == 6).map(|cells| {
+    let rows = cells.filter(|cells| cells.len() == 7).map(|cells| {
         let name = cells[0].trim_start_matches("| ").trim_matches('`').to_owned();
-        (name, (cells[4].clone(), cells[5].trim_end_matches(" |").to_owned()))
+        (name, (cells[5].clone(), cells[6].trim_end_matches(" |").to_owned()))
     });
     rows.collect()
 }
@@ -54,21 +52,16 @@ pub(super) fn counted(mode: Mode) -> Published {
 pub(super) fn tables(rows: &[Row]) -> String {
     let mut text = String::new();
     let mut asked = |line: &str| writeln!(text, "{line}").unwrap();
-    asked("| member | what it does | its client got | the next one got | metrics | incidents |");
-    asked("|---|---|---|---|---|---|");
+    asked("| member | what it does | its client got | beside it | the next one got | metrics | incidents |");
+    asked("|---|---|---|---|---|---|---|");
     for (member, seen) in rows.iter().filter(|(_, seen)| !seen.after.is_empty()) {
-        let cells = [&*seen.client, &seen.after, &seen.metrics, &seen.incidents].map(cell);
+        let cells = [&*seen.client, &seen.beside, &seen.after, &seen.metrics, &seen.incidents].map(cell);
         asked(&format!("| `{}` | {} | {} |", member.name, member.does, cells.join(" | ")));
     }
-    let kinds: [(&str, fn(&Row) -> bool); 2] = [
-        ("what became of the proxy", |(_, seen)| seen.after.is_empty() && seen.proxy != "serves"),
-        ("why it is not loaded", |(member, seen)| {
-            seen.proxy == "serves" && matches!(member.when, When::Checked | When::Loaded)
-        }),
-    ];
-    for (title, is) in kinds {
-        let mut these = rows.iter().filter(|row| is(row)).peekable();
-        if these.peek().is_some() {
+    let alone = rows.iter().filter(|(_, seen)| seen.after.is_empty());
+    let (refused, ended): (Vec<&Row>, Vec<&Row>) = alone.partition(|(_, seen)| seen.proxy == "serves");
+    for (title, these) in [("what became of the proxy", ended), ("why it is not loaded", refused)] {
+        if !these.is_empty() {
             asked(&format!("\n| member | what it does | {title} |\n|---|---|---|"));
         }
         for (member, seen) in these {

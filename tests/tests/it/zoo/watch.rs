@@ -11,18 +11,40 @@ use tokio::task::JoinHandle;
 use crate::world::LONG;
 
 /// Pieces of a neighbour's answer.
-const PIECES: usize = 20;
+const PIECES: usize = 30;
 
 /// Between two of them.
 const PACE: Duration = Duration::from_millis(40);
 
-/// Lets the simulator answer the neighbours.
+/// Before the second piece of what a member is asked to hand on: long enough that the first one is with the client when
+/// the member does what it does.
+const BEFORE: Duration = Duration::from_millis(400);
+
+/// What members are asked to hand on.
+pub(super) const TEXT: &str = "Ebb and flow.";
+
+/// Scenarios of the simulator: for neighbours, and for members.
+pub(super) const NEIGHBOUR: &str = "neighbour";
+pub(super) const ASKED: &str = "asked";
+
+fn chunk(content: &str) -> String {
+    format!(
+        r#"data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{{"content":"{content}"}},"finish_reason":null}}]}}"#
+    ) + "\n\n"
+}
+
+/// Lets the simulator answer both.
 pub(super) fn prepare(sim: &Sim) {
-    let chunk = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
-    let finish = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-    let paced = |script: Script, _| script.write(format!("{chunk}\n\n")).pause(PACE);
-    let script = (0..PIECES).fold(Script::sse(), paced).write(format!("{finish}\n\ndata: [DONE]\n\n"));
-    sim.script("neighbour", script);
+    let finish = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let paced = |script: Script, _| script.write(chunk("a")).pause(PACE);
+    sim.script(NEIGHBOUR, (0..PIECES).fold(Script::sse(), paced).write(finish));
+    let begun = Script::sse().write(chunk("Ebb ")).pause(BEFORE);
+    sim.script(ASKED, begun.write(chunk("and ")).write(chunk("flow.")).pause(BEFORE).write(finish));
+}
+
+/// What somebody beside a member is to get.
+pub(super) fn is_whole(told: &Told) -> bool {
+    (told.text.len(), &told.terminal) == (PIECES, &Terminal::Done)
 }
 
 /// Neighbours that ask one answer after the other.
@@ -57,13 +79,15 @@ async fn live(
     stopped: watch::Receiver<bool>,
 ) -> Result<usize, String> {
     let mut whole = 0;
-    while !*stopped.borrow() {
-        let answer = ask(addr, &chat(&model, "neighbour", true), LONG).await;
+    loop {
+        let answer = ask(addr, &chat(&model, NEIGHBOUR, true), LONG).await;
         let told = Told::of(&answer, true).map_err(|why| format!("{model}: {why}"))?;
-        if (told.text.len(), &told.terminal) != (PIECES, &Terminal::Done) {
+        if !is_whole(&told) {
             return Err(format!("{model}: {told:?}"));
         }
         whole += 1;
+        if *stopped.borrow() {
+            return Ok(whole);
+        }
     }
-    Ok(whole)
 }

@@ -142,11 +142,7 @@ impl Zoo {
         let name = if always { member.name } else { member.plugin() }.replace('-', "_");
         let file = folder.join(format!("lib{name}{}", std::env::consts::DLL_SUFFIX));
         match member.made {
-            Made::C(at, does) => {
-                let policy = if member.is_policy() { "POLICY" } else { "PROVIDER" };
-                let always = format!("ALWAYS={}", u8::from(always));
-                compile(member, &[&format!("AT={at}"), &format!("DOES={does}"), policy, &always], &file);
-            }
+            Made::C(..) => return Self::put_c(member, folder, always),
             Made::Macros(macros) => compile(member, macros, &file),
             Made::Rust(place) => {
                 let mut library = if member.is_policy() { &self.policy } else { &self.provider }.clone();
@@ -157,6 +153,20 @@ impl Zoo {
             }
             Made::File(make) => make(&file),
         }
+        file
+    }
+
+    /// The same of one that `member.c` makes as it is, which needs nothing of cargo's.
+    ///
+    /// # Panics
+    /// It is made otherwise, or cannot be.
+    pub fn put_c(member: &Member, folder: &Path, always: bool) -> PathBuf {
+        let name = if always { member.name } else { member.plugin() }.replace('-', "_");
+        let file = folder.join(format!("lib{name}{}", std::env::consts::DLL_SUFFIX));
+        let Made::C(at, does) = member.made else { panic!("{} is not made so", member.name) };
+        let policy = if member.is_policy() { "POLICY" } else { "PROVIDER" };
+        let always = format!("ALWAYS={}", u8::from(always));
+        compile(member, &[&format!("AT={at}"), &format!("DOES={does}"), policy, &always], &file);
         file
     }
 }

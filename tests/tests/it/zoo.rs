@@ -1,6 +1,7 @@
 //! The zoo of bad plugins in both modes: what the client of each got, that its neighbours noticed nothing, and whether
 //! the proxy is still there. The table that comes of it is docs/plugin-faults.md.
 
+mod again;
 mod house;
 mod page;
 mod watch;
@@ -79,6 +80,10 @@ fn hold(mode: Mode, (member, seen): &Row) -> Result<(), &'static str> {
     let lost = inline && member.inline == Inline::LosesThread;
     if [&seen.client, &seen.beside, &seen.after].iter().any(|got| got.contains("cut off")) && !lost {
         return Err("each client must be told the end");
+    }
+    let ends = !matches!(member.inline, Inline::Survives | Inline::Undefined) && member.when != When::Loaded;
+    if !inline && ends && !seen.metrics.contains("worker") {
+        return Err("the control: its worker must end");
     }
     if !inline && member.when != When::Loaded && (&*seen.beside, &*seen.after) != (house::ALL, house::ALL) {
         return Err("other answers of the same plugin must come whole");

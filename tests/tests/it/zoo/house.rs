@@ -106,6 +106,7 @@ fn setup(mode: Mode, members: &[&Member], sim: &Sim, folder: &Path) -> Setup {
         if member.is_policy() {
             setup = setup.model("bite", "openai", sim, "").model("calm", "openai", sim, "");
             if member.when == When::Picked {
+                setup = setup.router("routing_strategy: least-busy");
                 // Of one there is nothing to pick.
                 setup = setup.model("bite", "openai", sim, "");
             }
@@ -113,11 +114,11 @@ fn setup(mode: Mode, members: &[&Member], sim: &Sim, folder: &Path) -> Setup {
             setup = setup.params(&group("bite", member), &format!("model: {}, {at}", member.model()));
             setup = setup.params(&group("calm", member), &format!("model: {}, {at}", member.calm_model()));
         }
-        if member.when == When::Picked {
-            setup = setup.router("routing_strategy: least-busy");
-        }
     }
-    let uses: Vec<String> = uses.iter().map(|name| format!("{name}: {{isolation: {isolation}}}")).collect();
+    // Less than can be taken within the deadline.
+    let memory = if mode == Mode::Process { ", memory: 64MiB" } else { "" };
+    let one = |name: &String| format!("{name}: {{isolation: {isolation}{memory}}}");
+    let uses: Vec<String> = uses.iter().map(one).collect();
     setup
         .tidegate(&format!("plugins: {{dirs: [{}], use: {{{}}}}}", folder.display(), uses.join(", ")))
         .clock("drain: 1s")
@@ -130,7 +131,7 @@ fn group(what: &str, member: &Member) -> String {
 }
 
 /// Every proxy may have as much: enough for it, and too little for a plugin that wants all.
-const MEMORY: u64 = 2 << 30;
+const MEMORY: u64 = 384 << 20;
 
 /// How long one that never starts is looked at.
 const NEVER: Duration = Duration::from_secs(4);
@@ -246,7 +247,7 @@ async fn one(mode: Mode, proxy: &Proxy, member: &Member, folder: &Path, publishe
     let answer = ask(proxy.data, &chat(&calm, watch::ASKED, true), LONG).await;
     seen.after = words(&answer, true, member);
     // What is counted may be so only once the client has its answer.
-    let until = Instant::now() + if published.is_some() { Duration::from_secs(20) } else { SETTLED };
+    let until = Instant::now() + if published.is_some() { LONG } else { SETTLED };
     loop {
         seen.metrics = counted(&proxy.metrics().await, member);
         seen.incidents = incidents(proxy, member.plugin()).await;

@@ -90,7 +90,7 @@ impl Deployment {
     }
 
     /// The same deployment as each provider sees it, by prefix; without one where it has a single provider.
-    pub(super) fn each<'a>(self: &'a Arc<Self>) -> impl Iterator<Item = (&'a str, &'a Arc<Self>)> {
+    pub(super) fn each(self: &Arc<Self>) -> impl Iterator<Item = (&str, &Arc<Self>)> {
         let alone = self.any.is_empty().then_some(("", self));
         let several = self.any.iter();
         several.map(|one| (&*one.prefix, one.deployment.as_ref().unwrap_or(self))).chain(alone)

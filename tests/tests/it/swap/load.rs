@@ -171,7 +171,7 @@ async fn settled(proxy: &Proxy, before: Option<&Held>) -> Held {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inline_swaps_under_load_lose_nothing_and_leave_nothing() {
-    swapped_under_load("inline", swaps(150)).await;
+    swapped_under_load("inline", swaps(100)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -389,7 +389,6 @@ impl Line {
                 What::Create(_) if call.slot.is_none() => {}
                 What::Hello => settled.fail(&call, how),
                 _ if of_the_guilty || call.tries >= MAX_TRIES => settled.fail(&call, how),
-                _ if call.is_abandoned() => {}
                 _ => self.send(call, &mut settled.wakers),
             }
         }

@@ -297,6 +297,7 @@ fn shards_share_the_calls_and_end_alone() {
     let provider = created(&plugin);
     let pids: Vec<i32> = (0..3).map(|shard| pid(&plugin, shard)).collect();
     assert!(pids[0] != pids[1] && pids[1] != pids[2] && pids[0] != pids[2]);
+    until("all have begun", || plugin.workers().iter().all(|worker| worker.load == 0).then_some(()));
     let mut streams: Vec<Stream> = (0..6).map(|_| open(&provider)).collect();
     let loads: Vec<usize> = plugin.workers().iter().map(|worker| worker.load).collect();
     assert_eq!(loads, [2, 2, 2]);

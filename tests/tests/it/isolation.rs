@@ -195,6 +195,53 @@ async fn who_has_had_nothing_is_tried_again() {
     assert!(metrics.sum("tidegate_attempts_total", &[("outcome", "server")]) >= 1.0);
 }
 
+/// The stream had begun, and had said nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_content_is_tried_again() {
+    let (sim, proxy) = isolated(|setup, sim| setup.model("retried", "gemini", sim, "num_retries: 1")).await;
+    let gate = Gate::new();
+    // The first event makes sure that the worker has the stream.
+    let empty = event("");
+    sim.script("silent", Script::sse().write(empty).wait(&gate).write(event("Flut")).write(LAST));
+    let mut conn = Conn::open(proxy.data).await.unwrap();
+    conn.send(&chat("retried", "silent", true)).await.unwrap();
+    let events = [("plugin", "gemini"), ("call", "stream_event")];
+    proxy.metrics_when("an event", |m| m.sum("tidegate_plugin_calls_total", &events) >= 1.0).await;
+    let stuck = worker(&proxy).await;
+    kill(stuck, Signal::SIGSTOP).unwrap();
+    gate.open();
+    sleep(Duration::from_millis(200)).await;
+    kill(stuck, Signal::SIGKILL).ok();
+    let told = rest(&mut conn).await;
+    assert_eq!((told.text.as_str(), told.terminal), ("Flut", Terminal::Done), "{}", told.message);
+    let metrics = proxy.metrics().await;
+    assert_eq!(metrics.sum("tidegate_attempts_total", &[("outcome", "server")]), 1.0);
+    assert_eq!(metrics.sum("tidegate_attempts_total", &[("outcome", "ok")]), 1.0);
+}
+
+/// The upstream's own error is what the client gets then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_worker_ended_is_done_without() {
+    let (_sim, proxy) = isolated(|setup, sim| {
+        setup.isolated(&["fallback"]).model("retried", "gemini", sim, "num_retries: 1")
+    })
+    .await;
+    proxy
+        .metrics_when("a worker", |m| {
+            m.get("tidegate_plugin_workers", &[("plugin", "fallback")]) == Some(1.0)
+        })
+        .await;
+    let [policy] = proxy.workers()[..] else { panic!("one worker was meant") };
+    let policy = Pid::from_raw(i32::try_from(policy).unwrap());
+    kill(policy, Signal::SIGSTOP).unwrap();
+    let (refused, _) = tokio::join!(told(&proxy, "retried", "http-429", true), async {
+        sleep(Duration::from_millis(300)).await;
+        kill(policy, Signal::SIGKILL).ok();
+    });
+    assert_eq!(refused.status, 429, "{}", refused.message);
+    assert_eq!(told(&proxy, "retried", "http-429-once", true).await.text, healthy_text(), "the next decides");
+}
+
 /// Without a retry the client is told, with a status that says it may try again.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_tried_again_is_told_what_happened() {

@@ -18,6 +18,15 @@ pub struct Listed {
     pub offer: ProviderManifest,
     /// Where it is described.
     pub file: PathBuf,
+    /// Of that file.
+    pub sha256: [u8; 32],
+}
+
+impl Listed {
+    /// Whether its file, as it was read, may be used by these settings.
+    pub(super) fn is_permitted(&self, settings: &Settings) -> bool {
+        permitted(settings, &name(&self.file), &self.sha256).is_ok()
+    }
 }
 
 /// The vendor files of a folder, by name. One that cannot be read has none: what is wrong with it is said where plugins
@@ -48,7 +57,8 @@ pub(super) fn read(
     let refuse = |reason: String| LoadError::new(file, reason);
     // It says where keys are sent, so it is trusted as much as code.
     let bytes = tidegate_host::read_guarded(file)?;
-    permitted(settings, &name(file), &Sha256::digest(&bytes).into()).map_err(refuse)?;
+    let sha256 = Sha256::digest(&bytes).into();
+    permitted(settings, &name(file), &sha256).map_err(refuse)?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8".to_owned()))?;
     let Vendor { speaks, offer, notices } = vendor::parse(&text, file, speakers).map_err(|report| {
         let drawn: Vec<String> = report.errors.iter().map(ToString::to_string).collect();
@@ -61,5 +71,5 @@ pub(super) fn read(
     for notice in notices {
         tracing::warn!("{notice}");
     }
-    Ok(Listed { speaks, offer, file: file.to_owned() })
+    Ok(Listed { speaks, offer, file: file.to_owned(), sha256 })
 }

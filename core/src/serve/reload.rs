@@ -142,7 +142,7 @@ impl Reloader {
         let build = |plugins: Arc<Plugins>| {
             Routes::build(config.clone(), &plugins, &ProcessEnv, metrics, watchdog, Some(&before))
         };
-        let next = settle(&before, found, &build)?;
+        let next = settle(&before, found, &config.tidegate.plugins, &build)?;
         let changes = Changes::between(&before.plugins, &next.plugins);
         for skipped in &next.skipped {
             tracing::error!("left out: {}", skipped.reason);
@@ -153,6 +153,11 @@ impl Reloader {
         announce(metrics, watchdog, &before.plugins, &next.plugins);
         self.gateway.swap(next);
         changes.plugins.iter().for_each(|change| self.tell(change));
+        for (provider, described) in &changes.vendors {
+            let how =
+                if *described { "as its vendor file says now" } else { "no more: its vendor file is gone" };
+            tracing::info!(provider, "the provider is served {how}");
+        }
         metrics.plugin_reloads.with_label_values(&[changes.result()]).inc();
         Ok(changes)
     }

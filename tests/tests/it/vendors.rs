@@ -239,6 +239,7 @@ async fn files_are_read_again_and_a_bad_one_changes_nothing() {
     let slip = file(&old).replace("key:", "kye:");
     let refused = file(&old) + "quirks: {base_path: v1}\n";
     for (text, why) in [
+        (Some(slip.clone()), "what it said before stays in force: it describes no vendor"),
         (Some(slip), "did you mean `key`?"),
         (Some(refused), "what it said before stays in force"),
         (None, "it is gone, and what it said stays in force"),
@@ -276,6 +277,16 @@ async fn an_allow_list_holds_for_vendor_files() {
     let log = proxy.log();
     assert!(log.contains("other.provider.yaml is refused: tidegate.plugins.allow names neither"), "{log}");
     assert_eq!(proxy.metrics().await.sum("tidegate_plugins_refused", &[]), 1.0);
+    // What the list no longer has goes, though a deployment needs it: the list is about keys.
+    let setup = setup.params(
+        "usual",
+        &format!("model: openai/m, api_base: \"http://{}/v1\", api_key: sim-key", sim.addr()),
+    );
+    proxy.rewrite(&setup.yaml().replace(", named]", "]"));
+    proxy.signal(nix::sys::signal::Signal::SIGHUP);
+    proxy.logged("the configuration was read again").await;
+    assert_eq!(told(&proxy, "usual", "fast", true).await.text, healthy_text());
+    assert_ne!(told(&proxy, "mine", "fast", true).await.status, 200);
 }
 
 /// `tidegate check` of a config: its exit code and its report.

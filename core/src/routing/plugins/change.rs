@@ -47,7 +47,8 @@ pub struct Changes {
     pub vendors: Vec<(String, bool)>,
     /// The files that are refused.
     pub refused: Vec<LoadError>,
-    /// Whether one of them was not refused before, or is for another reason.
+    /// Whether one of them was not refused before, or is for another reason; or is a vendor's, of which an earlier
+    /// description is in force.
     pub news: bool,
 }
 
@@ -80,7 +81,8 @@ impl Changes {
         });
         let mut plugins: Vec<Change> = after.loaded().map(change).chain(removed).collect();
         plugins.sort_by(|a, b| a.name.cmp(&b.name));
-        let news = after.refused.iter().any(|error| !before.refused.contains(error));
+        let outdated = |error: &LoadError| after.vendors.iter().any(|listed| listed.file == error.path());
+        let news = after.refused.iter().any(|error| !before.refused.contains(error) || outdated(error));
         let described = |plugins: &Plugins, prefix: &str| {
             plugins.vendors.iter().find(|listed| listed.offer.prefix == prefix).cloned()
         };

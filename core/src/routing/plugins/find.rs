@@ -179,10 +179,18 @@ impl Look<'_> {
                     self.found.vendors.push(vendor);
                 }
                 Err(error) => {
+                    let taken = |old: &&vendors::Listed| {
+                        self.found.vendors.iter().any(|new| new.offer.prefix == old.offer.prefix)
+                    };
                     let old = self.before.vendors.iter().find(|old| old.file == file);
-                    self.found
-                        .vendors
-                        .extend(old.filter(|old| self.found.get(&old.speaks).is_some()).cloned());
+                    let old = old.filter(|old| old.is_permitted(self.settings) && !taken(old));
+                    let Some(old) = old.filter(|old| self.found.get(&old.speaks).is_some()).cloned() else {
+                        self.refuse(error);
+                        continue;
+                    };
+                    self.found.vendors.push(old);
+                    let reason = format!("what it said before stays in force: {}", error.reason());
+                    let error = LoadError::new(&file, reason);
                     self.refuse(error);
                 }
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Plugins;
+use crate::config;
 use crate::routing::Routes;
 use crate::routing::vendors::Listed;
 
@@ -12,7 +13,8 @@ use crate::routing::vendors::Listed;
 type Served = BTreeSet<(Arc<str>, String)>;
 
 /// Makes routes of `found`; where that loses a deployment that is in force, of as much of it as loses none. `build` makes
-/// the routes of some plugins: every instance is created and tests itself in it. Nothing is in force until the caller puts
+/// the routes of some plugins: every instance is created and tests itself in it. What the `settings` no longer permit does
+/// not stay. Nothing is in force until the caller puts
 /// it there.
 ///
 /// # Errors
@@ -20,6 +22,7 @@ type Served = BTreeSet<(Arc<str>, String)>;
 pub fn settle(
     before: &Routes,
     found: Plugins,
+    settings: &config::Plugins,
     build: &dyn Fn(Arc<Plugins>) -> Result<Routes, String>,
 ) -> Result<Routes, String> {
     let all = build(Arc::new(found.clone()));
@@ -39,6 +42,7 @@ pub fn settle(
         old.map(|old| old.generation) != new.map(|new| new.generation)
     };
     let mut old = Plugins { vendors: before.plugins.vendors.clone(), ..found.clone() };
+    old.vendors.retain(|vendor| vendor.is_permitted(settings));
     old.by_name.retain(|name, _| !is_new(name));
     let replaced =
         before.plugins.by_name.iter().filter(|(name, _)| found.by_name.contains_key(*name) && is_new(name));

@@ -99,7 +99,8 @@ impl Outcome {
 }
 
 /// Called around every plugin call on the calling thread, on the hot path: a few stores, no lock, no allocation.
-/// It takes its own clock. Calls do not nest.
+/// It takes its own clock. Calls do not nest. Of a call that a worker process made, both are called when its answer is
+/// read.
 pub trait CallHook: Send + Sync {
     /// This thread is about to call `plugin` (a [`crate::Plugin::id`], never 0).
     fn enter(&self, plugin: u32, op: Op);

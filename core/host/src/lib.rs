@@ -4,8 +4,9 @@
 //! it is called, and each answer is validated before the core sees it. What comes out are plain Rust values: no
 //! pointer, status or borrowed byte of a plugin leaves this crate.
 //!
-//! Calls run on the caller's thread, and the futures of a plugin that runs inline are ready at the first poll. A plugin's panic arrives as [`PluginError::Panic`]; a plugin that never returns
-//! is for the watchdog, which learns who is calling what from a [`CallHook`].
+//! Inline, calls run on the caller's thread and their futures are ready at the first poll. A plugin's panic arrives as
+//! [`PluginError::Panic`]; a plugin that never returns is for the watchdog, which learns who is calling what from a
+//! [`CallHook`]. In a process of its own ([`worker`]) a plugin can be ended, and arrives as [`PluginError::Ended`].
 #![allow(unsafe_code, reason = "calling foreign code through a C ABI is what this crate is for")]
 
 mod answer;

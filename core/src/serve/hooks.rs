@@ -69,7 +69,7 @@ impl Hooks for Hands {
                 tracing::error!(incident = %id, "watchdog: {incident}");
             }
             Kind::QuarantineLifted | Kind::Owner("plugin_swapped") => {
-                tracing::info!(incident = %id, "watchdog: {incident}")
+                tracing::info!(incident = %id, "watchdog: {incident}");
             }
             _ => tracing::warn!(incident = %id, "watchdog: {incident}"),
         }

@@ -147,7 +147,7 @@ __attribute__((constructor)) static void constructor(void) {
 /* ---- the provider: hands on what OpenAI's dialect says ------------------------------------------------------- */
 
 typedef struct { int bite; char url[512]; } instance;
-typedef struct { int bite, bitten; tg_stream_out_v1 kept; } stream;
+typedef struct { int bite, bitten, ended; tg_stream_out_v1 kept; } stream;
 
 static tg_status create(const tg_host_v1 *host, tg_str config, const tg_text_out_v1 *why, void **inst) {
   (void)host;
@@ -243,7 +243,10 @@ static tg_status stream_event(void *opened, const tg_event_in_v1 *in, const tg_s
   /* At content alone, not at what comes before and after it. */
   int content = ALWAYS || (has(in->data, "\"content\":\"") && !has(in->data, "\"content\":\"\""));
   mine->kept = *out;
-  if (has(in->data, "[DONE]")) return out->note(out->ctx, TG_NOTE_DONE, 0);
+  if (has(in->data, "[DONE]")) {
+    mine->ended = 1;
+    return out->note(out->ctx, TG_NOTE_DONE, 0);
+  }
   if (AT == EVENT && BITES(mine->bite) && content) {
     /* The second piece, so that the client has something by then. */
     int second = ALWAYS || mine->bitten++ == 1;
@@ -300,7 +303,7 @@ static tg_status stream_end(void *opened, const tg_stream_out_v1 *out) {
   if (AT == END && DOES == FLOOD && BITES(mine->bite)) {
     while (out->event(out->ctx, S(""), S(CHUNK("more"))) == TG_OK) {}
   }
-  return TG_OK;
+  return mine->ended ? TG_OK : TG_E_TRUNCATED;
 }
 
 static void stream_close(void *opened, uint32_t why) {
@@ -317,8 +320,10 @@ static void stream_close(void *opened, uint32_t why) {
 
 static tg_status response(void *inst, const tg_head_in_v1 *head, tg_str body, const tg_text_out_v1 *out) {
   instance *mine = inst;
-  (void)head, (void)body;
+  (void)head;
   HURT(RESPONSE, mine->bite)
+  if (has(body, "\"error\":")) return TG_E_UPSTREAM;
+  if (!has(body, "\"choices\":[")) return TG_E_PROTOCOL;
   if (AT != RESPONSE || !BITES(mine->bite)) return TG_PASS;
   switch (DOES) {
     case NO_BODY: return TG_OK;

@@ -5,6 +5,7 @@
 mod bytes;
 mod clients;
 mod clocks;
+mod conformance;
 mod continuation;
 mod drill;
 mod founding;

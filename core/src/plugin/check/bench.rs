@@ -111,7 +111,19 @@ impl Bench {
                 let asks = "tidegate.h: what the function is said to answer, and sinks that take what they are said to";
                 self.find(called, with, what, asks);
             }
+            Err(PluginError::Limit(_)) => {
+                let asks =
+                    "tidegate.h, TG_E_LIMIT: what a call may write is bounded; no answer to this is so long";
+                self.find(called, with, "it wrote until its sink was full", asks);
+            }
             _ => {}
+        }
+    }
+
+    /// The same where the sinks take little, so that to fill one is no fault.
+    pub(super) fn judge_tight<T>(&mut self, called: &str, with: &str, answer: &Result<T, PluginError>) {
+        if !matches!(answer, Err(PluginError::Limit(_))) {
+            self.judge(called, with, answer);
         }
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Told {
     pub(super) alien: Option<Vec<u8>>,
     /// What was lent was written to.
     pub(super) scribbled: bool,
+    /// It wrote when no sink was lent.
+    pub(super) late: bool,
     /// Events of the last read that came after the plugin had noted that nothing follows.
     pub(super) left: usize,
 }
@@ -79,6 +81,7 @@ impl Play<'_> {
             alien: None,
             scribbled: false,
             left: 0,
+            late: false,
         };
         let mut framer = framer(self.framing);
         self.mark("stream_open");
@@ -112,7 +115,10 @@ impl Play<'_> {
         }
         told.ending = ended.unwrap_or(Ending::Truncated);
         self.mark("stream_close");
+        events.clear();
         stream.close(if told.ending == Ending::Done { Close::End } else { Close::Failed });
+        // No sink was lent since; who has kept one has written into it.
+        told.late = !std::hint::black_box(&events).is_empty();
         told
     }
 

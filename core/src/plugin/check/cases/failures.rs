@@ -4,6 +4,7 @@ use tidegate_host::{Class, FailureIn, Framing, Header, Phase, Reply, abi};
 
 use super::Bench;
 use super::streams::{WHOLE, judge};
+use crate::dialects::{Dialect, Seen};
 use crate::plugin::check::bench::{now, spoken};
 use crate::plugin::check::corpus;
 use crate::plugin::check::play::{self, BEHIND, CAPS, Ending, Play};
@@ -78,6 +79,12 @@ pub(super) fn errors(bench: &mut Bench) {
         bench.trail.at("response", name);
         let answer = now(provider.response(&play::head(Framing::Auto), body.as_bytes()));
         bench.judge("response", name, &answer);
+        if let Ok(Reply::Body(made)) = answer
+            && !matches!(Dialect::OpenAiChat.inspect_body(&made), Seen::Chunk(_))
+        {
+            let asks = "tidegate.h, `response`: a body in the client's dialect";
+            bench.find("response", name, "what it made of it is no answer in the client's dialect", asks);
+        }
     }
     bench.did(format!("{told_as} errors in streams and bodies"));
 }

@@ -3,7 +3,7 @@
 use tidegate_host::{Events, Framing, HeadIn, Limits, PluginError, ProviderInstance};
 
 use super::Bench;
-use crate::plugin::check::bench::{now, small_input, spoken};
+use crate::plugin::check::bench::{NO_PANIC, now, small_input, spoken};
 use crate::plugin::check::corpus;
 use crate::plugin::check::play::{self, BEHIND, CAPS, Ending, Play, Told};
 use crate::plugin::check::transcript::Transcript;
@@ -15,11 +15,21 @@ const CHUNK: &str =
     "tidegate.h, `event`: one event in the head's dialect, else OPENAI_CHAT; the host writes the end itself";
 const LENT: &str = "tidegate.h: what a call is given is borrowed for that call, and not to be written to";
 
+const CALLS: &str = "stream_open, stream_event or stream_end";
+
 /// Judges an answer by itself.
 pub(super) fn judge(bench: &mut Bench, with: &str, told: &Told) {
+    judge_by(bench, with, told, false);
+}
+
+fn judge_by(bench: &mut Bench, with: &str, told: &Told, is_tight: bool) {
     if let Ending::Failed(error) = &told.ending {
         let answer: Result<(), PluginError> = Err(error.clone());
-        bench.judge("stream_open, stream_event or stream_end", with, &answer);
+        if is_tight {
+            bench.judge_tight(CALLS, with, &answer);
+        } else {
+            bench.judge(CALLS, with, &answer);
+        }
         if matches!(error, PluginError::Invalid(_) | PluginError::Unsupported(_)) {
             bench.find(
                 "stream_event",
@@ -33,6 +43,14 @@ pub(super) fn judge(bench: &mut Bench, with: &str, told: &Told) {
         let shown: String = String::from_utf8_lossy(alien).chars().take(200).collect();
         bench.find("stream_event", with, format!("it wrote what is no chunk: {shown}"), CHUNK);
     }
+    // `stream_close` has no answer: a panic that was caught there is told in the log alone.
+    if let Some(line) = bench.trail.take_logged().filter(|line| line.starts_with("panic in ")) {
+        bench.find("stream_close", with, format!("its log says: {line}"), NO_PANIC);
+    }
+    if told.late {
+        let asks = "tidegate.h: a sink is lent for one call; after it, what it points to may be anything";
+        bench.find("stream_close", with, "it wrote into the sink of an earlier call", asks);
+    }
     if told.scribbled {
         bench.find("stream_event", with, "bytes of the event, or beside it, are others than before", LENT);
     }
@@ -42,7 +60,13 @@ fn player<'a>(bench: &'a Bench, provider: &'a ProviderInstance, it: &Transcript,
     Play { provider, framing: it.framing, caps: CAPS, behind: BEHIND, what, trail: Some(&bench.trail) }
 }
 
+/// Threads of this process; 0 where the system does not say.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 pub(super) fn answers(bench: &mut Bench) {
+    let before = threads();
     let Some((provider, _)) = bench.provider() else { return };
     let (mut whole, mut splits) = (0, 0);
     for (it, own) in bench.transcripts(spoken(bench, &provider)) {
@@ -87,6 +111,17 @@ pub(super) fn answers(bench: &mut Bench) {
                 );
             }
         }
+    }
+    let after = threads();
+    if after > before {
+        let asks =
+            "none of its own: a call is a bounded transformation, and a thread outlives what is known of it";
+        bench.find(
+            "stream_event, stream_end",
+            "recorded answers",
+            format!("{} threads are left behind", after - before),
+            asks,
+        );
     }
     if whole == 0 {
         bench.warn("no recorded answer is in its upstream's dialect; give one with `--transcript FILE`");
@@ -164,7 +199,7 @@ pub(super) fn limits(bench: &mut Bench) {
             calls += 1;
             let with = format!("{}, and sinks that take {} bytes and {} events", it.name, caps.0, caps.1);
             let told = Play { caps, ..player(bench, &provider, &it, &with) }.chunks([&it.bytes[..]]);
-            judge(bench, &with, &told);
+            judge_by(bench, &with, &told, true);
         }
     }
     for cap in [0, 1, 16, 100] {
@@ -174,14 +209,14 @@ pub(super) fn limits(bench: &mut Bench) {
             let with = format!("one message, and a sink that takes {cap} bytes of body");
             bench.trail.at("request", &with);
             let answer = now(tight.request(&small_input(stream)));
-            bench.judge("request", &with, &answer);
+            bench.judge_tight("request", &with, &answer);
         }
         for (name, body) in corpus::ERRORS.iter().chain(&WHOLE) {
             calls += 1;
             let with = format!("{name}, and a sink that takes {cap} bytes");
             bench.trail.at("response", &with);
             let answer = now(tight.response(&HeadIn { ..play::head(Framing::Auto) }, body.as_bytes()));
-            bench.judge("response", &with, &answer);
+            bench.judge_tight("response", &with, &answer);
         }
     }
     // A stream that was refused once is still a stream: it can be fed, ended and closed.
@@ -190,7 +225,7 @@ pub(super) fn limits(bench: &mut Bench) {
         for (_, body) in WHOLE {
             let _ = stream.event(b"", body.as_bytes(), false, &mut Events::new(0, 0));
             let answer = stream.event(b"", body.as_bytes(), false, &mut Events::new(CAPS.0, CAPS.1));
-            bench.judge("stream_event", "an event after a full sink", &answer);
+            bench.judge_tight("stream_event", "an event after a full sink", &answer);
         }
     }
     bench.did(format!("{calls} calls with sinks that take little or nothing"));

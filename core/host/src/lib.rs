@@ -33,7 +33,6 @@ mod policy;
 pub mod process;
 mod provider;
 mod request;
-#[allow(dead_code, reason = "the worker of isolated plugins calls it")]
 mod sandbox;
 mod scan;
 mod sinks;

@@ -33,7 +33,7 @@ pub(crate) struct Limits {
     pub(crate) parent: Option<u32>,
 }
 
-/// What is in force, for logs, `/api/plugins` and the report of `plugin check`.
+/// What is in force, for the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Applied {
     /// Names of what holds, in the order in which it was applied.

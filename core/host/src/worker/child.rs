@@ -87,12 +87,14 @@ fn serve(parent: Option<u32>) -> Result<(), i32> {
         readable: vec![hello.place.to_owned()],
         parent,
     };
-    sandbox::before_load(&limits).map_err(|why| refuse(head, &why, NOT_CONFINED))?;
+    let mut applied = sandbox::before_load(&limits).map_err(|why| refuse(head, &why, NOT_CONFINED))?;
     let plugin =
         load_held(&place(&held, hello.place), hello.path).map_err(|why| refuse(head, &why, REFUSED))?;
-    sandbox::after_load().map_err(|why| refuse(head, &why, NOT_CONFINED))?;
+    applied.merge(sandbox::after_load().map_err(|why| refuse(head, &why, NOT_CONFINED))?);
     // The loader has mapped it; the descriptor stays, so that its number is not another's.
     std::mem::forget(held);
+    let level = if applied.missing.is_empty() { LogLevel::Debug } else { LogLevel::Warn };
+    log("", level, &format!("its worker is confined: {applied}"));
     tell(&frame(head.id, head.tag, |put| put_about(put, &plugin)))?;
     let mut desk = Desk { plugin, kept: HashMap::new(), streams: HashMap::new(), events: Events::default() };
     while let Some((head, payload)) = next(&mut socket, &mut splitter)? {

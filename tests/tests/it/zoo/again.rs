@@ -25,7 +25,8 @@ async fn one_that_ends_its_worker_three_times_is_quarantined_until_a_trial_goes_
         .params("calm", &format!("model: exits/calm, {at}"))
         .tidegate(&format!("plugins: {{dirs: [{}]}}", folder.path().display()))
         .tidegate("watchdog: {quarantine: {trial: 2s}}");
-    let proxy = Proxy::start(&setup.yaml()).await;
+    let proxy = Proxy::start_with(&setup.yaml(), &[("TIDEGATE_LOG", "debug")]).await;
+    proxy.logged("its worker is confined: descriptors closed, no new privileges").await;
     let neighbours = Neighbours::of(&proxy, &["openai", "neighbour"]);
     let asked = async |model: &str| {
         let answer = ask(proxy.data, &chat(model, watch::ASKED, true), LONG).await;

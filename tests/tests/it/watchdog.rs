@@ -152,7 +152,10 @@ async fn stuck(workers: &str, mode: &str) -> (Sim, Proxy, Conn, DropIn) {
     steady(&sim).await;
     let config = Setup::of(&sim)
         .params("mine", &format!("model: outside/m, api_base: \"http://{}/v1\", api_key: k", sim.addr()))
-        .tidegate(&format!("plugins: {{dirs: [{}]}}", drop_in.path().display()))
+        .tidegate(&format!(
+            "plugins: {{dirs: [{}], use: {{outside: {{isolation: inline}}}}}}",
+            drop_in.path().display()
+        ))
         .tidegate(&format!("watchdog: {{mode: {mode}}}"));
     let proxy = Proxy::start_with(&config.yaml(), &[("TIDEGATE_WORKERS", workers)]).await;
     let mut conn = Conn::open(proxy.data).await.unwrap();

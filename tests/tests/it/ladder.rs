@@ -125,7 +125,10 @@ async fn a_stuck_plugin_is_quarantined_until_a_trial_goes_well() {
     sim.script("well", Script::sse().write(token("a")).write("data: {\"token\":\"b\",\"end\":true}\n\n"));
     let config = Setup::of(&sim)
         .params("mine", &format!("model: outside/m, api_base: \"http://{}/v1\", api_key: k", sim.addr()))
-        .tidegate(&format!("plugins: {{dirs: [{}]}}", drop_in.path().display()))
+        .tidegate(&format!(
+            "plugins: {{dirs: [{}], use: {{outside: {{isolation: inline}}}}}}",
+            drop_in.path().display()
+        ))
         .tidegate("watchdog: {quarantine: {trial: 3s}}");
     let proxy = Proxy::start_with(&config.yaml(), &TWO).await;
     let before = ask(proxy.data, &chat("mine", "well", true), LONG).await;

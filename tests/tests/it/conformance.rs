@@ -32,14 +32,14 @@ fn case(member: &Member) -> &'static str {
 fn check(file: &Path, case: &str) -> (i32, Value) {
     let mut command = Command::new(built().join("tidegate"));
     command.args(["plugin", "check", "--json", "--only", case]).arg(file);
-    let output = command.output().expect("tidegate can be started");
+    let output = command.output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
     (output.status.code().unwrap_or(-1), report)
 }
 
 /// What is wrong with the check of one member, if anything.
 fn amiss(zoo: &Zoo, member: &Member) -> Option<String> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().unwrap();
     let file = zoo.put(member, folder.path(), true);
     let (code, report) = check(&file, case(member));
     let holds = member.when == When::Never || UNSEEN.contains(&member.name);

@@ -1,7 +1,7 @@
 //! `tidegate plugin check`: does a plugin keep the contract, whatever comes?
 //!
-//! Each case is a function of `cases` and runs in a process of its own ([`runner`]), so that a plugin which crashes,
-//! spins or eats memory fails that case and no other. In the child the case tells its [`trail`] what it is about to call,
+//! Each case is a function of `cases` and runs in a process of its own (`runner`), so that a plugin which crashes,
+//! spins or eats memory fails that case and no other. In the child the case tells its `trail` what it is about to call,
 //! so that the parent can say what was called last. All calls go through the host that serves, which judges each answer;
 //! what a case adds is what one answer alone cannot show.
 

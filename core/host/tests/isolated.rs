@@ -498,3 +498,26 @@ fn what_a_service_manager_tells_all_processes_does_not_end_a_worker() {
     assert_eq!(well(&provider), "{\"n\":1}");
     assert_eq!(pid(&plugin, 0), first);
 }
+
+/// The worker of a real plugin, loaded from sealed memory, and not only the sandbox by itself: before a call is made of it
+/// the plugin's code can read no file but libraries.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_file_is_read_as_the_plugin_is_loaded() {
+    if !has_landlock() {
+        eprintln!("not tested: this kernel has no Landlock");
+        return;
+    }
+    let (_dir, path) = common::compiled(&["READS=\"/etc/passwd\""]);
+    let inline = common::refused_file(common::Mode::Inline, &path);
+    assert!(inline.contains("refuses this host"), "the control reads it: {inline}");
+    common::isolated(&path, |_| {});
+}
+
+/// Whether this kernel can keep files from a process.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "a call that no safe wrapper has")]
+fn has_landlock() -> bool {
+    // SAFETY: with this flag the kernel looks at nothing else, and answers a number.
+    unsafe { nix::libc::syscall(nix::libc::SYS_landlock_create_ruleset, 0, 0, 1) > 0 }
+}

@@ -53,13 +53,21 @@ fn post(port: u16, body: &str) -> String {
     answer
 }
 
-fn serves(lang: &str) {
+/// A project that is served as the page says.
+struct Served {
+    listen: u16,
+    // Ended before their folder goes.
+    _processes: [Running; 2],
+    _project: tempfile::TempDir,
+}
+
+fn serve(lang: &str, server: &str) -> Served {
     let project = project("provider", lang);
     let file = built(project.path(), lang);
     let (upstream, listen, admin) = (free_port(), free_port(), free_port());
     let folder = project.path().join("served");
     std::fs::create_dir(&folder).unwrap();
-    write(&folder.join("upstream.py"), &block("python").replace("9000", &upstream.to_string()));
+    write(&folder.join("upstream.py"), &server.replace("9000", &upstream.to_string()));
     // Beside the page's folder the one of the policy, which a release has beside the program.
     let policy = shipped("fallback");
     std::fs::create_dir(folder.join("shipped")).unwrap();
@@ -79,11 +87,23 @@ fn serves(lang: &str) {
         command.args(arguments).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
         Running(command.spawn().unwrap())
     };
-    let _upstream = run(Path::new("python3"), &["upstream.py"]);
-    let _tidegate = run(Path::new(env!("CARGO_BIN_EXE_tidegate")), &["serve", "--config", "config.yaml"]);
+    let processes = [
+        run(Path::new("python3"), &["upstream.py"]),
+        run(Path::new(env!("CARGO_BIN_EXE_tidegate")), &["serve", "--config", "config.yaml"]),
+    ];
     wait_for(upstream, "the page's upstream");
     wait_for(listen, "tidegate");
-    let asked = PAGE.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
+    Served { listen, _processes: processes, _project: project }
+}
+
+/// The request of the page.
+fn asked() -> &'static str {
+    PAGE.split("-d '").nth(1).unwrap().split('\'').next().unwrap()
+}
+
+fn serves(lang: &str) {
+    let served = serve(lang, block("python"));
+    let (listen, asked) = (served.listen, asked());
     let answer = post(listen, asked);
     for piece in ["200 OK", "pieces ", "of ", "eight ", "\"finish_reason\":\"stop\"", "data: [DONE]"] {
         assert!(answer.replace("\": ", "\":").contains(piece), "{piece:?} is not in\n{answer}");
@@ -100,4 +120,17 @@ fn a_project_in_c_serves() {
 #[test]
 fn a_project_in_rust_serves() {
     serves("rust");
+}
+
+#[test]
+fn a_project_in_c_tells_an_upstreams_words_as_they_were_meant() {
+    let good = r#"answer = {"token": asked["prompt"]}"#;
+    let bad = r#"asked["stream"], answer = False, {"error": {"message": "slow \"down\"\n\u00e9t\u00e9 \U0001f600"}}"#;
+    let server = block("python").replace(good, bad).replace("send_response(200)", "send_response(400)");
+    assert!(server.contains(bad) && server.contains("send_response(400)"));
+    let served = serve("c", &server);
+    let answer = post(served.listen, asked());
+    let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let said = body["error"]["message"].as_str().unwrap();
+    assert!(said.contains("slow \"down\"\n\u{e9}t\u{e9} \u{1f600}"), "{answer}");
 }

@@ -1,7 +1,7 @@
 /* Just enough JSON for a plugin: is a text one whole document, and what are its members.
  *
- * Nothing is copied or allocated, no byte outside the text is read, and the nesting is bounded. A text that passes is
- * valid UTF-8, so a string of it can be written into another document as it stands. */
+ * Nothing is allocated, no byte outside the text is read, and the nesting is bounded. A text that passes is valid UTF-8,
+ * so a string of it can be written into another document as it stands; people are told `json_text` of it. */
 #ifndef JSON_H
 #define JSON_H
 #include "tidegate.h"
@@ -167,6 +167,44 @@ static int json_is_string(json value) { return value.at && *value.at == '"'; }
 static int json_is(json value, const char *text) {
   size_t n = strlen(text);
   return value.at && (size_t)(value.end - value.at) == n && memcmp(value.at, text, n) == 0;
+}
+
+/* The text that a JSON string stands for, without its quotes and escapes, into `to`, which has room for `room` bytes; the
+ * value's own length is always enough. Gives the bytes written, which are UTF-8; -1: it is no string, an escape is
+ * malformed, or there is no room. */
+static long json_text(json value, char *to, size_t room) {
+  if (!value.at || value.end - value.at < 2 || *value.at != '"') return -1;
+  const uint8_t *p = value.at + 1, *end = value.end - 1;
+  size_t n = 0;
+  while (p < end) {
+    const uint8_t *from = p;
+    long c = *p;
+    if (c != '\\') {
+      if (n == room) return -1;
+      to[n++] = (char)c;
+      p++;
+      continue;
+    }
+    if (!(p = json_escape(from, end))) return -1;
+    switch (from[1]) {
+      case 'b': c = '\b'; break;
+      case 'f': c = '\f'; break;
+      case 'n': c = '\n'; break;
+      case 'r': c = '\r'; break;
+      case 't': c = '\t'; break;
+      case 'u':
+        c = json_hex(from + 2, end);
+        if (p - from == 12) c = 0x10000 + ((c - 0xD800) << 10) + (json_hex(from + 8, end) - 0xDC00);
+        break;
+      default: c = from[1];
+    }
+    int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    if (room - n <= (size_t)more) return -1;
+    static const uint8_t first[] = {0, 0xC0, 0xE0, 0xF0};
+    to[n++] = (char)(first[more] | (c >> (6 * more)));
+    while (more-- > 0) to[n++] = (char)(0x80 | ((c >> (6 * more)) & 0x3F));
+  }
+  return (long)n;
 }
 
 /* A text as a JSON string, into `to`, which has room for six times its bytes and two. Gives the bytes written. The

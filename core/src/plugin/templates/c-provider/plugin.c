@@ -147,8 +147,12 @@ static tg_status classify(void *inst, const tg_failure_in_v1 *in, tg_class_v1 *o
     out->flags |= TG_CLASS_RETRYABLE;
   }
   if (json_is_string(message)) {
-    tg_str quoted = text_of(message);
-    text->message(text->ctx, (tg_str){quoted.ptr + 1, quoted.len - 2});
+    /* People read it, so without JSON's escapes. Where that fails nothing is told: the host has words of its own. */
+    size_t room = text_of(message).len;
+    char *told = malloc(room);
+    long len = told ? json_text(message, told, room) : -1;
+    if (len > 0) text->message(text->ctx, (tg_str){(uint8_t *)told, (size_t)len});
+    free(told);
   }
   for (size_t i = 0; i < in->n_headers; i++) {
     tg_str name = in->headers[i].name, value = in->headers[i].value;

@@ -332,6 +332,36 @@ fn each_way_to_be_bad_is_found() {
 }
 
 #[test]
+fn slow_events_are_found_however_the_answer_is_framed() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = std::fs::read_to_string(format!("{TEMPLATES}/c-provider/plugin.c")).unwrap();
+    let sleeps = format!("extern int usleep(unsigned); usleep(60000); {EVENT}");
+    let slow = source.replacen(EVENT, &sleeps, 1);
+    assert_ne!(slow, source);
+    let file = compile(folder.path(), &slow, "c-provider");
+    let (first, last) = (r#"{"token": "Hel"}"#, r#"{"token": "lo!", "end": true}"#);
+    for (name, answer) in [
+        ("a.jsonl", format!("{first}\n{last}\n")),
+        ("a.json", format!("[{first},\n{last}]")),
+        ("a.sse", format!("event: token\ndata:{first}\n\nevent: token\ndata:{last}\n\n")),
+    ] {
+        let transcript = folder.path().join(name);
+        write(&transcript, &answer);
+        let (code, report) =
+            checked(&file, &["--only", "budget", "--transcript", transcript.to_str().unwrap()]);
+        let said = report["cases"].to_string();
+        assert!(
+            code == 1 && said.contains("stream_event") && said.contains("it takes"),
+            "{name}: {report:#}"
+        );
+    }
+    // Nothing recorded is in this upstream's own dialect.
+    let (code, report) = checked(&file, &["--only", "budget"]);
+    let unmeasured = "stream_event not measured: no recorded answer is in its upstream's dialect";
+    assert!(code == 0 && report["cases"].to_string().contains(unmeasured), "{report:#}");
+}
+
+#[test]
 fn the_shipped_plugins_keep_the_contract() {
     for name in ["openai", "gemini", "fallback"] {
         let (code, report) = checked(&shipped(name), &[]);

@@ -7,7 +7,7 @@ use tidegate_host::{Answer, Close, End, Events, Framing, HeadIn, Note, PluginErr
 use super::bench::now;
 use super::trail::Trail;
 use crate::dialects::{Dialect, Seen};
-use crate::framing::{Block, Framer, JsonArray, JsonLines, Kind, Sse};
+use crate::framing::{Block, Event, Framer, JsonArray, JsonLines, Kind, Sse};
 use crate::relay::reader::bare_document;
 
 /// How an answer is played.
@@ -137,14 +137,10 @@ impl Play<'_> {
     ) -> Option<Ending> {
         let mut items = block.events();
         while let Some(event) = items.next() {
-            let stray = event.kind == Kind::Stray;
-            let data = if stray { bare_document(event.data) } else { event.data };
-            match event.kind {
-                Kind::Quiet if event.name == b"error" => return Some(Ending::Upstream),
-                Kind::Quiet => continue,
-                Kind::Stray if data.iter().all(|b| b"[], \r\n\t".contains(b)) => continue,
-                Kind::Stray | Kind::Event => {}
+            if event.kind == Kind::Quiet && event.name == b"error" {
+                return Some(Ending::Upstream);
             }
+            let Some((data, stray)) = handed(&event) else { continue };
             self.mark("stream_event");
             let lent = Lent::of(data, self.behind);
             let answer = stream.event(event.name, lent.data(), stray, events);
@@ -206,6 +202,41 @@ impl Told {
     pub(super) fn has_finish(&self) -> bool {
         self.essence().iter().any(|(.., finishes)| !finishes.is_empty())
     }
+}
+
+/// What of an item a plugin is handed: its data, and whether it stood outside the framing.
+fn handed<'a>(event: &Event<'a>) -> Option<(&'a [u8], bool)> {
+    match event.kind {
+        Kind::Quiet => None,
+        Kind::Event => Some((event.data, false)),
+        Kind::Stray => {
+            let data = bare_document(event.data);
+            (!data.iter().all(|b| b"[], \r\n\t".contains(b))).then_some((data, true))
+        }
+    }
+}
+
+/// An event as a plugin is handed it, kept.
+pub(super) struct Cut {
+    pub(super) name: Vec<u8>,
+    pub(super) data: Vec<u8>,
+    pub(super) stray: bool,
+}
+
+/// The events of an answer, for who calls a plugin without playing it.
+pub(super) fn cut(framing: Framing, bytes: &[u8]) -> Vec<Cut> {
+    fn keep(block: &Block<'_>, into: &mut Vec<Cut>) {
+        into.extend(block.events().filter_map(|event| {
+            let (data, stray) = handed(&event)?;
+            Some(Cut { name: event.name.to_vec(), data: data.to_vec(), stray })
+        }));
+    }
+    let (mut framer, mut events) = (framer(framing), Vec::new());
+    if let Ok(block) = framer.push(Bytes::copy_from_slice(bytes)) {
+        keep(&block, &mut events);
+    }
+    keep(&framer.finish(), &mut events);
+    events
 }
 
 fn framer(framing: Framing) -> Framer {

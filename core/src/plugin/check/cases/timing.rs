@@ -17,6 +17,9 @@ const FAULT: u32 = 100;
 
 const BUDGET: &str = "tidegate.h: 50 us per event, 1 ms per request or decision";
 
+/// Requests and decisions are made up; only events need a recording.
+const UNMEASURED: &str = "no recorded answer is in its upstream's dialect";
+
 pub(super) fn budget(bench: &mut Bench) {
     let mut told = Vec::new();
     if bench.plugin.provider().is_some() {
@@ -28,16 +31,17 @@ pub(super) fn budget(bench: &mut Bench) {
         });
         told.push(judge(bench, "request", "one message", request, CALL));
         let all = bench.transcripts(spoken(bench, &provider));
-        let it = all.iter().find(|(it, own)| *own && it.framing == Framing::Sse).or(all.first());
-        let text = it.map(|(it, _)| String::from_utf8_lossy(&it.bytes).into_owned()).unwrap_or_default();
-        let datas: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        // What its upstream never says is refused at once, and the time of that says nothing.
+        let it = all.iter().find(|(_, own)| *own).map(|(it, _)| it);
+        let (framing, events) =
+            it.map_or((Framing::Sse, Vec::new()), |it| (it.framing, play::cut(it.framing, &it.bytes)));
         let event = middle(bench, "stream_event", 50, || {
             let mut out = Events::new(CAPS.0, CAPS.1);
-            let Ok(mut stream) = now(provider.open(&play::head(Framing::Sse))) else { return Vec::new() };
+            let Ok(mut stream) = now(provider.open(&play::head(framing))) else { return Vec::new() };
             let mut times = Vec::new();
-            for data in &datas {
+            for event in &events {
                 let started = Instant::now();
-                let answer = stream.event(b"", data.as_bytes(), false, &mut out);
+                let answer = stream.event(&event.name, &event.data, event.stray, &mut out);
                 times.push(started.elapsed());
                 if answer.is_err() || out.is_done() {
                     break;
@@ -68,7 +72,13 @@ pub(super) fn budget(bench: &mut Bench) {
     bench.did(told.join(", "));
 }
 
-fn middle(bench: &Bench, called: &str, rounds: usize, mut round: impl FnMut() -> Vec<Duration>) -> Duration {
+/// `None`: there was nothing to call it with.
+fn middle(
+    bench: &Bench,
+    called: &str,
+    rounds: usize,
+    mut round: impl FnMut() -> Vec<Duration>,
+) -> Option<Duration> {
     let mut times = Vec::new();
     for n in 0..rounds {
         bench.trail.at(called, &format!("round {n} of {rounds}"));
@@ -79,10 +89,13 @@ fn middle(bench: &Bench, called: &str, rounds: usize, mut round: impl FnMut() ->
         }
     }
     times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    times.get(times.len() / 2).copied()
 }
 
-fn judge(bench: &mut Bench, called: &str, with: &str, took: Duration, allowed: Duration) -> String {
+fn judge(bench: &mut Bench, called: &str, with: &str, took: Option<Duration>, allowed: Duration) -> String {
+    let Some(took) = took else {
+        return format!("{called} not measured: {UNMEASURED}");
+    };
     let text = format!("{called} {:.1} us", took.as_secs_f64() * 1e6);
     if took > allowed * FAULT {
         bench.find(called, with, format!("it takes {took:?}, the middle of many calls"), BUDGET);

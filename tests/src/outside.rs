@@ -66,7 +66,6 @@ impl DropIn {
         );
         write(&project.path().join("Cargo.toml"), &manifest);
         fs::create_dir(project.path().join("src")).expect("a folder for the source");
-        write(&project.path().join("src/lib.rs"), source);
         fs::copy(workspace.join("Cargo.lock"), project.path().join("Cargo.lock")).expect("the lock file");
 
         // One folder for all of these builds, one build at a time: what it gives is copied before the next begins.
@@ -74,6 +73,9 @@ impl DropIn {
         fs::create_dir_all(&target).expect("a folder to build in");
         let lock = fs::File::create(target.join("lock")).expect("a lock file");
         lock.lock().expect("the lock of the build folder");
+        // Not before: to cargo, projects of one name are one and the same, and what was made later than the source is up
+        // to date.
+        write(&project.path().join("src/lib.rs"), source);
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .args(["build", "--offline", "--quiet"])

@@ -1,5 +1,6 @@
 //! What each subcommand does, and the exit code it ends with.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,8 +33,9 @@ pub fn check(file: &Path) -> ExitCode {
     let mut outcome = config::check::check(file, &ProcessEnv);
     if let Ok(config) = &outcome.result {
         let plugins = Plugins::load(&config.tidegate.plugins);
-        let left_out = routing::left_out(config, &plugins, &ProcessEnv);
-        outcome = outcome.with_plugins(left_out, plugins.refused);
+        let mut said = routing::left_out(config, &plugins, &ProcessEnv);
+        said.extend(routing::refused_policies(config, &plugins));
+        outcome = outcome.with_plugins(said, plugins.refused);
     }
     show(&outcome);
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIG) }
@@ -113,9 +115,9 @@ fn code(result: Result<(), Error>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the report is what the command is for")]
+/// Whoever reads may have seen enough: `| head` is no failure of ours.
 fn show(report: &dyn std::fmt::Display) {
-    print!("{report}");
+    let _ = write!(std::io::stdout().lock(), "{report}");
 }
 
 #[expect(clippy::print_stderr, reason = "the last words before the exit code")]

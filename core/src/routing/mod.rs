@@ -27,6 +27,7 @@ pub use instance::left_out;
 pub use model_name::ModelName;
 pub use plugins::Plugins;
 pub use policy::Policy;
+pub use policy::refused as refused_policies;
 pub use quarantine::{Passes, Quarantine};
 
 use crate::config::wildcard::is_pattern;

@@ -7,7 +7,7 @@ use tidegate_host::{Plugin, PolicyInstance};
 use tidegate_watchdog::{Gate, Suspected, Watchdog};
 
 use super::plugins::{self, Plugins};
-use crate::config::{Config, PolicyChoice, Strategy, USUAL_POLICY, suggest};
+use crate::config::{Config, Notice, PolicyChoice, Strategy, USUAL_POLICY, suggest};
 
 /// An instance of a policy, with what stands before it.
 #[derive(Debug)]
@@ -71,6 +71,28 @@ impl Policies {
     }
 }
 
+/// What `tidegate check` says of the policies with which `serve` would not begin, where each is written.
+pub fn refused(config: &Config, plugins: &Plugins) -> Vec<Notice> {
+    let groups = config.tidegate.groups.values().filter_map(|group| group.policy.as_ref());
+    let refused = |choice: &PolicyChoice| {
+        let (message, hint) = match named(plugins, &choice.name) {
+            Ok(plugin) => (instance(config, plugin, &choice.params.clone().into()).err()?, None),
+            Err(said) => said,
+        };
+        Some(choice.notice(message, hint))
+    };
+    config.tidegate.policy.iter().chain(groups).filter_map(refused).collect()
+}
+
+fn instance(config: &Config, plugin: &Arc<Plugin>, params: &Value) -> Result<PolicyInstance, String> {
+    let name = plugin.name();
+    let policy = plugin.policy().ok_or_else(|| format!("the plugin `{name}` is no policy"))?;
+    let mut told = config.policy_json();
+    told["params"] = params.clone();
+    let refused = |error| format!("the policy `{name}` refuses the configuration: {error}");
+    policy.create(&told).map_err(refused)
+}
+
 fn make(
     config: &Config,
     plugin: &Arc<Plugin>,
@@ -78,11 +100,7 @@ fn make(
     watchdog: &Watchdog,
 ) -> Result<Arc<Policy>, String> {
     let name = plugin.name();
-    let policy = plugin.policy().ok_or_else(|| format!("the plugin `{name}` is no policy"))?;
-    let mut told = config.policy_json();
-    told["params"] = params.clone();
-    let refused = |error| format!("the policy `{name}` refuses the configuration: {error}");
-    let instance = policy.create(&told).map_err(refused)?;
+    let instance = instance(config, plugin, params)?;
     // litellm's usual strategy is the host's own draw; the usual policy has no opinion on it.
     let drawn = name == USUAL_POLICY && config.router.strategy == Strategy::Shuffle;
     Ok(Arc::new(Policy {

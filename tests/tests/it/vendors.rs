@@ -337,3 +337,23 @@ fn check_knows_the_providers() {
     // A key may be there when it is served.
     assert_eq!(check(&config(&["groq/x"])).0, Some(0));
 }
+
+#[test]
+fn check_knows_the_policies() {
+    let config = |policy: &str| {
+        format!(
+            "model_list: [{{model_name: m, litellm_params: {{model: openai/x, api_key: k}}}}]\ntidegate:\n  {policy}\n"
+        )
+    };
+    assert_eq!(check(&config("policy: fallback")).0, Some(0));
+    for (policy, said) in [
+        ("policy: falback", "config.yaml:3:11: error: there is no policy `falback` among the plugins"),
+        ("policy: openai", "config.yaml:3:11: error: the plugin `openai` is no policy"),
+        ("groups: {m: {policy: falback}}", "error: there is no policy `falback` among the plugins"),
+        ("policy: {name: fallback, params: {a: 1}}", "refuses the configuration"),
+    ] {
+        let (code, report) = check(&config(policy));
+        assert_eq!(code, Some(78), "{report}");
+        assert!(report.contains(said), "{said}\n{report}");
+    }
+}

@@ -25,7 +25,12 @@ pub struct PolicyChoice {
 impl PolicyChoice {
     /// An error about it, drawn with its place: which plugins there are is known only when they are loaded.
     pub fn error(&self, message: String, hint: Option<String>) -> String {
-        Notice { severity: Severity::Error, place: self.place.clone(), message, hint }.to_string()
+        self.notice(message, hint).to_string()
+    }
+
+    /// The same, to be drawn with others.
+    pub fn notice(&self, message: String, hint: Option<String>) -> Notice {
+        Notice { severity: Severity::Error, place: self.place.clone(), message, hint }
     }
 
     /// Whether one instance can serve both.

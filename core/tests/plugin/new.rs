@@ -53,10 +53,12 @@ pub(crate) fn built(project: &Path, lang: &str) -> PathBuf {
     copy
 }
 
-/// The file, or those of a folder.
+/// The file, or those of a folder, if it is there.
 fn files(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path) else { return vec![path.to_owned()] };
-    entries.flat_map(|entry| files(&entry.unwrap().path())).collect()
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flat_map(|entry| files(&entry.unwrap().path())).collect(),
+        Err(_) => path.is_file().then(|| path.to_owned()).into_iter().collect(),
+    }
 }
 
 fn builds_and_is(kind: &str, lang: &str) {

@@ -42,7 +42,8 @@ async fn every_row(provider: &'static str, dialect: Dialect, isolated: &[&str]) 
         judge(&row.expect(dialect, Mode::Stream), &told).unwrap_or_else(|why| panic!("{case}: {why}"));
         tokio::time::sleep(Duration::from_millis(600)).await;
         let share = cpu::share(proxy.pid(), Duration::from_millis(400)).await;
-        assert!(share < 0.05, "{case}: a second later the process uses {:.1} % of a core", share * 100.0);
+        // A spin takes a whole core. A debug build that streams to the neighbour takes 5 % of one on a busy machine.
+        assert!(share < 0.25, "{case}: a second later the process uses {:.1} % of a core", share * 100.0);
 
         let beside = neighbour.await.unwrap();
         let read = Told::of(&beside, true).unwrap();

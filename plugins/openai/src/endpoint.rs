@@ -1,47 +1,59 @@
 //! Where a deployment's requests go.
 
 use serde_json::Value;
-use tidegate_plugin_sdk::Config;
 use tidegate_plugin_sdk::url::escape;
+use tidegate_plugin_sdk::{Config, Dialect};
 
 use crate::quirks::Quirks;
 
 /// A deployment's address, made once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The URL of its chat completions.
-    pub url: String,
+    /// What stands before the path of a dialect.
+    base: String,
+    /// What follows the path, with its `?`; or nothing.
+    query: String,
     /// Headers beside the key.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl Endpoint {
+    /// The URL of a dialect; `None`: it is not one of OpenAI's.
+    pub fn url(&self, dialect: Dialect) -> Option<String> {
+        let path = tidegate_openai_wire::path(dialect)?;
+        Some(format!("{}{path}{}", self.base, self.query))
+    }
+
     /// From `api_base` (or `base_url`), which may have a query of its own; `extra_query` adds to it.
     pub fn of(config: &Config, quirks: &Quirks) -> Result<Self, String> {
         let provider = &config.provider;
         if config.model.starts_with("responses/") {
             return Err(format!("{provider}/{}: the Responses API is not supported yet", config.model));
         }
-        let base = config
+        let written = config
             .text("api_base")
             .or_else(|| config.text("base_url"))
             .ok_or_else(|| format!("{provider}/ needs \"api_base\", the URL that ends in /v1"))?;
-        if !(base.starts_with("http://") || base.starts_with("https://")) {
-            return Err(format!("\"api_base\" must begin with http:// or https://, and {base:?} does not"));
+        if !(written.starts_with("http://") || written.starts_with("https://")) {
+            return Err(format!(
+                "\"api_base\" must begin with http:// or https://, and {written:?} does not"
+            ));
         }
-        let (path, query) = base.split_once('?').unwrap_or((base, ""));
-        let mut path = path.trim_end_matches('/').to_owned();
-        let whole = path.ends_with("/chat/completions");
-        if let Some(base_path) = quirks.base_path.as_deref().filter(|base| !whole && !path.ends_with(base)) {
-            path.push_str(base_path);
+        let (path, query) = written.split_once('?').unwrap_or((written, ""));
+        let mut base = path.trim_end_matches('/').to_owned();
+        match base.strip_suffix("/chat/completions").map(str::len) {
+            Some(length) => base.truncate(length),
+            None => {
+                let missing = quirks.base_path.as_deref().filter(|end| !base.ends_with(end));
+                base.push_str(missing.unwrap_or_default());
+            }
         }
-        if !whole {
-            path.push_str("/chat/completions");
+        let mut query = join_query(query, config.params.get("extra_query"))?;
+        if !query.is_empty() {
+            query.insert(0, '?');
         }
-        let query = join_query(query, config.params.get("extra_query"))?;
-        let url = if query.is_empty() { path } else { format!("{path}?{query}") };
         let organization = config.text("organization").map(|name| ("openai-organization", name.to_owned()));
-        Ok(Endpoint { url, headers: organization.into_iter().collect() })
+        Ok(Endpoint { base, query, headers: organization.into_iter().collect() })
     }
 }
 
@@ -89,7 +101,16 @@ mod tests {
             ("perplexity", "https://api.perplexity.ai", "https://api.perplexity.ai/chat/completions"),
         ];
         for (provider, base, want) in rows {
-            assert_eq!(endpoint(provider, json!({"api_base": base})).unwrap().url, want);
+            let made = endpoint(provider, json!({"api_base": base})).unwrap();
+            assert_eq!(made.url(Dialect::OpenAiChat).as_deref(), Some(want));
+            for (dialect, end) in [
+                (Dialect::OpenAiCompletions, "/completions"),
+                (Dialect::OpenAiEmbeddings, "/embeddings"),
+                (Dialect::OpenAiResponses, "/responses"),
+            ] {
+                assert_eq!(made.url(dialect), Some(want.replace("/chat/completions", end)));
+            }
+            assert_eq!(made.url(Dialect::AnthropicMessages), None);
         }
     }
 
@@ -98,7 +119,8 @@ mod tests {
         let params =
             json!({"base_url": "http://h?a=1", "extra_query": {"b c": "ü&", "d": 2}, "organization": "org"});
         let made = endpoint("openai", params).unwrap();
-        assert_eq!(made.url, "http://h/chat/completions?a=1&b%20c=%C3%BC%26&d=2");
+        let url = made.url(Dialect::OpenAiChat).unwrap();
+        assert_eq!(url, "http://h/chat/completions?a=1&b%20c=%C3%BC%26&d=2");
         assert_eq!(made.headers, [("openai-organization", "org".to_owned())]);
     }
 

@@ -1,34 +1,41 @@
-//! OpenAI, and every server that speaks its chat completions: `vendors/` has a file for each of them.
+//! OpenAI, and every server that speaks its dialects: `vendors/` has a file for each of them, which says what it speaks
+//! beside chat completions.
 //!
 //! Client and upstream speak the same dialect, so the request's bytes go out as they came, except for the model's
 //! name, and the host passes the answer through. Where it asks (an OpenAI upstream for a client of another dialect),
 //! events pass too; this plugin tells errors and the end. A vendor's quirks change what they have to and no more.
 #![forbid(unsafe_code)]
 
-mod classify;
 mod endpoint;
-mod events;
 mod quirks;
 mod request;
 
 use std::sync::Arc;
 
+use tidegate_openai_wire as wire;
 use tidegate_plugin_sdk::{
     Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
     RequestOut, TextOut, body,
 };
 
 pub use endpoint::Endpoint;
-pub use events::Events;
 pub use quirks::Quirks;
+pub use wire::Events;
 
 tidegate_plugin_sdk::export_plugin! { name: "openai", manifest: quirks::MANIFEST, provider: OpenAi }
+
+/// litellm's prefix for models that only complete texts.
+const COMPLETIONS_ONLY: &str = "text-completion-openai";
 
 /// One deployment.
 #[derive(Debug)]
 pub struct OpenAi {
     endpoint: Endpoint,
-    quirks: Arc<Quirks>,
+    quirks: Quirks,
+    /// The quirk of that name; every stream has it.
+    reasons: Arc<wire::FinishReasons>,
+    /// Set for litellm's `text-completion-openai/`: legacy completions and nothing else.
+    completions_only: bool,
     has_key: bool,
 }
 
@@ -38,14 +45,25 @@ impl Provider for OpenAi {
     fn create(config: Config, _host: Host) -> Result<Self, String> {
         let quirks = Quirks::of(&config)?;
         let endpoint = Endpoint::of(&config, &quirks)?;
-        Ok(OpenAi { endpoint, quirks: Arc::new(quirks), has_key: config.has_secret("api_key") })
+        Ok(OpenAi {
+            endpoint,
+            reasons: Arc::new(quirks.finish_reasons.clone()),
+            quirks,
+            completions_only: config.provider == COMPLETIONS_ONLY,
+            has_key: config.has_secret("api_key"),
+        })
     }
 
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
-        if !matches!(input.dialect, Dialect::OpenAiChat) {
-            return Err(Fault::Unsupported("this provider takes OpenAI chat completions only".to_owned()));
+        let url = self.endpoint.url(input.dialect).ok_or_else(|| {
+            Fault::Unsupported("this provider takes requests in OpenAI's own dialects only".to_owned())
+        })?;
+        if self.completions_only && input.dialect != Dialect::OpenAiCompletions {
+            return Err(Fault::Unsupported(format!(
+                "{COMPLETIONS_ONLY}/ serves legacy completions only; write openai/ for chat"
+            )));
         }
-        out.target("POST", &self.endpoint.url)?;
+        out.target("POST", &url)?;
         out.header("accept", if input.stream { "text/event-stream" } else { "application/json" })?;
         for (name, value) in self.endpoint.headers.iter().map(|(n, v)| (*n, v.as_str())) {
             out.header(name, value)?;
@@ -56,13 +74,18 @@ impl Provider for OpenAi {
         if self.has_key {
             out.auth(Auth::Bearer { secret: "api_key" })?;
         }
-        if self.quirks.finish_reasons.is_empty() {
-            out.response(Dialect::OpenAiChat, Framing::Auto)?;
+        let has_choices = matches!(input.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions);
+        if has_choices && !self.reasons.is_empty() {
+            out.response_every_event(input.dialect, Framing::Auto)?;
         } else {
-            out.response_every_event(Dialect::OpenAiChat, Framing::Auto)?;
+            out.response(input.dialect, Framing::Auto)?;
         }
         let model = self.quirks.model(input.model);
-        let edited = self.quirks.edited(input.body)?;
+        // The quirks of requests are about chat.
+        let edited = match input.dialect {
+            Dialect::OpenAiChat => self.quirks.edited(input.body)?,
+            _ => None,
+        };
         let (body, span) = match &edited {
             Some(edited) => (edited.as_slice(), None),
             None => (input.body, input.model_span.clone()),
@@ -74,12 +97,12 @@ impl Provider for OpenAi {
     }
 
     fn open(&self, _head: &HeadIn<'_>) -> Result<Events, Fault> {
-        Ok(Events::of(self.quirks.clone()))
+        Ok(Events::of(self.reasons.clone()))
     }
 
-    fn response(&self, _head: &HeadIn<'_>, body: &[u8], out: &mut TextOut<'_>) -> Result<Flow, Fault> {
-        let mut answer = events::answer_in(body)?;
-        if !self.quirks.ends_in_openais_words(&mut answer) {
+    fn response(&self, head: &HeadIn<'_>, body: &[u8], out: &mut TextOut<'_>) -> Result<Flow, Fault> {
+        let mut answer = wire::answer_in(head.dialect, body)?;
+        if !wire::reword(&self.reasons, &mut answer) {
             return Ok(Flow::Pass);
         }
         out.write(answer.to_string().as_bytes())?;
@@ -87,6 +110,6 @@ impl Provider for OpenAi {
     }
 
     fn classify(&self, failure: &FailureIn<'_>, class: &mut Class) {
-        classify::classify(failure, class);
+        wire::classify(failure, class);
     }
 }

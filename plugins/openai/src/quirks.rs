@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tidegate_openai_wire::FinishReasons;
 use tidegate_plugin_sdk::Config;
 
 /// The manifest, of which the vendors' rows are made from `vendors/*.provider.yaml`.
@@ -29,9 +30,8 @@ pub struct Quirks {
     pub drop_in_messages: Vec<String>,
     /// Members of messages that are null are left out.
     pub drop_nulls: bool,
-    /// Reasons for an answer's end by OpenAI's words. The empty one stands for an end that has none, in a whole answer that
-    /// calls tools.
-    pub finish_reasons: BTreeMap<String, String>,
+    /// Reasons for an answer's end by OpenAI's words.
+    pub finish_reasons: FinishReasons,
 }
 
 /// Without these it is another request.

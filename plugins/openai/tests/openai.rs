@@ -45,6 +45,26 @@ fn only_the_model_changes() {
 }
 
 #[test]
+fn each_of_openais_dialects_has_its_place_and_passes() {
+    for (dialect, url, body) in [
+        (Dialect::OpenAiCompletions, "http://h/v1/completions", r#"{"prompt":"p","model":"mine"}"#),
+        (Dialect::OpenAiEmbeddings, "http://h/v1/embeddings", r#"{"input":["a"],"model":"mine"}"#),
+    ] {
+        let input = RequestIn { dialect, model: "llama", body: body.as_bytes(), ..RequestIn::default() };
+        let sent = openai(json!([])).request(&input).unwrap();
+        assert_eq!((sent.url.as_str(), sent.dialect), (url, Some(dialect)));
+        assert_eq!(String::from_utf8_lossy(&sent.body), body.replace("mine", "llama"));
+    }
+    let config =
+        json!({"provider": "text-completion-openai", "model": "m", "params": {"api_base": "http://h"}});
+    let completes = Harness::new::<OpenAi>(&config).unwrap();
+    let input = |dialect| RequestIn { dialect, model: "m", body: b"{}", ..RequestIn::default() };
+    assert_eq!(completes.request(&input(Dialect::OpenAiCompletions)).unwrap().url, "http://h/completions");
+    let refused = completes.request(&input(Dialect::OpenAiChat)).unwrap_err();
+    assert!(refused.why.contains("write openai/ for chat"), "{}", refused.why);
+}
+
+#[test]
 fn another_dialect_is_refused() {
     let input = RequestIn { dialect: Dialect::AnthropicMessages, body: b"{}", ..RequestIn::default() };
     assert_eq!(openai(json!([])).request(&input).unwrap_err().status, E_UNSUPPORTED);
@@ -113,6 +133,9 @@ fn bodies_pass_or_fail() {
     ] {
         assert_eq!(harness.response(&HeadIn::default(), body.as_bytes()), (want, vec![]), "{body}");
     }
+    let embeddings = HeadIn { dialect: Dialect::OpenAiEmbeddings, ..HeadIn::default() };
+    assert_eq!(harness.response(&embeddings, br#"{"object":"list","data":[]}"#), (PASS, vec![]));
+    assert_eq!(harness.response(&embeddings, br#"{"choices":[]}"#), (E_PROTOCOL, vec![]));
 }
 
 fn classed(status: u32, headers: Vec<(&str, &str)>, body: &str) -> Class {

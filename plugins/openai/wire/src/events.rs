@@ -1,22 +1,26 @@
 //! The answer: which events are chunks, which are errors, and where the end is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, Note, Stream, StreamOut, classify};
+use tidegate_plugin_sdk::{Dialect, End, EventIn, Fault, Flow, Note, Stream, StreamOut, classify};
 
-use crate::quirks::Quirks;
+/// A vendor's own reasons for an answer's end, with OpenAI's word for each. The empty one stands for an end that has none,
+/// in a whole answer that calls tools.
+pub type FinishReasons = BTreeMap<String, String>;
 
-/// One stream. Its end is `[DONE]`, and nothing else.
+/// One stream of chat chunks, or of legacy completions. Its end is `[DONE]`, and nothing else.
 #[derive(Debug)]
 pub struct Events {
     done: bool,
-    quirks: Arc<Quirks>,
+    reasons: Arc<FinishReasons>,
 }
 
 impl Events {
-    pub(crate) fn of(quirks: Arc<Quirks>) -> Self {
-        Events { done: false, quirks }
+    /// A stream that has not begun.
+    pub fn of(reasons: Arc<FinishReasons>) -> Self {
+        Events { done: false, reasons }
     }
 }
 
@@ -45,7 +49,7 @@ impl Stream for Events {
             return Err(Fault::Protocol("an event is not a chunk"));
         }
         note_usage(&chunk, out)?;
-        let reworded = self.quirks.ends_in_openais_words(&mut chunk);
+        let reworded = reword(&self.reasons, &mut chunk);
         // A chunk outside the framing has to be put back into it, on one line.
         if event.stray || reworded {
             out.event("", chunk.to_string().as_bytes())?;
@@ -60,7 +64,7 @@ impl Stream for Events {
 }
 
 /// The part of an event, or of a body, that says what went wrong: the whole, or Groq's `x_groq`.
-pub(crate) fn error_in(data: &Value) -> Option<&Value> {
+pub fn error_in(data: &Value) -> Option<&Value> {
     if let Value::Array(list) = data {
         return list.first().and_then(|first| if first.is_array() { None } else { error_in(first) });
     }
@@ -70,15 +74,22 @@ pub(crate) fn error_in(data: &Value) -> Option<&Value> {
     data.get("x_groq").filter(|part| part.get("error").is_some_and(|error| !error.is_null()))
 }
 
-/// A 2xx body that is not a stream: choices, or an error.
-pub(crate) fn answer_in(body: &[u8]) -> Result<Value, Fault> {
+/// A 2xx body that is not a stream: an answer in `dialect`, or an error.
+///
+/// # Errors
+/// [`Fault::Upstream`] for an error in whatever form, [`Fault::Protocol`] for what is neither.
+pub fn answer_in(dialect: Dialect, body: &[u8]) -> Result<Value, Fault> {
     let value: Value = serde_json::from_slice(body).map_err(|_| Fault::Protocol("the body is not JSON"))?;
     if error_in(&value).is_some() {
         return Err(Fault::Upstream);
     }
-    match value.get("choices") {
+    let (name, missing) = match dialect {
+        Dialect::OpenAiEmbeddings => ("data", "the body has no data"),
+        _ => ("choices", "the body has no choices"),
+    };
+    match value.get(name) {
         Some(Value::Array(_)) => Ok(value),
-        _ => Err(Fault::Protocol("the body has no choices")),
+        _ => Err(Fault::Protocol(missing)),
     }
 }
 
@@ -94,25 +105,22 @@ fn note_usage(chunk: &Value, out: &mut StreamOut<'_>) -> Result<(), Fault> {
     notes.into_iter().flatten().try_for_each(|note| out.note(note))
 }
 
-impl Quirks {
-    /// Puts the vendor's reasons for an end in OpenAI's words, in a chunk or a whole answer; whether there was one.
-    pub(crate) fn ends_in_openais_words(&self, answer: &mut Value) -> bool {
-        if self.finish_reasons.is_empty() {
-            return false;
-        }
-        let Some(Value::Array(choices)) = answer.get_mut("choices") else { return false };
-        let mut changed = false;
-        for choice in choices {
-            let calls_tools = choice.pointer("/message/tool_calls/0").is_some();
-            let Some(Value::String(reason)) = choice.get_mut("finish_reason") else { continue };
-            // Some write an empty reason into every chunk, so there it is no end.
-            let known =
-                self.finish_reasons.get(reason.as_str()).filter(|_| !reason.is_empty() || calls_tools);
-            if let Some(word) = known {
-                reason.clone_from(word);
-                changed = true;
-            }
-        }
-        changed
+/// Puts a vendor's reasons for an end in OpenAI's words, in a chunk or a whole answer; whether there was one.
+pub fn reword(reasons: &FinishReasons, answer: &mut Value) -> bool {
+    if reasons.is_empty() {
+        return false;
     }
+    let Some(Value::Array(choices)) = answer.get_mut("choices") else { return false };
+    let mut changed = false;
+    for choice in choices {
+        let calls_tools = choice.pointer("/message/tool_calls/0").is_some();
+        let Some(Value::String(reason)) = choice.get_mut("finish_reason") else { continue };
+        // Some write an empty reason into every chunk, so there it is no end.
+        let known = reasons.get(reason.as_str()).filter(|_| !reason.is_empty() || calls_tools);
+        if let Some(word) = known {
+            reason.clone_from(word);
+            changed = true;
+        }
+    }
+    changed
 }

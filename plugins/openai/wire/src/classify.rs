@@ -8,7 +8,7 @@ use crate::events::error_in;
 
 /// By the body's code and words, then by the HTTP status; with the wait that headers and body ask for. A Google server
 /// behind the OpenAI dialect puts its wait and its quota into details.
-pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
+pub fn classify(failure: &FailureIn<'_>, class: &mut Class) {
     let body = serde_json::from_slice::<Value>(failure.body).ok();
     let said = match body.as_ref() {
         Some(body) => Said::of(error_in(body).unwrap_or(body)),

@@ -1,9 +1,11 @@
-//! Tells the events of an upstream's body apart: SSE, one JSON document a line, or the elements of a JSON array.
+//! Tells the events of an upstream's body apart: SSE, one JSON document a line, the elements of a JSON array, or AWS's
+//! binary frames.
 //!
 //! A framer copies nothing that it need not: a read that holds whole events comes back as the same bytes, with a
 //! list of places in it. It has no mode that a line could switch it into and not out of, and it looks at every byte
 //! once, however the reads are cut (the hang of BerriAI/litellm#26015 and the quadratic re-parse of #26181).
 
+mod aws_eventstream;
 mod depth;
 mod json_array;
 mod json_lines;
@@ -13,6 +15,7 @@ mod tests;
 
 use bytes::Bytes;
 
+pub use aws_eventstream::AwsEventstream;
 pub use json_array::JsonArray;
 pub use json_lines::JsonLines;
 pub use sse::Sse;
@@ -29,6 +32,38 @@ pub enum Kind {
     Quiet,
     /// Text that the framing does not know. It may hold a bare JSON document.
     Stray,
+    /// An error by the framing's own word: an AWS exception. Its name is the exception's type or the error's code; its data
+    /// are the payload or the error's message.
+    Error,
+    /// The framing ends here: what follows cannot be told apart.
+    Broken(Broken),
+}
+
+/// Why a framing of lengths and checksums ends. Its `Display` is a clause about the answer, as [`crate::failure`] has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The body ended inside a frame.
+    Cut,
+    /// A checksum is not that of the bytes.
+    Checksum,
+    /// The lengths contradict each other.
+    Lengths,
+    /// A frame is longer than the limit.
+    TooLong,
+    /// The headers are none.
+    Headers,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "it broke off inside an event",
+            Self::Checksum => "a frame whose checksum is wrong",
+            Self::Lengths => "a frame whose lengths contradict each other",
+            Self::TooLong => "an event is longer than the limit",
+            Self::Headers => "a frame whose headers cannot be read",
+        })
+    }
 }
 
 /// One item of a block, as places in it.
@@ -55,7 +90,7 @@ pub struct Block<'a> {
 pub struct Event<'a> {
     /// What it is.
     pub kind: Kind,
-    /// The `event:` field, or empty.
+    /// The `event:` field, AWS's `:event-type`, or empty.
     pub name: &'a [u8],
     /// The joined `data:` lines, a JSON element, or the stray text.
     pub data: &'a [u8],
@@ -113,6 +148,8 @@ pub enum Framer {
     JsonLines(JsonLines),
     /// The elements of one JSON array, or one lone document.
     JsonArray(JsonArray),
+    /// AWS's binary frames.
+    AwsEventstream(AwsEventstream),
 }
 
 impl Framer {
@@ -125,6 +162,7 @@ impl Framer {
             Framer::Sse(framer) => framer.push(chunk),
             Framer::JsonLines(framer) => framer.push(chunk),
             Framer::JsonArray(framer) => framer.push(chunk),
+            Framer::AwsEventstream(framer) => framer.push(chunk),
         }
     }
 
@@ -134,6 +172,7 @@ impl Framer {
             Framer::Sse(framer) => framer.finish(),
             Framer::JsonLines(framer) => framer.finish(),
             Framer::JsonArray(framer) => framer.finish(),
+            Framer::AwsEventstream(framer) => framer.finish(),
         }
     }
 }

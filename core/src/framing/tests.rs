@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod aws_eventstream;
+
 type Seen = Vec<(Kind, String, String)>;
 
 fn read(framer: &mut Framer, reads: &[&[u8]]) -> (Seen, Vec<u8>) {
@@ -176,6 +178,7 @@ proptest! {
             || Framer::Sse(Sse::new(1 << 20)),
             || Framer::JsonLines(JsonLines::new(1 << 20)),
             || Framer::JsonArray(JsonArray::new(1 << 20)),
+            || Framer::AwsEventstream(AwsEventstream::new(1 << 20)),
         ] {
             let (_, raw) = read(&mut make(), &slices);
             prop_assert!(raw.len() <= total);

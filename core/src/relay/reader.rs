@@ -12,7 +12,7 @@ use super::passed::Passed;
 use super::translator::Translator;
 use crate::dialects::{Chunk, Cost, Dialect, Seen};
 use crate::failure::Failure;
-use crate::framing::{Block, Event, Kind};
+use crate::framing::{Block, Broken, Event, Kind};
 
 /// What the next step of a stream is.
 #[derive(Debug)]
@@ -177,9 +177,8 @@ impl<T: Translator> Reader<T> {
     /// [`Reader::conclude`] would after that. False: there is nothing to wait for.
     pub(super) fn prefetch(&mut self, block: &Block<'_>, conclude: bool) -> bool {
         let Some(stream) = self.translator.as_mut().filter(|stream| stream.is_remote()) else { return false };
-        let mut errors = block.events().filter(|event| Use::of(event) == Use::Error);
-        let end = conclude && errors.next().is_none();
-        let before = block.events().take_while(|event| Use::of(event) != Use::Error);
+        let end = conclude && !block.events().any(|event| Use::of(&event).ends());
+        let before = block.events().take_while(|event| !Use::of(event).ends());
         let asked = before.filter(|event| Use::of(event) == Use::Look);
         let mut asked =
             asked.map(|event| (event.name, document(&event), event.kind == Kind::Stray)).peekable();
@@ -204,6 +203,8 @@ impl<T: Translator> Reader<T> {
             let result = match Use::of(&event) {
                 Use::Nothing => Ok(()),
                 Use::Error => Err(self.upstream_error(event.name, event.data)),
+                Use::Broken(Broken::Cut) => Err(Ending::Failed(Failure::truncated(&Broken::Cut.to_string()))),
+                Use::Broken(why) => Err(Ending::Failed(Failure::malformed(why.to_string()))),
                 Use::Look if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
                 Use::Look if event.kind == Kind::Stray => Err(self.stray(event.data, last)),
                 Use::Look => self.pass(&event, last, &mut batch),
@@ -252,6 +253,8 @@ impl<T: Translator> Reader<T> {
                 self.dialect.frame(event.name, event.data, &mut framed);
                 passed.replace(event.raw, &framed);
             }
+            // Neither is ever passed on.
+            Kind::Error | Kind::Broken(_) => {}
             Kind::Quiet | Kind::Event => passed.keep(event.raw.end),
         }
     }
@@ -390,6 +393,8 @@ enum Use {
     Nothing,
     /// It ends the stream.
     Error,
+    /// It ends the stream too, and no plugin can say more of it.
+    Broken(Broken),
     Look,
 }
 
@@ -399,9 +404,16 @@ impl Use {
             Kind::Stray if is_punctuation(event.data) => Use::Nothing,
             // The standard drops an event without data, and with it an error that says no more than that.
             Kind::Quiet if event.name == b"error" => Use::Error,
+            Kind::Error => Use::Error,
+            Kind::Broken(why) => Use::Broken(why),
             Kind::Quiet => Use::Nothing,
             Kind::Stray | Kind::Event => Use::Look,
         }
+    }
+
+    /// Whether nothing that follows it is read.
+    fn ends(self) -> bool {
+        matches!(self, Use::Error | Use::Broken(_))
     }
 }
 

@@ -88,7 +88,10 @@ enum {
   TG_DIALECT_BEDROCK_CONVERSE = 7
 };
 
-/* How events are told apart in a body. AUTO: by the response's content type. */
+/* How events are told apart in a body. AUTO: by the response's content type.
+ * AWS_EVENTSTREAM: checksums are the host's to check. A message of the type `exception` or `error` is an error by the
+ * framing's own word and ends the stream: the host calls `classify`, with its `:exception-type` or `:error-code` as the
+ * event and its payload, else its `:error-message`, as the body; `stream_event` never sees one. */
 enum {
   TG_FRAMING_AUTO = 0,
   TG_FRAMING_SSE = 1,

@@ -7,7 +7,7 @@ use tidegate_host::{Answer, Close, End, Events, Framing, HeadIn, Note, PluginErr
 use super::bench::now;
 use super::trail::Trail;
 use crate::dialects::{Dialect, Seen};
-use crate::framing::{Block, Event, Framer, JsonArray, JsonLines, Kind, Sse};
+use crate::framing::{AwsEventstream, Block, Broken, Event, Framer, JsonArray, JsonLines, Kind, Sse};
 use crate::relay::reader::bare_document;
 
 /// How an answer is played.
@@ -137,8 +137,12 @@ impl Play<'_> {
     ) -> Option<Ending> {
         let mut items = block.events();
         while let Some(event) = items.next() {
-            if event.kind == Kind::Quiet && event.name == b"error" {
-                return Some(Ending::Upstream);
+            match event.kind {
+                Kind::Quiet if event.name == b"error" => return Some(Ending::Upstream),
+                Kind::Error => return Some(Ending::Upstream),
+                Kind::Broken(Broken::TooLong) => return Some(Ending::TooLong),
+                Kind::Broken(_) => return Some(Ending::Truncated),
+                _ => {}
             }
             let Some((data, stray)) = handed(&event) else { continue };
             self.mark("stream_event");
@@ -207,7 +211,7 @@ impl Told {
 /// What of an item a plugin is handed: its data, and whether it stood outside the framing.
 fn handed<'a>(event: &Event<'a>) -> Option<(&'a [u8], bool)> {
     match event.kind {
-        Kind::Quiet => None,
+        Kind::Quiet | Kind::Error | Kind::Broken(_) => None,
         Kind::Event => Some((event.data, false)),
         Kind::Stray => {
             let data = bare_document(event.data);
@@ -243,6 +247,7 @@ fn framer(framing: Framing) -> Framer {
     match framing {
         Framing::JsonLines => Framer::JsonLines(JsonLines::new(CAPS.0)),
         Framing::JsonArray => Framer::JsonArray(JsonArray::new(CAPS.0)),
+        Framing::AwsEventstream => Framer::AwsEventstream(AwsEventstream::new(CAPS.0)),
         _ => Framer::Sse(Sse::new(CAPS.0)),
     }
 }

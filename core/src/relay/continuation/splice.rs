@@ -52,7 +52,8 @@ impl Splice {
                     }
                     Kind::Event => self.event(event.name, event.data, &mut out),
                     Kind::Quiet => out.extend_from_slice(&block.bytes[event.raw.clone()]),
-                    Kind::Stray => {}
+                    // The client's own dialect is never framed so.
+                    Kind::Error | Kind::Broken(_) | Kind::Stray => {}
                 }
             }
         }

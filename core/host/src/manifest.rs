@@ -21,9 +21,12 @@ pub struct Manifest {
 /// What a vendor file may say to the plugin that serves it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct VendorSupport {
-    /// The client dialects that its vendors take as they are.
+    /// The client dialects that its vendors take as they are, where their file does not say.
     #[serde(default, deserialize_with = "dialects")]
     pub dialects: Vec<Dialect>,
+    /// Those that a file may list beside them.
+    #[serde(default, deserialize_with = "dialects")]
+    pub optional: Vec<Dialect>,
     /// The quirks it knows, by name, with what each takes.
     #[serde(default)]
     pub quirks: BTreeMap<String, QuirkKind>,
@@ -210,10 +213,11 @@ mod tests {
     fn what_a_vendor_file_may_say_reads() {
         let text = r#"{"providers": [{"prefix": "a", "vendor": {"quirks": {"drop": ["x"]}},
             "headers": {"x-title": {"env": ["T"]}}}],
-            "vendors": {"dialects": ["openai-chat"], "quirks": {"drop": "texts", "new": "of-tomorrow"}}}"#;
+            "vendors": {"dialects": ["openai-chat"], "optional": ["openai-embeddings"], "quirks": {"drop": "texts", "new": "of-tomorrow"}}}"#;
         let manifest = Manifest::parse(text).unwrap();
         let vendors = manifest.vendors.as_ref().unwrap();
         assert_eq!(vendors.dialects, [Dialect::OpenaiChat]);
+        assert_eq!(vendors.optional, [Dialect::OpenaiEmbeddings]);
         assert_eq!((vendors.quirks["drop"], vendors.quirks["new"]), (QuirkKind::Texts, QuirkKind::Any));
         let vendor = manifest.provider("a").unwrap();
         assert_eq!(vendor.vendor.as_ref().unwrap()["quirks"]["drop"][0], "x");

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use tidegate::config::Report;
 use tidegate::config::vendor::{Speakers, Vendor, parse};
-use tidegate_host::{Prefill, QuirkKind, VendorSupport};
+use tidegate_host::{Dialect, Prefill, QuirkKind, VendorSupport};
 
 fn support() -> VendorSupport {
     let quirks = [
@@ -16,7 +16,8 @@ fn support() -> VendorSupport {
         ("text_content", QuirkKind::Flag),
     ];
     VendorSupport {
-        dialects: vec![tidegate_host::Dialect::OpenaiChat],
+        dialects: vec![Dialect::OpenaiChat],
+        optional: vec![Dialect::OpenaiEmbeddings],
         quirks: quirks.map(|(name, kind)| (name.to_owned(), kind)).into(),
     }
 }
@@ -54,6 +55,25 @@ fn five_lines_are_a_provider() {
     assert_eq!(offer.headers["x-app"].default, Some(json!("tidegate")));
     let quirks = json!({"drop": ["user"], "rename": {"seed": "random_seed"}, "text_content": true});
     assert_eq!(offer.vendor.unwrap()["quirks"], quirks);
+}
+
+#[test]
+fn a_file_may_list_what_its_plugin_can_pass_on() {
+    let vendor = "provider: a\nbase_url: none\nkey: none\n";
+    let listed = read(&format!("{vendor}dialects: [openai-chat, openai-embeddings]")).unwrap().offer.dialects;
+    assert_eq!(listed, [Dialect::OpenaiChat, Dialect::OpenaiEmbeddings]);
+    drawn(
+        &format!("{vendor}dialects: [openai-embedding, gemini-generate]"),
+        r"
+a.provider.yaml:4:12: error: the plugin `openai` takes no dialect `openai-embedding`
+  4 | dialects: [openai-embedding, gemini-generate]
+    |            ^^^^^^^^^^^^^^^^
+    = did you mean `openai-embeddings`?
+a.provider.yaml:4:30: error: the plugin `openai` takes no dialect `gemini-generate`
+  4 | dialects: [openai-embedding, gemini-generate]
+    |                              ^^^^^^^^^^^^^^^
+    = it takes openai-chat, openai-embeddings",
+    );
 }
 
 #[test]
@@ -161,8 +181,8 @@ fn the_shipped_files_are_what_their_plugin_offers() {
         assert_eq!(Some(&vendor.offer), manifest.provider(&vendor.offer.prefix), "{}", file.display());
         read += 1;
     }
-    // Beside them there is OpenAI itself.
-    assert_eq!(read + 1, manifest.providers.len());
+    // Beside them there is OpenAI itself, under two names.
+    assert_eq!(read + 2, manifest.providers.len());
     for prefix in "custom_openai openai_like litellm_proxy mistral groq openrouter deepseek xai together_ai fireworks_ai \
                    cerebras perplexity deepinfra nvidia_nim sambanova hosted_vllm lm_studio llamafile"
         .split_whitespace()

@@ -35,19 +35,23 @@ fn row(vendor: &ProviderManifest) -> String {
     let quirks = vendor.vendor.as_ref().unwrap()["quirks"].as_object().unwrap();
     let mut quirks: Vec<String> = quirks.keys().cloned().collect();
     quirks.extend(vendor.headers.keys().map(|name| format!("header {name}")));
+    let also: Vec<&str> =
+        vendor.dialects.iter().filter_map(|dialect| dialect.name().strip_prefix("openai-")).collect();
+    let also = also.into_iter().filter(|name| *name != "chat").collect::<Vec<_>>().join(", ");
     format!(
-        "| `{}/` | {} | {} | {}{fixed} | {} |",
+        "| `{}/` | {} | {} | {}{fixed} | {} | {} |",
         vendor.prefix,
         address.unwrap_or_else(|| "`api_base`".to_owned()),
         names(&base.env),
         names(&key.env),
+        if also.is_empty() { "-" } else { &also },
         if quirks.is_empty() { "-".to_owned() } else { quirks.join(", ") },
     )
 }
 
 #[test]
 fn the_table_has_the_vendors_that_ship() {
-    let table = PAGE.split("|---|---|---|---|---|\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let table = PAGE.split("|---|---|---|---|---|---|\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let made: Vec<String> = vendors(&support()).iter().map(row).collect();
     assert_eq!(table.lines().collect::<Vec<_>>(), made, "the page should have\n{}\n", made.join("\n"));
 }

@@ -354,8 +354,9 @@ typedef struct tg_policy_v1 {
  * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
  * A provider may also have "headers": {"x-name": {"env": [...], "default": "..."}}, sent with every request, and
  * "vendor": {...}, handed to `create` as it is. Beside "providers" a plugin that serves vendors described by users'
- * files has "vendors": {"dialects": [...], "quirks": {NAME: KIND}}, KIND being "flag", "text", "texts" or "map" (of texts
- * to texts): the host then makes a provider of each such file. */
+ * files has "vendors": {"dialects": [...], "optional": [...], "quirks": {NAME: KIND}}: what each takes, and what a file may
+ * list beside that; KIND being "flag", "text", "texts" or "map" (of texts to texts): the host then makes a provider of
+ * each such file. */
 typedef struct tg_plugin_v1 {
   uint32_t size, abi_major, abi_minor, flags;
   tg_str name, version, manifest;

@@ -49,6 +49,7 @@ fn provider(vendor: Value, dialects: &Value) -> Result<Value, String> {
                     made["headers"][name.to_ascii_lowercase()] = said(value, "default")?;
                 }
             }
+            "dialects" => made["dialects"] = value,
             "prefill" => made["prefill"] = value,
             "quirks" => made["vendor"]["quirks"] = value,
             other => return Err(format!("there is no key `{other}`")),

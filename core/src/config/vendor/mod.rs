@@ -9,10 +9,10 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tidegate_host::{Prefill, ProviderManifest, VendorSupport};
+use tidegate_host::{Dialect, Prefill, ProviderManifest, VendorSupport};
 
 use super::diagnose::Sink;
-use super::node::{Entry, Mapping, Value};
+use super::node::{Entry, Mapping, Node, Value};
 use super::source::{Place, Source};
 use super::tidegate::strict;
 use super::{Notice, Report, read, suggest, yaml};
@@ -23,7 +23,7 @@ pub const SUFFIX: &str = ".provider.yaml";
 /// Who serves a vendor whose file does not say.
 const USUAL: &str = "openai";
 
-const KEYS: &[&str] = &["provider", "speaks", "base_url", "key", "headers", "prefill", "quirks"];
+const KEYS: &[&str] = &["provider", "speaks", "base_url", "key", "dialects", "headers", "prefill", "quirks"];
 
 /// A vendor, read without an error.
 #[derive(Clone, Debug)]
@@ -87,6 +87,7 @@ fn vendor(
                 offer.params.extend(values::base(node, sink).map(|param| ("api_base".to_owned(), param)));
             }
             "key" => offer.secrets.extend(values::key(node, sink).map(|spec| ("api_key".to_owned(), spec))),
+            "dialects" => offer.dialects = dialects(node, &speaks, support, sink),
             "headers" => offer.headers = values::headers(node, sink),
             "prefill" => offer.prefill = prefill(entry, sink),
             "quirks" => quirks = quirks::read(node, &speaks, &support.quirks, sink),
@@ -151,6 +152,29 @@ fn speaks<'a>(
     });
     sink.error_hint(&place, message, hint);
     None
+}
+
+/// What the vendor takes as it is, of what its plugin can pass on.
+fn dialects(node: &Node, speaks: &str, support: &VendorSupport, sink: &mut Sink) -> Vec<Dialect> {
+    let known = || support.dialects.iter().chain(&support.optional);
+    let names = || known().map(|dialect| dialect.name());
+    let mut listed = Vec::new();
+    for item in read::list(sink, "dialects", node) {
+        let Some(name) = read::text(sink, "dialects", item) else { continue };
+        match known().find(|dialect| dialect.name() == name) {
+            Some(dialect) => listed.push(*dialect),
+            None => {
+                let all = || format!("it takes {}", names().collect::<Vec<_>>().join(", "));
+                let hint = suggest::did_you_mean(&name, names()).unwrap_or_else(all);
+                sink.error_hint(
+                    &item.place,
+                    format!("the plugin `{speaks}` takes no dialect `{name}`"),
+                    Some(hint),
+                );
+            }
+        }
+    }
+    listed
 }
 
 fn prefill(entry: &Entry, sink: &mut Sink) -> Prefill {

@@ -1,30 +1,56 @@
 //! A model's name, and what its generation decides.
 
-/// A model of the Gemini family, or a tuned endpoint.
+/// A model, as a provider of Google's names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
     /// As the URL has it, without `gemini/` and `models/`.
     pub(crate) name: String,
     /// The number behind `gemini-`, such as 3 of `gemini-3-pro`.
     pub(crate) generation: Option<u32>,
+    /// Who made it: on Vertex AI that decides where it is served, and in which dialect.
+    pub(crate) maker: Maker,
+}
+
+/// Whose a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker {
+    /// Google's, and tuned endpoints: `generateContent`.
+    Google,
+    /// Claude: Anthropic's Messages, raw.
+    Anthropic,
+    /// Mistral's: OpenAI chat, raw.
+    Mistral,
+    /// Those that Vertex AI serves at its OpenAI endpoint; their names have their maker's before a slash.
+    Open,
 }
 
 impl Model {
-    /// Vertex AI serves other families in other dialects: those are refused.
-    pub(crate) fn of(name: &str) -> Result<Self, String> {
+    /// `vertex`: Vertex AI serves it, which has models of other makers.
+    pub(crate) fn of(name: &str, vertex: bool) -> Result<Self, String> {
         let bare = name.strip_prefix("gemini/").or_else(|| name.strip_prefix("models/")).unwrap_or(name);
         if bare.is_empty() {
             return Err("the model has no name".to_owned());
         }
         let family = bare.split(['-', '/', '@']).next().unwrap_or(bare);
-        if bare.contains('/') || matches!(family, "claude" | "mistral" | "codestral" | "llama3" | "jamba") {
+        let maker = match family {
+            "claude" => Maker::Anthropic,
+            "mistral" | "codestral" => Maker::Mistral,
+            "jamba" => {
+                return Err(format!(
+                    "the model {name:?} is served in a dialect of its own, which is not supported"
+                ));
+            }
+            _ if bare.contains('/') => Maker::Open,
+            _ => Maker::Google,
+        };
+        if maker != Maker::Google && !vertex {
             return Err(format!(
-                "the model {name:?} is not served by generateContent; only Gemini models and tuned endpoints are supported"
+                "the model {name:?} is none of the Gemini API's, which has Google's models alone"
             ));
         }
         let digits: String =
             bare.strip_prefix("gemini-").unwrap_or("").chars().take_while(char::is_ascii_digit).collect();
-        Ok(Model { name: bare.to_owned(), generation: digits.parse().ok() })
+        Ok(Model { name: bare.to_owned(), generation: digits.parse().ok(), maker })
     }
 
     /// Gemini 3 and later: thinking by level, and thought signatures are demanded.
@@ -53,11 +79,25 @@ mod tests {
             ("gemini/123456", "123456", None, true),
         ];
         for (name, bare, generation, tuned) in rows {
-            let model = Model::of(name).unwrap();
+            let model = Model::of(name, false).unwrap();
             assert_eq!((model.name.as_str(), model.generation, model.is_tuned()), (bare, generation, tuned));
+            assert_eq!(model.maker, Maker::Google);
         }
-        for name in ["", "claude-sonnet-4@20250514", "meta/llama-4", "mistral-large@2411"] {
-            assert!(Model::of(name).is_err(), "{name}");
+    }
+
+    #[test]
+    fn a_name_tells_its_maker() {
+        for (name, maker) in [
+            ("claude-sonnet-4@20250514", Maker::Anthropic),
+            ("mistral-large@2411", Maker::Mistral),
+            ("codestral-2501", Maker::Mistral),
+            ("meta/llama-4-scout-17b-16e-instruct-maas", Maker::Open),
+            ("openai/gpt-oss-120b-maas", Maker::Open),
+            ("text-embedding-005", Maker::Google),
+        ] {
+            assert_eq!(Model::of(name, true).unwrap().maker, maker, "{name}");
+            assert_eq!(Model::of(name, false).is_ok(), maker == Maker::Google, "{name}");
         }
+        assert!(Model::of("", true).is_err() && Model::of("jamba-1.5-mini", true).is_err());
     }
 }

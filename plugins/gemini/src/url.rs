@@ -3,13 +3,25 @@
 use tidegate_plugin_sdk::Config;
 use tidegate_plugin_sdk::url::escape;
 
-use crate::model::Model;
+use crate::model::{Maker, Model};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
+    /// A Gemini answer, as a stream.
     Stream,
+    /// A Gemini answer.
     Whole,
+    /// How many tokens a request has.
+    Count,
+    /// Embeddings: the Gemini API has a method of its own, Vertex AI its general one.
+    Embed,
+    /// A stream in the model's own dialect.
+    RawStream,
+    /// An answer in the model's own dialect.
+    Raw,
+    /// An OpenAI chat completion, streamed or not.
+    Chat,
 }
 
 /// A deployment's address.
@@ -25,12 +37,19 @@ pub(crate) enum Endpoint {
 pub(crate) enum Vertex {
     /// The method is appended to it, as litellm does.
     Base(String),
-    Project {
-        host: String,
-        version: &'static str,
-        project: String,
-        location: String,
-    },
+    Project(Project),
+}
+
+/// A project at a place of Vertex AI's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Project {
+    /// Scheme and host.
+    origin: String,
+    version: &'static str,
+    project: String,
+    location: String,
+    /// An endpoint behind Private Service Connect: every model's name is an endpoint's.
+    private: bool,
 }
 
 impl Endpoint {
@@ -39,11 +58,13 @@ impl Endpoint {
         if config.provider == "gemini" {
             return Ok(Endpoint::Api { base });
         }
-        if let Some(base) = base {
-            return Ok(Endpoint::Vertex { at: Vertex::Base(base) });
-        }
         // litellm takes both spellings.
         let either = |one, other| config.text(one).or_else(|| config.text(other));
+        let private = config.params.get("use_psc_endpoint_format").is_some_and(is_true);
+        let base = match base {
+            Some(base) if !private => return Ok(Endpoint::Vertex { at: Vertex::Base(base) }),
+            base => base,
+        };
         let project = either("vertex_ai_project", "vertex_project").ok_or_else(|| {
             format!(
                 "{}/ needs \"vertex_project\", the project's id (or the variable VERTEXAI_PROJECT)",
@@ -55,14 +76,25 @@ impl Endpoint {
             "vertex_location",
             either("vertex_ai_location", "vertex_location").unwrap_or("us-central1"),
         )?;
-        let host = match location.as_str() {
-            "global" => "aiplatform.googleapis.com".to_owned(),
+        let origin = match (base, location.as_str()) {
+            (Some(base), _) => base,
+            (None, _) if private => {
+                return Err("\"use_psc_endpoint_format\" needs \"api_base\", the private endpoint's address"
+                    .to_owned());
+            }
+            (None, "global") => "https://aiplatform.googleapis.com".to_owned(),
             // The multi-regions have hosts of their own (google-genai 3.4).
-            "us" | "eu" => format!("aiplatform.{location}.rep.googleapis.com"),
-            _ => format!("{location}-aiplatform.googleapis.com"),
+            (None, "us" | "eu") => format!("https://aiplatform.{location}.rep.googleapis.com"),
+            (None, _) => format!("https://{location}-aiplatform.googleapis.com"),
         };
         let version = if config.provider == "vertex_ai_beta" { "v1beta1" } else { "v1" };
-        Ok(Endpoint::Vertex { at: Vertex::Project { host, version, project, location } })
+        let project = Project { origin, version, project, location, private };
+        Ok(Endpoint::Vertex { at: Vertex::Project(project) })
+    }
+
+    /// Whether it is Vertex AI's.
+    pub(crate) fn is_vertex(&self) -> bool {
+        matches!(self, Endpoint::Vertex { .. })
     }
 
     pub(crate) fn url(&self, model: &Model, method: Method) -> String {
@@ -75,17 +107,53 @@ impl Endpoint {
                 let version = if model.is_third_or_later() { "v1alpha" } else { "v1beta" };
                 format!("https://generativelanguage.googleapis.com/{version}/models/{name}")
             }
-            Endpoint::Vertex { at: Vertex::Base(base) } => base.clone(),
-            Endpoint::Vertex { at: Vertex::Project { host, version, project, location } } => {
-                let resource = if model.is_tuned() { "endpoints" } else { "publishers/google/models" };
-                format!("https://{host}/{version}/projects/{project}/locations/{location}/{resource}/{name}")
+            Endpoint::Vertex { at: Vertex::Base(base) } if method == Method::Chat => {
+                return format!("{base}/chat/completions");
             }
+            Endpoint::Vertex { at: Vertex::Base(base) } => base.clone(),
+            Endpoint::Vertex { at: Vertex::Project(project) } if method == Method::Chat => {
+                return project.chat();
+            }
+            Endpoint::Vertex { at: Vertex::Project(project) } => project.resource(model, &name),
         };
-        match method {
-            Method::Stream => format!("{path}:streamGenerateContent?alt=sse"),
-            Method::Whole => format!("{path}:generateContent"),
-        }
+        let method = match (method, self) {
+            (Method::Stream, _) => "streamGenerateContent?alt=sse",
+            (Method::Whole, _) => "generateContent",
+            (Method::Count, _) => "countTokens",
+            (Method::Embed, Endpoint::Api { .. }) => "batchEmbedContents",
+            (Method::Embed, Endpoint::Vertex { .. }) => "predict",
+            (Method::RawStream, _) => "streamRawPredict",
+            (Method::Raw | Method::Chat, _) => "rawPredict",
+        };
+        format!("{path}:{method}")
     }
+}
+
+impl Project {
+    fn place(&self) -> String {
+        let Project { origin, version, project, location, .. } = self;
+        format!("{origin}/{version}/projects/{project}/locations/{location}")
+    }
+
+    fn resource(&self, model: &Model, name: &str) -> String {
+        let resource = match model.maker {
+            _ if self.private || model.is_tuned() => "endpoints",
+            Maker::Anthropic => "publishers/anthropic/models",
+            Maker::Mistral => "publishers/mistralai/models",
+            Maker::Google | Maker::Open => "publishers/google/models",
+        };
+        format!("{}/{resource}/{name}", self.place())
+    }
+
+    /// The OpenAI endpoint, whose body names the model.
+    fn chat(&self) -> String {
+        format!("{}/endpoints/openapi/chat/completions", self.place())
+    }
+}
+
+/// As YAML's readers and litellm's users write it.
+fn is_true(value: &serde_json::Value) -> bool {
+    value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
 }
 
 fn check_base(base: &str) -> Result<String, String> {
@@ -161,10 +229,51 @@ mod tests {
         ];
         for (provider, params, model, want) in rows {
             let endpoint = endpoint(provider, params).unwrap();
-            let model = Model::of(model).unwrap();
+            let model = Model::of(model, endpoint.is_vertex()).unwrap();
             assert_eq!(endpoint.url(&model, Method::Whole), format!("{want}:generateContent"));
             assert_eq!(endpoint.url(&model, Method::Stream), format!("{want}:streamGenerateContent?alt=sse"));
         }
+    }
+
+    #[test]
+    fn other_makers_and_methods_have_urls_of_their_own() {
+        let vertex =
+            endpoint("vertex_ai", json!({"vertex_project": "p", "vertex_location": "us-east5"})).unwrap();
+        let place = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5";
+        for (model, method, want) in [
+            (
+                "claude-sonnet-4@20250514",
+                Method::RawStream,
+                "/publishers/anthropic/models/claude-sonnet-4@20250514:streamRawPredict",
+            ),
+            ("claude-haiku-4-5", Method::Raw, "/publishers/anthropic/models/claude-haiku-4-5:rawPredict"),
+            (
+                "mistral-large-2411",
+                Method::RawStream,
+                "/publishers/mistralai/models/mistral-large-2411:streamRawPredict",
+            ),
+            ("meta/llama-4", Method::Chat, "/endpoints/openapi/chat/completions"),
+            ("gemini-2.5-pro", Method::Count, "/publishers/google/models/gemini-2.5-pro:countTokens"),
+            ("text-embedding-005", Method::Embed, "/publishers/google/models/text-embedding-005:predict"),
+        ] {
+            assert_eq!(vertex.url(&Model::of(model, true).unwrap(), method), format!("{place}{want}"));
+        }
+        let api = endpoint("gemini", json!({})).unwrap();
+        let url = api.url(&Model::of("gemini-embedding-001", false).unwrap(), Method::Embed);
+        assert_eq!(
+            url,
+            "https://generativelanguage.googleapis.com/v1beta/models/gemini-embedding-001:batchEmbedContents"
+        );
+        let base = endpoint("vertex_ai", json!({"api_base": "http://h/m"})).unwrap();
+        let claude = Model::of("claude-x", true).unwrap();
+        assert_eq!(base.url(&claude, Method::RawStream), "http://h/m:streamRawPredict");
+        assert_eq!(base.url(&Model::of("a/b", true).unwrap(), Method::Chat), "http://h/m/chat/completions");
+        let private = json!({"vertex_project": "p", "vertex_location": "eu", "api_base": "http://10.0.0.1/", "use_psc_endpoint_format": "True"});
+        let private = endpoint("vertex_ai", private).unwrap();
+        assert_eq!(
+            private.url(&Model::of("my-endpoint", true).unwrap(), Method::Whole),
+            "http://10.0.0.1/v1/projects/p/locations/eu/endpoints/my-endpoint:generateContent"
+        );
     }
 
     #[test]
@@ -174,6 +283,7 @@ mod tests {
             (json!({"vertex_project": "p", "vertex_location": "evil.test/"}), "\"vertex_location\""),
             (json!({"vertex_project": "p/../q"}), "\"vertex_project\""),
             (json!({"api_base": "ftp://h"}), "http://"),
+            (json!({"vertex_project": "p", "use_psc_endpoint_format": true}), "needs \"api_base\""),
         ] {
             let said = endpoint("vertex_ai", params).unwrap_err();
             assert!(said.contains(why), "{said}");

@@ -76,9 +76,10 @@ fn a_bad_deployment_is_refused_with_a_reason() {
     for (config, why) in [
         (json!({"provider": "vertex_ai", "model": "gemini-2.5-pro"}), "vertex_project"),
         (
-            json!({"provider": "vertex_ai", "model": "claude-sonnet-4", "params": {"vertex_project": "p"}}),
-            "not served by generateContent",
+            json!({"provider": "vertex_ai", "model": "jamba-1.5-large", "params": {"vertex_project": "p"}}),
+            "a dialect of its own",
         ),
+        (json!({"provider": "gemini", "model": "claude-sonnet-4"}), "none of the Gemini API's"),
     ] {
         let refused = Harness::new::<Gemini>(&config).unwrap_err();
         assert!(refused.why.contains(why), "{}", refused.why);
@@ -348,4 +349,52 @@ fn a_stream_has_one_answer_and_drop_params_drops() {
     assert_eq!(ask(true, json!({"n": 2})).unwrap_err().status, E_UNSUPPORTED);
     assert!(ask(true, json!({"n": 1})).is_ok());
     assert_eq!(ask(false, json!({"logit_bias": {}})).unwrap().as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn a_gemini_body_passes_byte_for_byte() {
+    let body = r#"{ "contents":[{"role":"model","parts":[{"text":"a","thoughtSignature":"x"}]}],"ofTomorrow" : 1.0 }"#;
+    let ask = |body: &'static str, stream| {
+        let input = RequestIn {
+            stream,
+            dialect: Dialect::GeminiGenerate,
+            model: "gemini-3-pro",
+            body: body.as_bytes(),
+            ..RequestIn::default()
+        };
+        gemini().request(&input).unwrap()
+    };
+    let sent = ask(body, true);
+    assert_eq!(sent.body, body.as_bytes());
+    assert_eq!(
+        sent.url,
+        "https://generativelanguage.googleapis.com/v1alpha/models/gemini-3-pro:streamGenerateContent?alt=sse"
+    );
+    assert_eq!((sent.dialect, sent.framing), (Some(Dialect::GeminiGenerate), Some(Framing::Auto)));
+    let named = ask(r#"{"model":"models/mine", "contents":[{"model":"x"}]}"#, false);
+    assert_eq!(named.body, br#"{"model":"models/gemini-3-pro", "contents":[{"model":"x"}]}"#);
+    assert!(named.url.ends_with("gemini-3-pro:generateContent"), "{}", named.url);
+}
+
+#[test]
+fn what_failed_and_what_a_tool_shows_reach_the_model() {
+    let body = json!({"messages": [
+        {"role": "user", "content": "look"},
+        {"role": "assistant", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "see", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "see", "arguments": "{}"}},
+        ]},
+        {"role": "tool", "tool_call_id": "a", "content": "no camera", "is_error": true},
+        {"role": "tool", "tool_call_id": "b", "content": [
+            {"type": "text", "text": "a cat"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        ]},
+    ]});
+    let image = json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}});
+    let failed = json!({"functionResponse": {"name": "see", "response": {"error": "no camera"}}});
+    let mut seen = json!({"functionResponse": {"name": "see", "response": {"content": "a cat"}}});
+    let results = |model| upstream(model, &body).unwrap()["contents"][2]["parts"].clone();
+    assert_eq!(results("gemini-2.5-pro"), json!([failed, seen, image]));
+    seen["functionResponse"]["parts"] = json!([image]);
+    assert_eq!(results("gemini-3-pro"), json!([failed, seen]));
 }

@@ -71,14 +71,15 @@ impl<'a> Contents<'a> {
                 let name = called.or_else(named).ok_or_else(|| {
                     invalid(format!("{at}: \"tool_call_id\" {id:?} answers no call of an earlier message"))
                 })?;
-                self.push(Kind::Results, vec![result(name, content, at)?]);
+                let failed = message.get("is_error").and_then(Value::as_bool) == Some(true);
+                self.push(Kind::Results, result(name, content, failed, at, model)?);
             }
             Some("function") => {
                 let name = message
                     .get("name")
                     .and_then(Value::as_str)
                     .ok_or_else(|| invalid(format!("{at}: a function message needs a \"name\"")))?;
-                self.push(Kind::Results, vec![result(name, content, at)?]);
+                self.push(Kind::Results, result(name, content, false, at, model)?);
             }
             Some(other) => return Err(invalid(format!("{at}: the role {other:?} is not known"))),
             None => return Err(invalid(format!("{at}: a message needs a \"role\""))),
@@ -154,10 +155,22 @@ fn call_part(name: &str, function: &Value, signature: Option<String>, at: &str) 
     Ok(part)
 }
 
-/// Gemini takes an object: the tool's own when it wrote one, else `{"content": TEXT}`, as litellm has it.
-fn result(name: &str, content: &Value, at: &str) -> Result<Value, Fault> {
-    let text: String = media::texts(content, at)?.iter().filter_map(|part| part["text"].as_str()).collect();
+/// Gemini takes an object: the tool's own when it wrote one, else `{"content": TEXT}`, as litellm has it; what failed is
+/// an `error`, as Google's reference says. Images belong to the result since Gemini 3, and stand beside it before.
+fn result(name: &str, content: &Value, failed: bool, at: &str, model: &Model) -> Result<Vec<Value>, Fault> {
+    let (texts, mut media): (Vec<Value>, Vec<Value>) =
+        media::parts(content, at)?.into_iter().partition(|part| part.get("text").is_some());
+    let text: String = texts.iter().filter_map(|part| part["text"].as_str()).collect();
     let own = serde_json::from_str::<Value>(&text).ok().filter(Value::is_object);
-    let response = own.unwrap_or_else(|| json!({"content": text}));
-    Ok(json!({"functionResponse": {"name": name, "response": response}}))
+    let response = match own {
+        _ if failed => json!({"error": text}),
+        Some(own) => own,
+        None => json!({"content": text}),
+    };
+    let mut result = json!({"functionResponse": {"name": name, "response": response}});
+    if model.is_third_or_later() && !media.is_empty() {
+        result["functionResponse"]["parts"] = json!(core::mem::take(&mut media));
+    }
+    media.insert(0, result);
+    Ok(media)
 }

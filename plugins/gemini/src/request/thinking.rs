@@ -15,6 +15,9 @@ pub(super) fn translate(body: &Map<String, Value>, model: &Model) -> Result<Opti
     }
     if let Some(thinking) = given("thinking") {
         return match thinking.get("type").and_then(Value::as_str) {
+            // How much is the model's own business; Gemini 3 knows no other way.
+            Some("adaptive") if model.is_third_or_later() => Ok(Some(json!({"includeThoughts": true}))),
+            Some("adaptive") => Ok(Some(json!({"includeThoughts": true, "thinkingBudget": -1}))),
             Some("disabled") => Ok(Some(json!({"includeThoughts": false, "thinkingBudget": 0}))),
             Some("enabled") => {
                 let budget = thinking.get("budget_tokens").filter(|budget| budget.is_u64());
@@ -24,7 +27,7 @@ pub(super) fn translate(body: &Map<String, Value>, model: &Model) -> Result<Opti
                 }
                 Ok(Some(config))
             }
-            _ => Err(invalid("\"thinking\" must have the type enabled or disabled")),
+            _ => Err(invalid("\"thinking\" must have the type enabled, adaptive or disabled")),
         };
     }
     let Some(effort) = given("reasoning_effort") else { return Ok(None) };

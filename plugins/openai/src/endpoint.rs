@@ -27,9 +27,6 @@ impl Endpoint {
     /// From `api_base` (or `base_url`), which may have a query of its own; `extra_query` adds to it.
     pub fn of(config: &Config, quirks: &Quirks) -> Result<Self, String> {
         let provider = &config.provider;
-        if config.model.starts_with("responses/") {
-            return Err(format!("{provider}/{}: the Responses API is not supported yet", config.model));
-        }
         let written = config
             .text("api_base")
             .or_else(|| config.text("base_url"))
@@ -136,8 +133,5 @@ mod tests {
             let said = endpoint("hosted_vllm", params).unwrap_err();
             assert!(said.contains(why), "{said}");
         }
-        let config =
-            serde_json::from_value(json!({"provider": "openai", "model": "responses/gpt-5"})).unwrap();
-        assert!(Endpoint::of(&config, &Quirks::default()).unwrap_err().contains("Responses API"));
     }
 }

@@ -20,12 +20,15 @@ use tidegate_plugin_sdk::{
 
 pub use endpoint::Endpoint;
 pub use quirks::Quirks;
-pub use wire::Events;
+pub use wire::Streams;
 
 tidegate_plugin_sdk::export_plugin! { name: "openai", manifest: quirks::MANIFEST, provider: OpenAi }
 
 /// litellm's prefix for models that only complete texts.
 const COMPLETIONS_ONLY: &str = "text-completion-openai";
+
+/// litellm's mark, before a model's name, for models that only Responses serve.
+const RESPONSES_ONLY: &str = "responses/";
 
 /// One deployment.
 #[derive(Debug)]
@@ -36,11 +39,13 @@ pub struct OpenAi {
     reasons: Arc<wire::FinishReasons>,
     /// Set for litellm's `text-completion-openai/`: legacy completions and nothing else.
     completions_only: bool,
+    /// Set for litellm's `openai/responses/`: Responses and nothing else.
+    responses_only: bool,
     has_key: bool,
 }
 
 impl Provider for OpenAi {
-    type Stream = Events;
+    type Stream = Streams;
 
     fn create(config: Config, _host: Host) -> Result<Self, String> {
         let quirks = Quirks::of(&config)?;
@@ -50,6 +55,7 @@ impl Provider for OpenAi {
             reasons: Arc::new(quirks.finish_reasons.clone()),
             quirks,
             completions_only: config.provider == COMPLETIONS_ONLY,
+            responses_only: config.model.starts_with(RESPONSES_ONLY),
             has_key: config.has_secret("api_key"),
         })
     }
@@ -61,6 +67,12 @@ impl Provider for OpenAi {
         if self.completions_only && input.dialect != Dialect::OpenAiCompletions {
             return Err(Fault::Unsupported(format!(
                 "{COMPLETIONS_ONLY}/ serves legacy completions only; write openai/ for chat"
+            )));
+        }
+        if self.responses_only && input.dialect != Dialect::OpenAiResponses {
+            return Err(Fault::Unsupported(format!(
+                "openai/{RESPONSES_ONLY} serves the Responses API only: ask it by POST /v1/responses, or write the model \
+                 without {RESPONSES_ONLY} for chat"
             )));
         }
         out.target("POST", &url)?;
@@ -80,7 +92,8 @@ impl Provider for OpenAi {
         } else {
             out.response(input.dialect, Framing::Auto)?;
         }
-        let model = self.quirks.model(input.model);
+        let model = input.model.strip_prefix(RESPONSES_ONLY).filter(|_| self.responses_only);
+        let model = self.quirks.model(model.unwrap_or(input.model));
         // The quirks of requests are about chat.
         let edited = match input.dialect {
             Dialect::OpenAiChat => self.quirks.edited(input.body)?,
@@ -96,8 +109,8 @@ impl Provider for OpenAi {
         out.body(after)
     }
 
-    fn open(&self, _head: &HeadIn<'_>) -> Result<Events, Fault> {
-        Ok(Events::of(self.reasons.clone()))
+    fn open(&self, head: &HeadIn<'_>) -> Result<Streams, Fault> {
+        Ok(Streams::of(head.dialect, self.reasons.clone()))
     }
 
     fn response(&self, head: &HeadIn<'_>, body: &[u8], out: &mut TextOut<'_>) -> Result<Flow, Fault> {

@@ -63,7 +63,8 @@ impl Stream for Events {
     }
 }
 
-/// The part of an event, or of a body, that says what went wrong: the whole, or Groq's `x_groq`.
+/// The part of an event, or of a body, that says what went wrong: the whole, Groq's `x_groq`, or the `response` that has
+/// failed.
 pub fn error_in(data: &Value) -> Option<&Value> {
     if let Value::Array(list) = data {
         return list.first().and_then(|first| if first.is_array() { None } else { error_in(first) });
@@ -71,7 +72,11 @@ pub fn error_in(data: &Value) -> Option<&Value> {
     if classify::is_error("", data) {
         return Some(data);
     }
-    data.get("x_groq").filter(|part| part.get("error").is_some_and(|error| !error.is_null()))
+    let has_error = |part: &&Value| part.get("error").is_some_and(|error| !error.is_null());
+    if data.get("type").and_then(Value::as_str) == Some("response.failed") {
+        return Some(data.get("response").filter(has_error).unwrap_or(data));
+    }
+    data.get("x_groq").or(data.get("response")).filter(has_error)
 }
 
 /// A 2xx body that is not a stream: an answer in `dialect`, or an error.
@@ -83,7 +88,11 @@ pub fn answer_in(dialect: Dialect, body: &[u8]) -> Result<Value, Fault> {
     if error_in(&value).is_some() {
         return Err(Fault::Upstream);
     }
+    if dialect == Dialect::OpenAiResponses && value["status"] == "failed" {
+        return Err(Fault::Upstream);
+    }
     let (name, missing) = match dialect {
+        Dialect::OpenAiResponses => ("output", "the body has no output"),
         Dialect::OpenAiEmbeddings => ("data", "the body has no data"),
         _ => ("choices", "the body has no choices"),
     };

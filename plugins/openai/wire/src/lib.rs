@@ -7,11 +7,15 @@
 
 mod classify;
 mod events;
+mod responses;
+mod streams;
 
 use tidegate_plugin_sdk::Dialect;
 
 pub use classify::classify;
 pub use events::{Events, FinishReasons, answer_in, error_in, reword};
+pub use responses::Responses;
+pub use streams::Streams;
 
 /// The end of the URL at which OpenAI serves a dialect; `None`: it is not one of OpenAI's.
 pub fn path(dialect: Dialect) -> Option<&'static str> {

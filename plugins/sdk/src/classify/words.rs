@@ -63,6 +63,11 @@ pub fn may_be_the_prompt(status: u32) -> bool {
 pub(super) fn status_of(word: &str) -> Option<u32> {
     Some(match word {
         "invalid_request_error" | "BadRequestError" | "context_length_exceeded" | "content_filter" => 400,
+        // Those of a `response.failed`.
+        "invalid_prompt" | "bio_policy" | "misalignment_policy_violation" => 400,
+        "server_is_overloaded" | "slow_down" => 503,
+        // `invalid_image_url`, `image_too_large` and a dozen more.
+        _ if word.contains("image") => 400,
         "authentication_error" | "invalid_api_key" | "AuthenticationError" => 401,
         "billing_error" | "insufficient_balance" | "insufficient_credits" => 402,
         "permission_error" | "PermissionDeniedError" => 403,

@@ -14,7 +14,7 @@ use bench::{Bench, Call};
 use tidegate_host::{Isolation, LoadOptions, ProcessOptions};
 
 /// What is measured without a file.
-const SHIPPED: [&str; 3] = ["openai", "gemini", "fallback"];
+const SHIPPED: [&str; 4] = ["openai", "anthropic", "gemini", "fallback"];
 
 /// A batch of calls is made this long, to be worth a look at the clock.
 const BATCH: Duration = Duration::from_millis(20);

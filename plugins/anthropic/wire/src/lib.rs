@@ -1,0 +1,22 @@
+//! What provider plugins of Claude share: chat completions to and from Anthropic's Messages, whoever serves them.
+//!
+//! - [`translate`] makes a Messages body of a chat body; [`for_vertex`] puts a Messages body in Vertex AI's form.
+//! - [`Translator`] and [`whole`] make chat chunks and completions of answers.
+//! - [`Passing`] and [`answer`] look at answers that pass as they are.
+//! - [`classify`] says what a failure means.
+//!
+//! None of them does IO or keeps anything but what one stream needs. A plugin is a library with one exported symbol, so that
+//! none can be linked into another: what two of them need stands here.
+#![forbid(unsafe_code)]
+
+mod classify;
+mod event;
+mod model;
+mod native;
+mod request;
+mod response;
+
+pub use classify::classify;
+pub use native::{Passing, answer, for_vertex};
+pub use request::{JSON_TOOL, Options, Platform, VERTEX_VERSION, translate};
+pub use response::{Translator, whole};

@@ -1,0 +1,141 @@
+//! A chat completion request as a Messages request.
+
+mod base64;
+mod content;
+mod generation;
+mod messages;
+mod schema;
+mod thinking;
+mod tools;
+
+use serde_json::{Map, Value, json};
+use tidegate_plugin_sdk::Fault;
+
+use crate::model::Model;
+
+pub use format::JSON_TOOL;
+
+mod format;
+
+/// Whose Messages API it is. They differ in what stands in a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Platform {
+    /// Anthropic's own.
+    #[default]
+    Anthropic,
+    /// Vertex AI's: the model stands in the URL and the version in the body; there are neither structured outputs nor
+    /// sources that Google would have to fetch (litellm 1.83.9 removes and avoids them too).
+    Vertex,
+}
+
+/// The version that a body names on Vertex AI.
+pub const VERTEX_VERSION: &str = "vertex-2023-10-16";
+
+/// What is known beside the body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A stream is wanted.
+    pub stream: bool,
+    /// Parameters that Claude does not have are left out instead of refused.
+    pub drop_params: bool,
+    /// Where it goes.
+    pub platform: Platform,
+}
+
+/// Parameters without an effect on the answer, or only a hint: left out.
+const IGNORED: &[&str] = &[
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "store",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "prediction",
+    "verbosity",
+    "drop_params",
+    "safety_settings",
+    "safetySettings",
+];
+
+/// Anthropic's own parameters, which stay as they are.
+const OWN: &[&str] = &[
+    "cache_control",
+    "container",
+    "context_management",
+    "diagnostics",
+    "inference_geo",
+    "mcp_servers",
+    "speed",
+    "user_profile_id",
+];
+
+/// Translates a chat completion request, with the extensions that Tidegate's canonical dialect has, into a Messages
+/// request for `model`.
+///
+/// # Errors
+/// [`Fault::Invalid`] where the request is none, [`Fault::Unsupported`] naming what Claude has no counterpart for.
+pub fn translate(body: &Value, model: &str, options: Options) -> Result<Value, Fault> {
+    let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
+    let model = Model::of(model);
+    let messages = body
+        .get("messages")
+        .and_then(Value::as_array)
+        .ok_or_else(|| invalid("\"messages\" must be a list of messages"))?;
+    let mut out = Map::new();
+    match options.platform {
+        Platform::Anthropic => put(&mut out, "model", json!(model.name)),
+        Platform::Vertex => put(&mut out, "anthropic_version", json!(VERTEX_VERSION)),
+    }
+    let history = messages::translate(messages, options.platform, &mut out)?;
+    thinking::translate(body, &model, &mut out)?;
+    generation::translate(body, &model, options, &mut out)?;
+    tools::translate(body, &history, &mut out)?;
+    format::translate(body, &model, options, &mut out)?;
+    if options.stream {
+        put(&mut out, "stream", json!(true));
+    }
+    for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {
+        match name.as_str() {
+            name if OWN.contains(&name) => put(&mut out, name, value.clone()),
+            name if known(name) || options.drop_params => {}
+            name => {
+                return Err(unsupported(format!(
+                    "the parameter {name:?} has no counterpart in Claude's Messages"
+                )));
+            }
+        }
+    }
+    Ok(Value::Object(out))
+}
+
+fn known(name: &str) -> bool {
+    IGNORED.contains(&name)
+        || generation::NAMES.contains(&name)
+        || thinking::NAMES.contains(&name)
+        || tools::NAMES.contains(&name)
+        || format::NAMES.contains(&name)
+}
+
+fn put(out: &mut Map<String, Value>, name: &str, value: Value) {
+    out.insert(name.to_owned(), value);
+}
+
+/// A parameter that was given, and is not null.
+fn given<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    body.get(name).filter(|value| !value.is_null())
+}
+
+fn invalid(text: impl Into<String>) -> Fault {
+    Fault::Invalid(text.into())
+}
+
+fn unsupported(text: impl Into<String>) -> Fault {
+    Fault::Unsupported(text.into())
+}
+
+/// A part of the request, for error texts: `messages[3]`.
+fn at(list: &str, index: usize) -> String {
+    format!("{list}[{index}]")
+}

@@ -19,6 +19,8 @@ pub enum Note {
     TokensOut,
     TokensCached,
     TokensReasoning,
+    /// Of the request, written to a cache.
+    TokensCacheWrite,
     /// The upstream's terminal marker was seen: nothing follows.
     Done,
 }
@@ -31,6 +33,7 @@ impl Note {
             Note::TokensOut => note::TOKENS_OUT,
             Note::TokensCached => note::TOKENS_CACHED,
             Note::TokensReasoning => note::TOKENS_REASONING,
+            Note::TokensCacheWrite => note::TOKENS_CACHE_WRITE,
             Note::Done => note::DONE,
         }
     }
@@ -149,6 +152,7 @@ impl Events {
             note::TOKENS_OUT => Note::TokensOut,
             note::TOKENS_CACHED => Note::TokensCached,
             note::TOKENS_REASONING => Note::TokensReasoning,
+            note::TOKENS_CACHE_WRITE => Note::TokensCacheWrite,
             note::DONE => Note::Done,
             // Of a later minor: the contract says that it means nothing to us.
             _ => return Ok(()),

@@ -31,6 +31,8 @@ enumeration!(/** The JSON that a client and a server agreed on. */ Dialect {
     OpenaiCompletions = abi::dialect::OPENAI_COMPLETIONS,
     OpenaiEmbeddings = abi::dialect::OPENAI_EMBEDDINGS,
     BedrockConverse = abi::dialect::BEDROCK_CONVERSE,
+    AnthropicCountTokens = abi::dialect::ANTHROPIC_COUNT_TOKENS,
+    GeminiCountTokens = abi::dialect::GEMINI_COUNT_TOKENS,
 });
 
 enumeration!(/** How events are told apart in a body. */ Framing {
@@ -59,6 +61,8 @@ impl Dialect {
             "openai-completions" => Self::OpenaiCompletions,
             "openai-embeddings" => Self::OpenaiEmbeddings,
             "bedrock-converse" => Self::BedrockConverse,
+            "anthropic-count-tokens" => Self::AnthropicCountTokens,
+            "gemini-count-tokens" => Self::GeminiCountTokens,
             _ => return None,
         })
     }
@@ -74,6 +78,8 @@ impl Dialect {
             Self::OpenaiCompletions => "openai-completions",
             Self::OpenaiEmbeddings => "openai-embeddings",
             Self::BedrockConverse => "bedrock-converse",
+            Self::AnthropicCountTokens => "anthropic-count-tokens",
+            Self::GeminiCountTokens => "gemini-count-tokens",
         }
     }
 }
@@ -193,15 +199,15 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_the_zero_value() {
-        assert_eq!(Dialect::from_u32(7), Dialect::BedrockConverse);
-        assert_eq!(Dialect::from_u32(8), Dialect::Unknown);
+        assert_eq!(Dialect::from_u32(9), Dialect::GeminiCountTokens);
+        assert_eq!(Dialect::from_u32(10), Dialect::Unknown);
         assert_eq!(Framing::from_u32(99), Framing::Auto);
         assert_eq!(Phase::from_u32(3), Phase::Body);
     }
 
     #[test]
     fn a_dialect_has_the_name_that_it_is_known_by() {
-        for dialect in (1..8).map(Dialect::from_u32) {
+        for dialect in (1..10).map(Dialect::from_u32) {
             assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
         }
         assert_eq!(Dialect::from_name(Dialect::Unknown.name()), None);

@@ -1,24 +1,86 @@
 //! The client's side: how a request is read, an event inspected and an error worded in each dialect.
 //!
-//! One dialect is spoken today, OpenAI chat; it is also the canonical one that plugins translate to. The others are
-//! variants of [`Dialect`] and modules beside [`openai_chat`].
+//! OpenAI chat is the canonical dialect, the one that every provider takes. A provider that speaks the client's own dialect
+//! gets its request and gives its answer as they are; for all others the request is made canonical on its way in, and the
+//! answer is made the client's at its very end (`voice`). What relays a stream thus sees one dialect, the *wire's*.
 
+mod body;
 mod json;
 pub mod openai_chat;
 pub mod options;
+mod seen;
+mod speak;
+mod unserved;
+mod voice;
+
+use std::ops::{Deref, Range};
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
-use tidegate_host::Prefill;
 
-use crate::failure::Failure;
 pub use options::Options;
+pub use seen::{Chunk, Seen, Usage};
+pub use speak::{Encoder, Said, Speak};
+pub use voice::Voice;
+
+use unserved::Unserved;
 
 /// What a client and Tidegate agreed on, by the route that the client called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// `POST /v1/chat/completions`.
     OpenAiChat,
+    /// `POST /v1/completions`.
+    OpenAiCompletions,
+    /// `POST /v1/embeddings`.
+    OpenAiEmbeddings,
+    /// `POST /v1/responses`.
+    OpenAiResponses,
+    /// `POST /v1/messages`.
+    AnthropicMessages,
+    /// `POST /v1/messages/count_tokens`.
+    AnthropicCountTokens,
+    /// `POST /v1beta/models/MODEL:generateContent` and `:streamGenerateContent`.
+    GeminiGenerate,
+    /// `POST /v1beta/models/MODEL:countTokens`.
+    GeminiCountTokens,
+}
+
+impl Deref for Dialect {
+    type Target = dyn Speak;
+
+    /// What it can do.
+    fn deref(&self) -> &'static dyn Speak {
+        match self {
+            Dialect::OpenAiChat => &openai_chat::Chat,
+            Dialect::OpenAiCompletions => &Unserved(tidegate_host::Dialect::OpenaiCompletions),
+            Dialect::OpenAiEmbeddings => &Unserved(tidegate_host::Dialect::OpenaiEmbeddings),
+            Dialect::OpenAiResponses => &Unserved(tidegate_host::Dialect::OpenaiResponses),
+            Dialect::AnthropicMessages => &Unserved(tidegate_host::Dialect::AnthropicMessages),
+            Dialect::AnthropicCountTokens => &Unserved(tidegate_host::Dialect::AnthropicCountTokens),
+            Dialect::GeminiGenerate => &Unserved(tidegate_host::Dialect::GeminiGenerate),
+            Dialect::GeminiCountTokens => &Unserved(tidegate_host::Dialect::GeminiCountTokens),
+        }
+    }
+}
+
+/// What the path and the query of a request say beside its body.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Of the body.
+    pub dialect: Dialect,
+    /// The model, where the path names it.
+    pub model: Option<String>,
+    /// Whether a stream is wanted, where the path says it.
+    pub stream: Option<bool>,
+    /// A stream is wanted as one JSON array.
+    pub array: bool,
+}
+
+impl Route {
+    /// One that says no more than the dialect.
+    pub fn of(dialect: Dialect) -> Self {
+        Self { dialect, model: None, stream: None, array: false }
+    }
 }
 
 /// A client's request, as far as Tidegate needs to understand it.
@@ -28,151 +90,83 @@ pub struct Request {
     pub dialect: Dialect,
     /// The model group that the client asks for.
     pub model: String,
-    /// Where the model's value stands in `body`, quotes included.
-    pub model_at: std::ops::Range<usize>,
+    /// Where the model's value stands in `body`, quotes included; `0..0`: it does not stand there.
+    pub model_at: Range<usize>,
     /// The client wants a stream.
     pub stream: bool,
+    /// It wants it as one JSON array instead of server-sent events.
+    pub array: bool,
     /// The client wants the usage in the stream.
     pub include_usage: bool,
     /// Whether it may ask for more than one choice.
     pub several: bool,
     /// The body as it came, without what is in `options`.
     pub body: Bytes,
+    /// The client's headers that are meant for the provider; names in lower case.
+    pub headers: Vec<(&'static str, String)>,
     /// litellm's request-level options, where the request has any.
     pub options: Option<Box<Options>>,
 }
 
-/// What one event of a stream is. Seen by the core itself, whatever the plugin says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// A part of the answer.
-    Chunk(Chunk),
-    /// The dialect's terminal marker.
-    Done,
-    /// The dialect's error form, or one of those that servers use in its place.
-    Error,
-    /// Not in the dialect.
-    Malformed,
-}
-
-/// A part of an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Chunk {
-    /// It carries something for the user: text, a tool call, reasoning, audio.
-    pub content: bool,
-    /// It says why a choice ended.
-    pub finish: bool,
-    /// It carries the usage and no choice.
-    pub usage_only: bool,
-    /// Every choice that ended was refused by a filter.
-    pub filtered: bool,
-    /// The tokens that the answer has cost so far, where it says so.
-    pub tokens: Option<Cost>,
-}
-
-/// What an answer cost, in tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Of prompt and answer.
-    pub total: u64,
-    /// Of the answer.
-    pub output: u64,
-}
-
-impl Chunk {
-    /// It says something of the answer, be it only why there is none.
-    pub fn is_answer(self) -> bool {
-        self.content || self.finish
-    }
-}
-
-impl Dialect {
-    /// Its number in the plugin ABI.
-    pub fn number(self) -> u32 {
-        match self {
-            Dialect::OpenAiChat => 1,
+impl Request {
+    /// An empty one.
+    pub fn of(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            model: String::new(),
+            model_at: 0..0,
+            stream: false,
+            array: false,
+            include_usage: false,
+            several: false,
+            body: Bytes::new(),
+            headers: Vec::new(),
+            options: None,
         }
     }
 
-    /// Reads a client's request.
+    /// The same in the canonical dialect, and what of it was left out.
     ///
     /// # Errors
-    /// A sentence for the client.
-    pub fn decode(self, body: Bytes) -> Result<Request, String> {
-        match self {
-            Dialect::OpenAiChat => openai_chat::request::decode(body),
-        }
-    }
-
-    /// The request with some members of its body replaced; as it is where it cannot be read.
-    pub fn with_members(self, request: &Request, members: &[(String, Box<RawValue>)]) -> Request {
-        let changed = match self {
-            Dialect::OpenAiChat => openai_chat::request::with(request, members),
+    /// See [`Speak::to_chat`].
+    pub fn to_chat(&self, dropping: bool) -> Result<(Self, Vec<String>), String> {
+        let Chat { body, model_at, dropped } = self.dialect.to_chat(self, dropping)?;
+        let chat = Self {
+            dialect: Dialect::OpenAiChat,
+            model: self.model.clone(),
+            model_at,
+            stream: self.stream,
+            // The other dialects tell it unasked.
+            include_usage: true,
+            several: self.several,
+            body,
+            options: self.options.clone(),
+            ..Self::of(Dialect::OpenAiChat)
         };
-        changed.unwrap_or_else(|| request.clone())
+        Ok((chat, dropped))
     }
+}
 
-    /// Why the answer to a request with this body cannot be gone on with by another model: a clause whose subject is
-    /// the request. `None`: it can.
-    pub fn obstacle(self, body: &[u8]) -> Option<&'static str> {
-        match self {
-            Dialect::OpenAiChat => openai_chat::continuation::obstacle(body),
-        }
-    }
+/// A request as a chat completion.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    /// A JSON object, with `stream_options.include_usage` where a stream is wanted.
+    pub body: Bytes,
+    /// Where the model's value stands in it, quotes included.
+    pub model_at: Range<usize>,
+    /// What of the client's request was left out, by its own names.
+    pub dropped: Vec<String>,
+}
 
-    /// The request that asks for the rest of an answer, of which `text` is there. `None`: it cannot be read.
-    pub fn continued(self, request: &Request, text: &str, prefill: Prefill) -> Option<Request> {
-        match self {
-            Dialect::OpenAiChat => openai_chat::continuation::continued(request, text, prefill),
-        }
-    }
-
-    /// Inspects one event of a stream.
-    pub fn inspect(self, name: &[u8], data: &[u8]) -> Seen {
-        match self {
-            Dialect::OpenAiChat => openai_chat::inspect::event(name, data),
-        }
-    }
-
-    /// Inspects a whole body: an answer, or an error in its place.
-    pub fn inspect_body(self, body: &[u8]) -> Seen {
-        match self {
-            Dialect::OpenAiChat => openai_chat::inspect::body(body),
-        }
-    }
-
-    /// Appends one event of the stream.
-    pub fn frame(self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Dialect::OpenAiChat => openai_chat::encode::frame(name, data, out),
-        }
-    }
-
-    /// The stream's normal end.
-    pub fn done(self) -> &'static [u8] {
-        match self {
-            Dialect::OpenAiChat => openai_chat::encode::DONE,
-        }
-    }
-
-    /// Whether an event's data is the normal end and nothing more.
-    pub fn is_done(self, data: &[u8]) -> bool {
-        match self {
-            Dialect::OpenAiChat => data == b"[DONE]",
-        }
-    }
-
-    /// The body of an HTTP error.
-    pub fn error_body(self, failure: &Failure) -> Vec<u8> {
-        match self {
-            Dialect::OpenAiChat => openai_chat::encode::error_body(failure),
-        }
-    }
-
-    /// The one event that ends a stream that failed.
-    pub fn error_event(self, failure: &Failure) -> Vec<u8> {
-        let mut event = Vec::new();
-        self.frame(b"", &self.error_body(failure), &mut event);
-        event
-    }
+/// What an answer is written with, beside what the provider says.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The model as the client asked for it.
+    pub model: String,
+    /// A random number, for ids.
+    pub seed: u64,
+    /// The time in seconds since 1970.
+    pub created: u64,
+    /// The client's body: some dialects repeat what was asked.
+    pub request: Bytes,
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::body::Body as _;
-use tidegate_host::{Framing, HeadIn, PluginError, Reply, RequestIn, ResponseSpec, UpstreamRequest};
+use tidegate_host::{Framing, HeadIn, Header, PluginError, Reply, RequestIn, ResponseSpec, UpstreamRequest};
 use tidegate_watchdog::Phase;
 use tokio::time::Instant;
 
 use super::Exchange;
 use super::options::refused_by_a_filter;
-use crate::dialects::Seen;
+use crate::dialects::{Dialect, Request, Seen};
 use crate::failure::Failure;
 use crate::framing::{Framer, JsonArray, JsonLines, Sse};
 use crate::relay::classify::{Head, lend, unix_ms};
@@ -45,6 +45,8 @@ pub(super) struct OpenStream {
     pub(super) first: Bytes,
     /// It has ended, well.
     pub(super) ended: bool,
+    /// The dialect that it is in: the client's, or the canonical one.
+    pub(super) wire: Dialect,
 }
 
 impl Exchange {
@@ -59,7 +61,9 @@ impl Exchange {
         let times = self.asked.as_ref().map_or(times, |asked| asked.narrow(times, self.request.stream));
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
-        let (call, response) = self.prepare(target, &deployment, &model, &mut clocks).await?;
+        let request = self.request_for(target);
+        let request = self.spoken(&deployment, &request)?;
+        let (call, response) = self.prepare(&request, &deployment, &model, &mut clocks).await?;
         let sending = pin!(self.gateway.upstream.send(call, times.connect));
         let sent = within(&mut clocks, sending).await?;
         let answer = sent.map_err(|error| Failure::send(&error))?;
@@ -77,28 +81,30 @@ impl Exchange {
             )));
         }
         if self.request.stream {
-            self.open_stream(head, answer.body, response, clocks).await
+            self.open_stream(&request, head, answer.body, response, clocks).await
         } else {
-            self.read_whole(target, head, answer.body, response, clocks).await
+            self.read_whole(target, &request, head, answer.body, response, clocks).await
         }
     }
 
     /// What to send, and what will come.
     async fn prepare(
         &self,
-        target: u16,
+        request: &Request,
         deployment: &Deployment,
         model: &str,
         clocks: &mut Clocks,
     ) -> Result<(Call, ResponseSpec), Failure> {
-        let (body, model_span) = deployment.body(&self.request_for(target))?;
+        let (body, model_span) = deployment.body(request)?;
+        let headers: Vec<_> =
+            request.headers.iter().map(|(name, value)| Header::new(name, value.as_bytes())).collect();
         let input = RequestIn {
-            dialect: tidegate_host::Dialect::from_u32(self.request.dialect.number()),
-            stream: self.request.stream,
+            dialect: tidegate_host::Dialect::from_u32(request.dialect.number()),
+            stream: request.stream,
             model,
             body: &body,
             model_span,
-            headers: &[],
+            headers: &headers,
         };
         let built = within(clocks, pin!(deployment.provider.request(&input))).await?;
         let wanted = built.map_err(|error| match error {
@@ -136,6 +142,7 @@ impl Exchange {
 
     async fn open_stream(
         &self,
+        request: &Request,
         mut head: Head,
         body: upstream::Body,
         response: ResponseSpec,
@@ -144,10 +151,10 @@ impl Exchange {
         head.detach();
         let event_limit = usize::try_from(self.routes.config.tidegate.limits.event).unwrap_or(usize::MAX);
         let framing = resolve(response.framing, &head.headers)?;
-        let passes = self.passes(response);
+        let passes = passes(request, response);
         if passes && framing != Framing::Sse {
             let whole = self.collect(body, &mut clocks, event_limit).await?;
-            return Err(match self.request.dialect.inspect_body(&whole) {
+            return Err(match request.dialect.inspect_body(&whole) {
                 Seen::Error => head.classify_body(&whole).await,
                 _ => Failure::malformed("it answered a request for a stream with a whole body"),
             });
@@ -161,19 +168,24 @@ impl Exchange {
             None
         } else {
             let headers = lend(&head.headers);
-            let head_in = self.head_in(&head, framing, &headers);
+            let head_in = self.head_in(request, &head, framing, &headers);
             let opened = within(&mut clocks, pin!(head.provider.open(&head_in))).await?;
             Some(opened.map_err(|error| Failure::plugin_call(&error))?)
         };
-        let crate::dialects::Request { dialect, include_usage, several, .. } = self.request;
+        let Request { dialect, include_usage, several, .. } = *request;
         let client = Client { dialect, include_usage, several };
         let source = Source::new(body, framer, head, client, translator, event_limit);
-        self.first_content(Box::new(Live::new(source, clocks)), event_limit).await
+        self.first_content(Box::new(Live::new(source, clocks)), request.dialect, event_limit).await
     }
 
     /// Reads until there is content. What comes before it is held back, so that an error can still be an HTTP status
     /// and another attempt can still be made.
-    async fn first_content(&self, mut live: Box<Live>, limit: usize) -> Result<Opened, Failure> {
+    async fn first_content(
+        &self,
+        mut live: Box<Live>,
+        wire: Dialect,
+        limit: usize,
+    ) -> Result<Opened, Failure> {
         let mut held = BytesMut::new();
         loop {
             let step = poll_fn(|cx| {
@@ -193,7 +205,7 @@ impl Exchange {
                             held.extend_from_slice(&bytes);
                             held.freeze()
                         };
-                        return Ok(Opened::Stream(OpenStream { live, first, ended }));
+                        return Ok(Opened::Stream(OpenStream { live, first, ended, wire }));
                     }
                     held.extend_from_slice(&bytes);
                     if held.len() > limit {
@@ -205,7 +217,7 @@ impl Exchange {
                     }
                 }
                 Step::Done => {
-                    return Ok(Opened::Stream(OpenStream { live, first: held.freeze(), ended: true }));
+                    return Ok(Opened::Stream(OpenStream { live, first: held.freeze(), ended: true, wire }));
                 }
                 Step::Failed(failure) => {
                     live.close(true);
@@ -218,6 +230,7 @@ impl Exchange {
     async fn read_whole(
         &self,
         target: u16,
+        request: &Request,
         head: Head,
         body: upstream::Body,
         response: ResponseSpec,
@@ -225,11 +238,11 @@ impl Exchange {
     ) -> Result<Opened, Failure> {
         let limit = usize::try_from(self.routes.config.tidegate.limits.body).unwrap_or(usize::MAX);
         let body = self.collect(body, &mut clocks, limit).await?;
-        let translated = if self.passes(response) {
+        let translated = if passes(request, response) {
             None
         } else {
             let headers = lend(&head.headers);
-            let head_in = self.head_in(&head, Framing::Auto, &headers);
+            let head_in = self.head_in(request, &head, Framing::Auto, &headers);
             match within(&mut clocks, pin!(head.provider.response(&head_in, &body))).await? {
                 Ok(Reply::Pass) => None,
                 Ok(Reply::Body(translated)) => Some(Bytes::from(translated)),
@@ -238,7 +251,7 @@ impl Exchange {
                 Err(error) => return Err(Failure::plugin_call(&error)),
             }
         };
-        match (self.request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
+        match (request.dialect.inspect_body(translated.as_ref().unwrap_or(&body)), translated) {
             (Seen::Chunk(chunk), _) if chunk.filtered && self.leaves_refusals(target) => {
                 Err(refused_by_a_filter())
             }
@@ -246,16 +259,17 @@ impl Exchange {
                 let body = translated.unwrap_or(body);
                 // Without a word of the provider's, the answer counts like the prompt: by its length.
                 let pieces = u32::try_from(body.len() / 4).unwrap_or(u32::MAX);
-                Ok(Opened::Whole(body, Spent { tokens: chunk.tokens, pieces }))
+                let spent = Spent { usage: chunk.usage.unwrap_or_default(), pieces };
+                Ok(Opened::Whole(self.voiced(request.dialect, body)?, spent))
             }
             (Seen::Chunk(chunk), None) if chunk.content => {
                 Err(Failure::truncated("it does not say why it ends"))
             }
             (Seen::Error, None) => Err(head.classify_body(&body).await),
-            (_, None) => Err(self.unreadable(&head, &body).await),
-            (_, Some(_)) => {
-                Err(Failure::plugin(&"the provider plugin's answer is not in the client's dialect"))
-            }
+            (_, None) => Err(not_an_answer(request, &head, &body).await),
+            (_, Some(_)) => Err(Failure::plugin(
+                &"the provider plugin's answer is not in the dialect that it was asked in",
+            )),
         }
     }
 
@@ -287,35 +301,36 @@ impl Exchange {
         }
     }
 
-    /// Neither an answer nor an error as it stands; but Google puts errors into an array of one.
-    async fn unreadable(&self, head: &Head, body: &[u8]) -> Failure {
-        let document = bare_document(body);
-        match self.request.dialect.inspect_body(document) {
-            Seen::Error => head.classify_body(document).await,
-            _ => unreadable(body),
-        }
-    }
-
-    /// Whether the upstream's bytes are the client's as they are.
-    fn passes(&self, response: ResponseSpec) -> bool {
-        response.dialect as u32 == self.request.dialect.number() && !response.every_event
-    }
-
     fn head_in<'a>(
         &'a self,
+        request: &Request,
         head: &Head,
         framing: Framing,
         headers: &'a [tidegate_host::Header<'a>],
     ) -> HeadIn<'a> {
         HeadIn {
             http_status: head.status.as_u16(),
-            dialect: tidegate_host::Dialect::from_u32(self.request.dialect.number()),
+            dialect: tidegate_host::Dialect::from_u32(request.dialect.number()),
             framing,
             model: &self.request.model,
             headers,
             unix_ms: unix_ms(),
             seed: self.seed,
         }
+    }
+}
+
+/// Whether the upstream's bytes are an answer in the request's dialect as they are.
+fn passes(request: &Request, response: ResponseSpec) -> bool {
+    response.dialect as u32 == request.dialect.number() && !response.every_event
+}
+
+/// Neither an answer nor an error as it stands; but Google puts errors into an array of one.
+async fn not_an_answer(request: &Request, head: &Head, body: &[u8]) -> Failure {
+    let document = bare_document(body);
+    match request.dialect.inspect_body(document) {
+        Seen::Error => head.classify_body(document).await,
+        _ => unreadable(body),
     }
 }
 

@@ -117,7 +117,7 @@ impl Exchange {
         let deployment = self.deployment(running.target);
         if deployment.counted {
             let guess = || self.prompt_tokens() + u64::from(spent.pieces);
-            deployment.health.usage.tokens(spent.tokens.map_or_else(guess, |tokens| tokens.total));
+            deployment.health.usage.tokens(spent.usage.sum().unwrap_or_else(guess));
         }
     }
 
@@ -131,7 +131,7 @@ impl Exchange {
         let Some(running) = &self.running else { return };
         let deployment = self.deployment(running.target);
         if let Some(window) = deployment.window {
-            let tokens = spent.tokens.map_or(1, |tokens| tokens.output.max(1));
+            let tokens = spent.usage.output.map_or(1, |output| output.max(1));
             let by_token = running.started.elapsed() / u32::try_from(tokens).unwrap_or(u32::MAX);
             deployment.health.answers.add(window, by_token);
         }

@@ -109,7 +109,9 @@ impl Exchange {
 
     /// Why `target` cannot go on with the answer to `request`, its default parameters included.
     fn obstacle(&self, target: u16, request: &Request) -> Option<&'static str> {
-        match self.serving(target).body(request) {
+        let deployment = self.serving(target);
+        let Ok(request) = self.spoken(&deployment, request) else { return Some("it cannot be read") };
+        match deployment.body(&request) {
             Ok((body, _)) => request.dialect.obstacle(&body),
             Err(_) => Some("it cannot be read"),
         }
@@ -123,8 +125,9 @@ impl Exchange {
 
     async fn go_on(&mut self, target: u16, transcript: &Transcript) -> Result<OpenStream, Stopped> {
         self.begin(target);
-        let request = self.request_for(target).into_owned();
         let deployment = self.serving(target);
+        let request = self.request_for(target);
+        let request = self.in_chat(&deployment, &request).map_err(Stopped::Failed)?.into_owned();
         let obstacle = self.obstacle(target, &request);
         let continued = request.dialect.continued(&request, transcript.text(), deployment.prefill);
         let (None, Some(continued)) = (obstacle, continued) else {

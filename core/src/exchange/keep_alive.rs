@@ -12,20 +12,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A comment, and the empty line that ends the block in which it stands: no parser makes an event of it.
-const COMMENT: &[u8] = b": keep-alive\n\n";
-
 /// The timer of one stream. What is sent does not move it: it fires, looks, and sleeps on.
 pub(super) struct KeepAlive {
     every: Duration,
+    comment: &'static [u8],
     sent: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 impl KeepAlive {
-    /// `None` where `every` is zero: a stream without it has no timer.
-    pub(super) fn every(every: Duration) -> Option<Self> {
-        (!every.is_zero()).then(|| Self { every, sent: Instant::now(), timer: Box::pin(sleep(every)) })
+    /// `comment`: what the client's dialect has for it. `None` where `every` is zero: a stream without it has no timer.
+    pub(super) fn every(every: Duration, comment: &'static [u8]) -> Option<Self> {
+        (!every.is_zero()).then(|| Self {
+            every,
+            comment,
+            sent: Instant::now(),
+            timer: Box::pin(sleep(every)),
+        })
     }
 
     /// Something went to the client.
@@ -42,7 +45,7 @@ impl KeepAlive {
             if due <= now {
                 self.sent = now;
                 self.timer.as_mut().reset(now + self.every);
-                return Poll::Ready(Bytes::from_static(COMMENT));
+                return Poll::Ready(Bytes::from_static(self.comment));
             }
             self.timer.as_mut().reset(due);
         }
@@ -56,10 +59,11 @@ mod tests {
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
+    const COMMENT: &[u8] = b": quiet\n\n";
 
     #[tokio::test(start_paused = true)]
     async fn comments_come_after_silence_alone() {
-        let mut quiet = KeepAlive::every(10 * S).unwrap();
+        let mut quiet = KeepAlive::every(10 * S, COMMENT).unwrap();
         let began = Instant::now();
         for _ in 0..8 {
             tokio::time::advance(4 * S).await;
@@ -73,6 +77,6 @@ mod tests {
 
     #[test]
     fn zero_is_off() {
-        assert!(KeepAlive::every(Duration::ZERO).is_none());
+        assert!(KeepAlive::every(Duration::ZERO, COMMENT).is_none());
     }
 }

@@ -15,6 +15,7 @@ mod policy;
 mod quarantine;
 mod reply;
 mod report;
+mod spoken;
 mod stops;
 mod stream;
 

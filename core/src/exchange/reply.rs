@@ -105,9 +105,11 @@ impl Exchange {
                 response
             }
             Outcome::Stream(opened) => {
+                let kind =
+                    if self.request.array { "application/json" } else { "text/event-stream; charset=utf-8" };
                 let mut response = Response::new(Body::Stream(Streaming::new(self, opened)));
                 let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
                 // A proxy of nginx's kind in front must not hold the stream back.
                 headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

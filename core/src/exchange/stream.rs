@@ -12,6 +12,7 @@ use super::attempt::OpenStream;
 use super::continuation::{self, Track};
 use super::keep_alive::KeepAlive;
 use super::{Exchange, outlet};
+use crate::dialects::Voice;
 use crate::failure::Failure;
 use crate::metrics::Ending;
 use crate::relay::live::Live;
@@ -37,6 +38,7 @@ enum Place {
 pub(super) struct Committed {
     pub(super) exchange: Exchange,
     pub(super) track: Track,
+    voice: Voice,
     live: Option<Box<Live>>,
     first: Option<Bytes>,
     state: State,
@@ -61,11 +63,15 @@ enum Next {
 
 impl Streaming {
     pub(super) fn new(mut exchange: Exchange, opened: OpenStream) -> Self {
-        let keep_alive = KeepAlive::every(exchange.group.keep_alive).map(Box::new);
+        let comment = exchange.request.dialect.keep_alive();
+        let keep_alive = KeepAlive::every(exchange.group.keep_alive, comment).map(Box::new);
+        // Before the track, which may give the request's body back.
+        let voice = exchange.voice(opened.wire);
         let track = exchange.track();
         let mut stream = Box::new(Committed {
             exchange,
             track: Track::Off,
+            voice,
             live: None,
             first: None,
             state: State::Relaying,
@@ -143,11 +149,11 @@ async fn broken(mut stream: Box<Committed>, failure: Failure) -> Box<Committed> 
 impl Committed {
     /// Relays what has opened: the first stream of the request, or its continuation.
     pub(super) fn resume(&mut self, opened: OpenStream, track: Track) {
-        let OpenStream { live, first, ended } = opened;
+        let OpenStream { live, first, ended, .. } = opened;
         self.track = track;
         self.exchange.probe.phase(Phase::Streaming);
         self.live = Some(live);
-        self.first = Some(self.track.take(first));
+        self.first = Some(self.voice.take(self.track.take(first)));
         if ended {
             self.complete();
         }
@@ -185,9 +191,10 @@ impl Committed {
                         if live.take_done() {
                             self.complete();
                         }
-                        let bytes = self.track.take(bytes);
+                        let bytes = self.voice.take(self.track.take(bytes));
                         if bytes.is_empty() {
-                            // A continuation that may be repeating what the client has: the next poll is another's turn.
+                            // Nothing that the client's dialect has a word for, or a continuation that may be repeating
+                            // what the client has: the next poll is another's turn.
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
                         }
@@ -228,7 +235,7 @@ impl Committed {
     /// that; else the client gets the failure.
     async fn fail(&mut self, failure: Failure) -> Option<u16> {
         if let (Track::Recording(transcript), Some(live)) = (&mut self.track, &self.live) {
-            transcript.counted(live.tokens());
+            transcript.counted(live.noted());
         }
         self.spend();
         self.exchange.weigh(&self.track);
@@ -274,9 +281,9 @@ impl Committed {
         self.exchange.finish(200, Ending::StreamError);
         self.exchange.probe.phase(Phase::Ending);
         self.close(true);
-        let event = self.exchange.request.dialect.error_event(failure);
+        let event = self.voice.error(failure);
         self.exchange.probe.progress(event.len() as u64);
-        event.into()
+        event
     }
 
     /// Once, at whichever end the upstream comes to.

@@ -7,9 +7,10 @@ use tidegate_host::Stream;
 use tokio::time::Instant;
 
 use super::clocks::{Clocks, Expired};
-use super::reader::{Spent, Step, Tokens};
+use super::reader::{Spent, Step};
 use super::source::Source;
 use super::translator::Translator;
+use crate::dialects::Usage;
 
 /// How long an upstream may hold its connection open after it has said why every choice ended.
 const FINISH_GRACE: Duration = Duration::from_secs(5);
@@ -85,9 +86,9 @@ impl<T: Translator> Live<T> {
         self.source.take_done()
     }
 
-    /// See [`Source::tokens`].
-    pub fn tokens(&self) -> Tokens {
-        self.source.tokens()
+    /// See [`Source::noted`].
+    pub fn noted(&self) -> Usage {
+        self.source.noted()
     }
 
     /// The answer is complete: waits a moment for the upstream's own end, so that its connection can be used again.

@@ -10,7 +10,7 @@ use tidegate_host::{Answer, Close, End, Events, Note, PluginError, Stream};
 use super::classify::Head;
 use super::passed::Passed;
 use super::translator::Translator;
-use crate::dialects::{Chunk, Cost, Dialect, Seen};
+use crate::dialects::{Chunk, Dialect, Seen, Usage};
 use crate::failure::Failure;
 use crate::framing::{Block, Broken, Event, Kind};
 
@@ -43,28 +43,15 @@ pub(super) enum Ending {
 /// What a plugin may write for one event.
 const MAX_EVENTS: usize = 4096;
 
-/// What the client wants.
+/// What the request wants, as the provider was asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// Its dialect.
+    /// The dialect that the provider was asked in: the client's, or the canonical one.
     pub dialect: Dialect,
-    /// Whether it asked for the usage.
+    /// Whether the usage is wanted.
     pub include_usage: bool,
     /// Whether it may have asked for more than one choice.
     pub several: bool,
-}
-
-/// Token counts that a plugin noted, as they stood last; 0 where it noted none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tokens {
-    /// Of the request.
-    pub prompt: u64,
-    /// Of the answer, reasoning included.
-    pub completion: u64,
-    /// Of the request, from a cache.
-    pub cached: u64,
-    /// Of the answer, reasoning.
-    pub reasoning: u64,
 }
 
 /// Reads the blocks of one answer.
@@ -73,7 +60,10 @@ pub(super) struct Reader<T = Stream> {
     /// came.
     translator: Option<T>,
     events: Events,
-    tokens: Tokens,
+    /// What its plugin noted, and what its events said.
+    noted: Usage,
+    said: Usage,
+    pieces: u32,
     include_usage: bool,
     several: bool,
     dialect: Dialect,
@@ -84,14 +74,13 @@ pub(super) struct Reader<T = Stream> {
     /// Bytes taken since the last content: a flood of nothing is not an answer.
     empty: usize,
     empty_limit: usize,
-    spent: Spent,
 }
 
 /// What an answer has cost so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
-    /// As the provider says; its last word holds.
-    pub tokens: Option<Cost>,
+    /// As the provider says.
+    pub usage: Usage,
     /// Events with content: about as many tokens, where the provider says nothing.
     pub pieces: u32,
 }
@@ -102,15 +91,6 @@ pub(super) struct Batch {
     pub(super) bytes: Bytes,
     pub(super) content: bool,
     pub(super) ending: Option<Ending>,
-}
-
-impl Spent {
-    fn add(&mut self, chunk: Chunk) {
-        self.pieces = self.pieces.saturating_add(u32::from(chunk.content));
-        if chunk.tokens.is_some() {
-            self.tokens = chunk.tokens;
-        }
-    }
 }
 
 impl Batch {
@@ -125,7 +105,9 @@ impl<T: Translator> Reader<T> {
         Self {
             translator,
             events: Events::new(limit, MAX_EVENTS),
-            tokens: Tokens::default(),
+            noted: Usage::default(),
+            said: Usage::default(),
+            pieces: 0,
             include_usage: client.include_usage,
             several: client.several,
             dialect: client.dialect,
@@ -134,7 +116,6 @@ impl<T: Translator> Reader<T> {
             answered: false,
             empty: 0,
             empty_limit: limit,
-            spent: Spent::default(),
         }
     }
 
@@ -144,8 +125,8 @@ impl<T: Translator> Reader<T> {
     }
 
     /// The counts that the plugin noted so far.
-    pub(super) fn tokens(&self) -> Tokens {
-        self.tokens
+    pub(super) fn noted(&self) -> Usage {
+        self.noted
     }
 
     /// Whether a plugin turns the events into the client's.
@@ -160,10 +141,16 @@ impl<T: Translator> Reader<T> {
 
     /// What the answer has cost so far.
     pub(super) fn spent(&self) -> Spent {
-        let Tokens { prompt, completion, .. } = self.tokens;
-        let noted = Cost { total: prompt.saturating_add(completion), output: completion };
-        let noted = Some(noted).filter(|noted| noted.total > 0);
-        Spent { tokens: self.spent.tokens.or(noted), ..self.spent }
+        let mut usage = self.noted;
+        usage.merge(self.said);
+        Spent { usage, pieces: self.pieces }
+    }
+
+    fn count(&mut self, chunk: Chunk) {
+        self.pieces = self.pieces.saturating_add(u32::from(chunk.content));
+        if let Some(usage) = chunk.usage {
+            self.said.merge(usage);
+        }
     }
 
     /// Says how the stream ended to the plugin that translates it.
@@ -263,15 +250,25 @@ impl<T: Translator> Reader<T> {
         match self.dialect.inspect(event.name, event.data) {
             Seen::Chunk(chunk) => {
                 batch.content |= chunk.content;
-                self.spent.add(chunk);
+                self.count(chunk);
                 self.answered |= chunk.is_answer();
-                // Of several choices it is not known here which have ended. Servers that say a reason in every chunk do
-                // not mean it while content comes.
-                self.finish = !self.several && !chunk.content && (chunk.finish || self.finish);
+                self.finish = if self.dialect.ends_with_body() {
+                    chunk.finish || self.finish
+                } else {
+                    // Of several choices it is not known here which have ended. Servers that say a reason in every chunk
+                    // do not mean it while content comes.
+                    !self.several && !chunk.content && (chunk.finish || self.finish)
+                };
                 Ok(())
             }
-            Seen::Done if self.answered => Err(Ending::Done),
-            Seen::Done => Err(Ending::Failed(Failure::truncated("it ended before its answer began"))),
+            Seen::Done(chunk) => {
+                self.count(chunk);
+                Err(if self.answered || chunk.is_answer() {
+                    Ending::Done
+                } else {
+                    Ending::Failed(Failure::truncated("it ended before its answer began"))
+                })
+            }
             Seen::Error => Err(self.upstream_error(event.name, event.data)),
             Seen::Malformed => Err(Ending::Failed(not_understood(event.data, Kind::Event, last))),
         }
@@ -316,13 +313,18 @@ impl<T: Translator> Reader<T> {
         }
         let mut done = false;
         for (note, count) in self.events.notes() {
-            match note {
-                Note::TokensIn => self.tokens.prompt = *count,
-                Note::TokensOut => self.tokens.completion = *count,
-                Note::TokensCached => self.tokens.cached = *count,
-                Note::TokensReasoning => self.tokens.reasoning = *count,
-                Note::Done => done = true,
-            }
+            let place = match note {
+                Note::TokensIn => &mut self.noted.input,
+                Note::TokensOut => &mut self.noted.output,
+                Note::TokensCached => &mut self.noted.cached,
+                Note::TokensCacheWrite => &mut self.noted.cache_write,
+                Note::TokensReasoning => &mut self.noted.reasoning,
+                Note::Done => {
+                    done = true;
+                    continue;
+                }
+            };
+            *place = Some(*count);
         }
         if done { Err(self.end(out, batch)) } else { Ok(()) }
     }
@@ -348,7 +350,7 @@ impl<T: Translator> Reader<T> {
             return Err(Ending::Failed(failure));
         };
         batch.content |= chunk.content;
-        self.spent.add(chunk);
+        self.count(chunk);
         self.finish |= chunk.finish;
         if self.include_usage || !chunk.usage_only {
             self.dialect.frame(name, data, out);
@@ -359,7 +361,9 @@ impl<T: Translator> Reader<T> {
     /// The upstream is through: asks whether the answer is, and writes the client's end.
     fn end(&mut self, out: &mut Vec<u8>, batch: &mut Batch) -> Ending {
         let unfinished = || Ending::Failed(Failure::truncated("it ended without its terminal marker"));
-        let Some(stream) = &mut self.translator else { return unfinished() };
+        let Some(stream) = &mut self.translator else {
+            return if self.dialect.ends_with_body() && self.finish { Ending::Done } else { unfinished() };
+        };
         self.events.clear();
         match stream.end(&mut self.events) {
             Ok(End::Done) => {}

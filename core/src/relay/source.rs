@@ -11,8 +11,9 @@ use hyper::body::{Body as _, Frame};
 use tidegate_host::Stream;
 
 use super::classify::Head;
-use super::reader::{Batch, Client, Ending, Reader, Spent, Step, Tokens};
+use super::reader::{Batch, Client, Ending, Reader, Spent, Step};
 use super::translator::Translator;
+use crate::dialects::Usage;
 use crate::failure::Failure;
 use crate::framing::{Block, Framer, Kept};
 use crate::upstream::{self, BodyError};
@@ -188,8 +189,8 @@ impl<T: Translator> Source<T> {
     }
 
     /// The counts that its plugin noted so far: some providers tell them before the end.
-    pub fn tokens(&self) -> Tokens {
-        self.reader.tokens()
+    pub fn noted(&self) -> Usage {
+        self.reader.noted()
     }
 
     /// Whether a plugin turns the events into the client's.

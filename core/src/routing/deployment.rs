@@ -17,7 +17,7 @@ use super::plugins::Plugins;
 use super::quarantine::Quarantine;
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
-use crate::dialects::Request;
+use crate::dialects::{Dialect, Request};
 use crate::failure::Failure;
 use crate::metrics::{DeploymentSeries, Metrics};
 use crate::relay::clocks::Limits;
@@ -89,6 +89,9 @@ pub struct Deployment {
     pub(super) any: Vec<super::any::Provider>,
     /// One model out of many is asked for: that there is no such one says nothing about the deployment.
     pub wild: bool,
+    /// The dialects that its provider takes as they are, beside the canonical one.
+    dialects: Vec<tidegate_host::Dialect>,
+    drops_params: bool,
     defaults: Map<String, Value>,
     secrets: HashMap<String, Secret>,
     google: Mutex<HashMap<String, Arc<GoogleToken>>>,
@@ -147,6 +150,8 @@ impl Deployment {
             health,
             any: Vec::new(),
             wild: is_pattern(&from.model),
+            dialects: manifest.dialects.clone(),
+            drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
             defaults: from.defaults.clone(),
             secrets,
             google: Mutex::default(),
@@ -179,20 +184,30 @@ impl Deployment {
         self.health.cooldown_ms() == 0 && !self.is_full() && !self.is_spent() && self.quarantine.is_open()
     }
 
+    /// Whether its provider takes a request of this dialect as it is.
+    pub fn takes(&self, dialect: Dialect) -> bool {
+        dialect == Dialect::OpenAiChat
+            || self.dialects.contains(&tidegate_host::Dialect::from_u32(dialect.number()))
+    }
+
+    /// litellm's `drop_params`: what a provider cannot do is left out of a request instead of refusing it.
+    pub fn drops_params(&self) -> bool {
+        self.drops_params
+    }
+
     /// The request's body with this deployment's default parameters, and where its model stands in it if that is known.
     ///
     /// # Errors
     /// The request is not a JSON object.
     pub fn body(&self, request: &Request) -> Result<(Bytes, Option<std::ops::Range<usize>>), Failure> {
         if self.defaults.is_empty() {
-            return Ok((request.body.clone(), Some(request.model_at.clone())));
+            let model_at = Some(request.model_at.clone()).filter(|at| !at.is_empty());
+            return Ok((request.body.clone(), model_at));
         }
         let refuse =
             |error: serde_json::Error| Failure::bad_request(format!("the request cannot be read: {error}"));
         let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(refuse)?;
-        for (name, value) in &self.defaults {
-            body.entry(name).or_insert_with(|| value.clone());
-        }
+        request.dialect.add_defaults(&mut body, &self.defaults);
         Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None))
     }
 

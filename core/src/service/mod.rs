@@ -4,6 +4,7 @@ mod auth;
 mod body;
 pub mod health;
 mod models;
+mod routes;
 pub mod seats;
 
 use std::net::SocketAddr;
@@ -14,11 +15,12 @@ use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tidegate_watchdog::{Kill, Labels};
 
-use crate::dialects::{Dialect, Options};
+use crate::dialects::{Dialect, Options, Route};
 use crate::exchange::{self, Asked, Body, Caller, Exchange, outlet};
 use crate::failure::Failure;
 use crate::gateway::Gateway;
 use crate::listener::Patience;
+use routes::{Found, Place, dialect_of};
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -34,49 +36,47 @@ pub struct Peer {
 /// Answers one request. Never fails: an error is an answer in the client's dialect.
 pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let (method, path) = (request.method(), request.uri().path());
-    match (method, path) {
-        (&Method::POST, "/v1/chat/completions" | "/chat/completions") => {
-            // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must
-            // not hold what only its attempts needed.
-            Box::pin(complete(gateway, peer, Dialect::OpenAiChat, request)).await
-        }
-        // hyper leaves out the body of an answer to HEAD.
-        (&Method::GET | &Method::HEAD, "/v1/models" | "/models") => models::list(&gateway, &request),
-        (&Method::GET | &Method::HEAD, path) if health::is_path(path) => {
-            health::answer(&gateway, path).map(Body::from)
-        }
-        (_, "/v1/chat/completions" | "/chat/completions") => not_allowed("POST"),
-        (_, "/v1/models" | "/models") => not_allowed("GET, HEAD"),
-        (_, path) if health::is_path(path) => not_allowed("GET, HEAD"),
-        (method, path) => {
-            let message = format!(
-                "{method} {path} is not served here; there are POST /v1/chat/completions, GET /v1/models and \
-                 GET /health/liveliness"
-            );
-            exchange::error(Dialect::OpenAiChat, &Failure::refusal(404, message))
-        }
+    let Some(found) = Found::at(path, request.uri().query().unwrap_or_default()) else {
+        let message = format!(
+            "{method} {path} is not served here; there are POST /v1/chat/completions, GET /v1/models and \
+             GET /health/liveliness"
+        );
+        return exchange::error(dialect_of(path), &Failure::refusal(404, message));
+    };
+    if !found.methods.contains(method) {
+        return not_allowed(dialect_of(path), found.methods);
+    }
+    match found.place {
+        // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must
+        // not hold what only its attempts needed.
+        Place::Model(route) => Box::pin(complete(gateway, peer, route, request)).await,
+        Place::Models => models::list(&gateway, &request),
+        Place::Health => health::answer(&gateway, path).map(Body::from),
     }
 }
 
-fn not_allowed(allowed: &'static str) -> Response<Body> {
+fn not_allowed(dialect: Dialect, allowed: &[Method]) -> Response<Body> {
+    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     let failure = Failure::refusal(405, format!("only {allowed} is allowed here"));
-    let mut response = exchange::error(Dialect::OpenAiChat, &failure);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    let mut response = exchange::error(dialect, &failure);
+    if let Ok(allowed) = HeaderValue::try_from(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
 }
 
 async fn complete(
     gateway: Arc<Gateway>,
     peer: Peer,
-    dialect: Dialect,
+    route: Route,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let started = tokio::time::Instant::now();
-    match begin(&gateway, peer, dialect, request).await {
+    match begin(&gateway, peer, &route, request).await {
         Ok(exchange) => exchange.run().await,
         Err(failure) => {
             gateway.metrics.refused(failure.status, started.elapsed());
-            let mut response = exchange::error(dialect, &failure);
+            let mut response = exchange::error(route.dialect, &failure);
             if gateway.routes.load().config.tidegate.litellm_headers {
                 exchange::call_id_alone(response.headers_mut());
             }
@@ -89,7 +89,7 @@ async fn complete(
 async fn begin(
     gateway: &Arc<Gateway>,
     peer: Peer,
-    dialect: Dialect,
+    route: &Route,
     request: Request<Incoming>,
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
@@ -103,8 +103,10 @@ async fn begin(
     let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
     let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
+    let forwarded = forwarded(request.headers());
     let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await?;
-    let mut request = dialect.decode(body).map_err(Failure::bad_request)?;
+    let mut request = route.dialect.decode(route, body).map_err(Failure::bad_request)?;
+    request.headers = forwarded;
     if let Some(retries) = retries {
         request.options.get_or_insert_default().num_retries = Some(retries);
     }
@@ -132,6 +134,17 @@ async fn begin(
     let labels = Labels { group: group.name.clone(), ..Labels::default() };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
     Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe).seated(seat))
+}
+
+/// The headers with which a client chooses what its provider does. No others reach one.
+const FORWARDED: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
+
+fn forwarded(headers: &http::HeaderMap) -> Vec<(&'static str, String)> {
+    let all = |name| {
+        let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then(|| (name, values.join(",")))
+    };
+    FORWARDED.into_iter().filter_map(all).collect()
 }
 
 /// What the official SDKs say of a request: the number of tries before it.

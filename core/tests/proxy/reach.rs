@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tidegate::config::{self, Config, ProcessEnv};
-use tidegate::dialects::Dialect;
+use tidegate::dialects::{Dialect, Route};
 use tidegate::metrics::Metrics;
 use tidegate::routing::{Group, Plugins, Routes};
 use tidegate_engine::{ErrorClass, MAX_ATTEMPTS};
@@ -198,7 +198,9 @@ fn the_policy_wants_nothing_that_the_budget_does_not_have() {
     let inputs = (router(), request(), errors());
     let result = runner.run(&inputs, |(router, request, errors)| {
         let routes = world.routes(&router);
-        let request = Dialect::OpenAiChat.decode(Bytes::from(request)).map_err(TestCaseError::fail)?;
+        let request = Dialect::OpenAiChat
+            .decode(&Route::of(Dialect::OpenAiChat), Bytes::from(request))
+            .map_err(TestCaseError::fail)?;
         let options = request.options.as_deref();
         let group = routes.group("a").unwrap();
         let view: Arc<Group> = routes.view(group, options, &world.metrics);

@@ -76,7 +76,8 @@ typedef struct tg_text_out_v1 {
 /* ---- provider ---------------------------------------------------------------------------------------------- */
 
 /* A dialect is the JSON that a client and a server agreed on. OPENAI_CHAT is the canonical one: a provider that
- * does not speak the client's dialect is given, and answers in, that one. */
+ * does not speak the client's dialect is given, and answers in, that one; but for embeddings and counts of tokens, which
+ * only a provider is asked that lists them. */
 enum {
   TG_DIALECT_UNKNOWN = 0,
   TG_DIALECT_OPENAI_CHAT = 1,
@@ -85,7 +86,9 @@ enum {
   TG_DIALECT_GEMINI_GENERATE = 4,
   TG_DIALECT_OPENAI_COMPLETIONS = 5,
   TG_DIALECT_OPENAI_EMBEDDINGS = 6,
-  TG_DIALECT_BEDROCK_CONVERSE = 7
+  TG_DIALECT_BEDROCK_CONVERSE = 7,
+  TG_DIALECT_ANTHROPIC_COUNT_TOKENS = 8, /* since minor 2: the answer is a count, never a stream */
+  TG_DIALECT_GEMINI_COUNT_TOKENS = 9     /* since minor 2: the same */
 };
 
 /* How events are told apart in a body. AUTO: by the response's content type.
@@ -175,7 +178,8 @@ enum {
   TG_NOTE_TOKENS_OUT = 2,
   TG_NOTE_TOKENS_CACHED = 3,
   TG_NOTE_TOKENS_REASONING = 4,
-  TG_NOTE_DONE = 5 /* the upstream's terminal marker was seen, nothing follows: the host need not wait for the end */
+  TG_NOTE_DONE = 5, /* the upstream's terminal marker was seen, nothing follows: the host need not wait for the end */
+  TG_NOTE_TOKENS_CACHE_WRITE = 6 /* since minor 2 */
 };
 typedef struct tg_stream_out_v1 {
   uint32_t size, reserved;

@@ -25,6 +25,7 @@ values!(/** Levels of the host's log. */ log: u32 { ERROR = 1, WARN = 2, INFO = 
 values!(/** Dialects; `OPENAI_CHAT` is the canonical one. */ dialect: u32 {
     UNKNOWN = 0, OPENAI_CHAT = 1, OPENAI_RESPONSES = 2, ANTHROPIC_MESSAGES = 3, GEMINI_GENERATE = 4,
     OPENAI_COMPLETIONS = 5, OPENAI_EMBEDDINGS = 6, BEDROCK_CONVERSE = 7,
+    ANTHROPIC_COUNT_TOKENS = 8, GEMINI_COUNT_TOKENS = 9,
 });
 values!(/** How events are told apart in a body. */ framing: u32 {
     AUTO = 0, SSE = 1, JSON_LINES = 2, JSON_ARRAY = 3, AWS_EVENTSTREAM = 4,
@@ -34,7 +35,7 @@ values!(/** Flags of a request. */ request: u32 { STREAM = 1 });
 values!(/** Flags of a response description. */ response: u32 { EVERY_EVENT = 1 });
 values!(/** Flags of an event. */ event: u32 { STRAY = 1 });
 values!(/** Kinds of a note. */ note: u32 {
-    TOKENS_IN = 1, TOKENS_OUT = 2, TOKENS_CACHED = 3, TOKENS_REASONING = 4, DONE = 5,
+    TOKENS_IN = 1, TOKENS_OUT = 2, TOKENS_CACHED = 3, TOKENS_REASONING = 4, DONE = 5, TOKENS_CACHE_WRITE = 6,
 });
 values!(/** Why a stream is closed. */ close: u32 { END = 0, CANCELLED = 1, FAILED = 2 });
 values!(/** Classes of failure. */ error: u32 {

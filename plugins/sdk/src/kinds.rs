@@ -41,6 +41,10 @@ kinds!(
         OpenAiEmbeddings = OPENAI_EMBEDDINGS,
         /// Bedrock converse.
         BedrockConverse = BEDROCK_CONVERSE,
+        /// Anthropic `count_tokens`.
+        AnthropicCountTokens = ANTHROPIC_COUNT_TOKENS,
+        /// Gemini `countTokens`.
+        GeminiCountTokens = GEMINI_COUNT_TOKENS,
     }
 );
 
@@ -131,6 +135,8 @@ pub enum Note {
     TokensCached(u64),
     /// Tokens spent on reasoning.
     TokensReasoning(u64),
+    /// Tokens of the prompt that were written to a cache.
+    TokensCacheWrite(u64),
     /// The upstream's terminal marker was seen: nothing follows.
     Done,
 }
@@ -143,6 +149,7 @@ impl Note {
             Note::TokensOut(n) => (abi::note::TOKENS_OUT, n),
             Note::TokensCached(n) => (abi::note::TOKENS_CACHED, n),
             Note::TokensReasoning(n) => (abi::note::TOKENS_REASONING, n),
+            Note::TokensCacheWrite(n) => (abi::note::TOKENS_CACHE_WRITE, n),
             Note::Done => (abi::note::DONE, 0),
         }
     }

@@ -5,8 +5,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tidegate_host::Prefill;
 
-use super::request;
-use crate::dialects::Request;
+use crate::dialects::{Request, body};
 
 /// litellm has such a note too: a message of the system, before the text so far.
 const NOTE: &str = "The answer below was cut off on its way to the user. Write what comes next, from the exact place \
@@ -41,7 +40,7 @@ const FORMS: [&str; 9] = [
 ];
 
 /// Why the answer to this request cannot be gone on with: a clause whose subject is the request.
-pub(in crate::dialects) fn obstacle(body: &[u8]) -> Option<&'static str> {
+pub(super) fn obstacle(body: &[u8]) -> Option<&'static str> {
     let Ok(Members { messages, others }) = serde_json::from_slice(body) else {
         return Some("it cannot be read");
     };
@@ -68,7 +67,7 @@ pub(in crate::dialects) fn obstacle(body: &[u8]) -> Option<&'static str> {
 }
 
 /// The request with the text so far. White space at its end is left out: some providers refuse it, and others drop it.
-pub(in crate::dialects) fn continued(request: &Request, text: &str, prefill: Prefill) -> Option<Request> {
+pub(super) fn continued(request: &Request, text: &str, prefill: Prefill) -> Option<Request> {
     let text = text.trim_end();
     if text.is_empty() {
         return Some(request.clone());
@@ -87,13 +86,14 @@ pub(in crate::dialects) fn continued(request: &Request, text: &str, prefill: Pre
         members.push(("continue_final_message".to_owned(), to_raw_value(&true).ok()?));
         members.push(("add_generation_prompt".to_owned(), to_raw_value(&false).ok()?));
     }
-    request::with(request, &members)
+    body::with(request, &members)
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
+    use super::super::request;
     use super::*;
 
     fn request(text: &str) -> Request {

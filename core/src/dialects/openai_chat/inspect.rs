@@ -5,12 +5,12 @@
 //! `{"object":"error"}`, OpenRouter's `finish_reason: "error"`, Groq's `event: error`.
 
 use crate::dialects::json::{Invalid, Scan};
-use crate::dialects::{Chunk, Cost, Seen};
+use crate::dialects::{Chunk, Seen, Usage};
 
-pub(in crate::dialects) fn event(name: &[u8], data: &[u8]) -> Seen {
+pub(super) fn event(name: &[u8], data: &[u8]) -> Seen {
     let data = data.trim_ascii();
     if data.starts_with(b"[DONE]") {
-        return Seen::Done;
+        return Seen::Done(Chunk::default());
     }
     if name == b"error" {
         return Seen::Error;
@@ -21,7 +21,7 @@ pub(in crate::dialects) fn event(name: &[u8], data: &[u8]) -> Seen {
     body(data)
 }
 
-pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
+pub(super) fn body(data: &[u8]) -> Seen {
     let Ok(text) = std::str::from_utf8(data) else { return Seen::Malformed };
     match document(Scan::new(text)) {
         Err(Invalid) => Seen::Malformed,
@@ -31,7 +31,7 @@ pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
             finish: found.finish,
             usage_only: found.usage && !found.choices,
             filtered: found.filtered && !found.unfiltered,
-            tokens: found.tokens,
+            usage: found.told,
         }),
     }
 }
@@ -41,7 +41,7 @@ pub(in crate::dialects) fn body(data: &[u8]) -> Seen {
 struct Found {
     error: bool,
     usage: bool,
-    tokens: Option<Cost>,
+    told: Option<Usage>,
     /// There is a choice.
     choices: bool,
     content: bool,
@@ -75,21 +75,40 @@ fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
 
 /// Few events have one, so that its members cost the others nothing.
 fn usage(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
-    let (mut total, mut input, mut output) = (None, None, None);
+    let mut told = Usage::default();
     scan.object(|scan, name| {
         found.usage = true;
+        if name.is("prompt_tokens_details") && scan.is_object() {
+            return scan.object(|scan, name| {
+                let count = scan.count()?;
+                if name.is("cached_tokens") {
+                    told.cached = count;
+                } else if name.is("cache_creation_tokens") {
+                    told.cache_write = count;
+                }
+                Ok(())
+            });
+        }
+        if name.is("completion_tokens_details") && scan.is_object() {
+            return scan.object(|scan, name| {
+                let count = scan.count()?;
+                if name.is("reasoning_tokens") {
+                    told.reasoning = count;
+                }
+                Ok(())
+            });
+        }
         let count = scan.count()?;
         if name.is("total_tokens") {
-            total = count;
+            told.total = count;
         } else if name.is("prompt_tokens") {
-            input = count;
+            told.input = count;
         } else if name.is("completion_tokens") {
-            output = count;
+            told.output = count;
         }
         Ok(())
     })?;
-    let sum = || input.map(|input: u64| input.saturating_add(output.unwrap_or(0)));
-    found.tokens = total.or_else(sum).map(|total| Cost { total, output: output.unwrap_or(0) });
+    found.told = Some(told).filter(|told| told.sum().is_some());
     Ok(())
 }
 
@@ -133,20 +152,21 @@ mod tests {
     use super::*;
 
     fn chunk(content: bool, finish: bool, usage_only: bool) -> Seen {
-        Seen::Chunk(Chunk { content, finish, usage_only, filtered: false, tokens: None })
+        Seen::Chunk(Chunk { content, finish, usage_only, filtered: false, usage: None })
     }
 
     #[test]
     fn reads_what_an_answer_cost() {
         let tokens = |usage: &str| match event(b"", format!(r#"{{"choices":[],"usage":{usage}}}"#).as_bytes())
         {
-            Seen::Chunk(chunk) => chunk.tokens.map(|tokens| (tokens.total, tokens.output)),
+            Seen::Chunk(chunk) => chunk.usage.map(|usage| (usage.sum().unwrap(), usage.output.unwrap_or(0))),
             other => panic!("{usage}: {other:?}"),
         };
         for (usage, expected) in [
             (r#"{"prompt_tokens":4,"completion_tokens":3,"total_tokens":7}"#, Some((7, 3))),
             (r#"{"total_tokens": 9 , "details":{"total_tokens":1}}"#, Some((9, 0))),
             (r#"{"completion_tokens":3,"prompt_tokens":4}"#, Some((7, 3))),
+            (r#"{"completion_tokens":3}"#, Some((3, 3))),
             (r#"{"total_tokens":-1}"#, None),
             (r#"{"total_tokens":"7"}"#, None),
             (r#"{"total_tokens":1e3}"#, None),
@@ -159,6 +179,10 @@ mod tests {
             assert_eq!(tokens(usage), expected, "{usage}");
         }
         assert_eq!(event(b"", br#"{"usage":{"total_tokens":}}"#), Seen::Malformed);
+        let parts = br#"{"choices":[],"usage":{"prompt_tokens":9,"prompt_tokens_details":{"audio_tokens":null,
+            "cached_tokens":4,"cache_creation_tokens":2},"completion_tokens_details":{"reasoning_tokens":1}}}"#;
+        let Seen::Chunk(Chunk { usage: Some(usage), .. }) = event(b"", parts) else { panic!("no usage") };
+        assert_eq!((usage.cached, usage.cache_write, usage.reasoning), (Some(4), Some(2), Some(1)));
     }
 
     #[test]
@@ -191,8 +215,8 @@ mod tests {
             ),
             (r#"{"error":null,"choices":null}"#, chunk(false, false, false)),
             ("", chunk(false, false, false)),
-            ("[DONE]", Seen::Done),
-            (" [DONE] ", Seen::Done),
+            ("[DONE]", Seen::Done(Chunk::default())),
+            (" [DONE] ", Seen::Done(Chunk::default())),
         ] {
             assert_eq!(event(b"", data.as_bytes()), expected, "{data}");
         }

@@ -1,6 +1,77 @@
 //! OpenAI chat completions: the API reference's `POST /v1/chat/completions`, and what SDKs make of its errors.
 
-pub(super) mod continuation;
-pub(super) mod encode;
-pub(super) mod inspect;
-pub(super) mod request;
+mod continuation;
+mod encode;
+mod inspect;
+mod request;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tidegate_host::Prefill;
+
+use super::{Encoder, Facts, Request, Route, Said, Seen, Speak};
+use crate::failure::Failure;
+
+/// The canonical dialect.
+pub struct Chat;
+
+impl Speak for Chat {
+    fn number(&self) -> u32 {
+        tidegate_host::Dialect::OpenaiChat as u32
+    }
+
+    fn decode(&self, _route: &Route, body: Bytes) -> Result<Request, String> {
+        request::decode(body)
+    }
+
+    fn to_chat(&self, request: &Request, _dropping: bool) -> Result<super::Chat, String> {
+        let (body, model_at) = (request.body.clone(), request.model_at.clone());
+        Ok(super::Chat { body, model_at, dropped: Vec::new() })
+    }
+
+    fn obstacle(&self, body: &[u8]) -> Option<&'static str> {
+        continuation::obstacle(body)
+    }
+
+    fn continued(&self, request: &Request, text: &str, prefill: Prefill) -> Option<Request> {
+        continuation::continued(request, text, prefill)
+    }
+
+    fn inspect(&self, name: &[u8], data: &[u8]) -> Seen {
+        inspect::event(name, data)
+    }
+
+    fn inspect_body(&self, body: &[u8]) -> Seen {
+        inspect::body(body)
+    }
+
+    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+        encode::frame(name, data, out);
+    }
+
+    fn done(&self) -> &'static [u8] {
+        encode::DONE
+    }
+
+    fn is_done(&self, data: &[u8]) -> bool {
+        data == b"[DONE]"
+    }
+
+    fn error_body(&self, failure: &Failure) -> Vec<u8> {
+        encode::error_body(failure)
+    }
+
+    fn error_event(&self, failure: &Failure, _said: &Said) -> Vec<u8> {
+        let mut event = Vec::new();
+        self.frame(b"", &self.error_body(failure), &mut event);
+        event
+    }
+
+    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
+        None
+    }
+
+    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
+        None
+    }
+}

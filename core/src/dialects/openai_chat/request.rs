@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialects::json::{Invalid, Scan};
-use crate::dialects::options::{self, Options};
-use crate::dialects::{Dialect, Request};
+use crate::dialects::{Dialect, Request, body, options};
 
 #[derive(Deserialize)]
 struct Head<'a> {
@@ -28,70 +27,22 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-pub(in crate::dialects) fn decode(body: Bytes) -> Result<Request, String> {
-    let found = match usual(&body) {
+pub(super) fn decode(bytes: Bytes) -> Result<Request, String> {
+    let found = match usual(&bytes) {
         Some(found) => found,
-        None => explained(&body)?,
+        None => explained(&bytes)?,
     };
     let Found { model, model_at, stream, include_usage, several, options } = found;
     let request = Request {
-        dialect: Dialect::OpenAiChat,
         model,
         model_at,
         stream,
         include_usage,
         several,
-        body,
-        options: None,
+        body: bytes,
+        ..Request::of(Dialect::OpenAiChat)
     };
-    if options { without_options(request) } else { Ok(request) }
-}
-
-/// Takes the options out of the body.
-fn without_options(mut request: Request) -> Result<Request, String> {
-    let text = std::str::from_utf8(&request.body).map_err(|_| "the request is not UTF-8")?;
-    let mut members = options::members_of(text).map_err(|error| explain(&error))?;
-    let mut options = Options::default();
-    for (name, value) in members.iter().filter(|(name, _)| options::KEYS.contains(&name.as_str())) {
-        options.take(name, value)?;
-    }
-    let before = members.len();
-    members.retain(|(name, _)| !options::KEYS.contains(&name.as_str()));
-    if members.len() < before {
-        let members = members.iter().map(|(name, value)| (name.as_str(), value.get()));
-        (request.body, request.model_at) = written(members);
-        request.options = Some(Box::new(options));
-    }
-    Ok(request)
-}
-
-/// The request with some members of its body put in the place of its own.
-pub(in crate::dialects) fn with(request: &Request, changes: &[(String, Box<RawValue>)]) -> Option<Request> {
-    let text = std::str::from_utf8(&request.body).ok()?;
-    let own = options::members_of(text).ok()?;
-    let kept = own.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-    let kept = kept.map(|(name, value)| (name.as_str(), value.get()));
-    let (body, model_at) =
-        written(kept.chain(changes.iter().map(|(name, value)| (name.as_str(), value.get()))));
-    Some(Request { body, model_at, ..request.clone() })
-}
-
-/// A body of these members, and where the model stands in it.
-fn written<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> (Bytes, std::ops::Range<usize>) {
-    let (mut body, mut model_at) = (String::from("{"), 0..0);
-    for (name, value) in members {
-        if body.len() > 1 {
-            body.push(',');
-        }
-        body.push_str(&serde_json::Value::from(name).to_string());
-        body.push(':');
-        if name == "model" {
-            model_at = body.len()..body.len() + value.len();
-        }
-        body.push_str(value);
-    }
-    body.push('}');
-    (body.into(), model_at)
+    if options { body::without_options(request, explain) } else { Ok(request) }
 }
 
 struct Found {
@@ -233,7 +184,7 @@ mod tests {
         let options = request.options.as_ref().expect("there are some");
         assert_eq!(options.num_retries, Some(2));
         let Some(options::Fallbacks::Targets(targets)) = &options.fallbacks else { panic!("{options:?}") };
-        let changed = with(&request, &targets[1].members).expect("an object");
+        let changed = body::with(&request, &targets[1].members).expect("an object");
         assert_eq!(changed.body, r#"{"temperature":0.10,"model":"a","messages":[]}"#);
         assert_eq!(&changed.body[changed.model_at.clone()], b"\"a\"");
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::dialects::Usage;
 use crate::framing::{Kind, Sse};
-use crate::relay::reader::Tokens;
 
 /// A longer text is not continued: it is kept in memory, and sent again.
 const LONGEST: usize = 1 << 20;
@@ -68,16 +68,17 @@ impl Transcript {
     }
 
     /// What its plugin counted, for an upstream that tells its usage on the way and a client that is told it at the end.
-    pub fn counted(&mut self, tokens: Tokens) {
-        if self.usage.is_some() || tokens == Tokens::default() {
+    pub fn counted(&mut self, noted: Usage) {
+        if self.usage.is_some() || noted == Usage::default() {
             return;
         }
+        let count = |count: Option<u64>| count.unwrap_or(0);
         let usage = json!({
-            "prompt_tokens": tokens.prompt,
-            "completion_tokens": tokens.completion,
-            "total_tokens": tokens.prompt.saturating_add(tokens.completion),
-            "prompt_tokens_details": {"cached_tokens": tokens.cached},
-            "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+            "prompt_tokens": count(noted.input),
+            "completion_tokens": count(noted.output),
+            "total_tokens": count(noted.input).saturating_add(count(noted.output)),
+            "prompt_tokens_details": {"cached_tokens": count(noted.cached)},
+            "completion_tokens_details": {"reasoning_tokens": count(noted.reasoning)},
         });
         self.usage = usage.as_object().cloned();
     }

@@ -1,0 +1,124 @@
+//! What each dialect can do; a module of its own implements it for each.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tidegate_host::Prefill;
+
+use super::{Chat, Facts, Request, Route, Seen, body};
+use crate::failure::Failure;
+
+/// A comment, and the empty line that ends the block in which it stands: no parser makes an event of it.
+const COMMENT: &[u8] = b": keep-alive\n\n";
+
+/// One dialect of clients. [`super::Dialect`] is one of them.
+pub trait Speak: Sync {
+    /// Its number in the plugin ABI.
+    fn number(&self) -> u32;
+
+    /// Its name in logs and documents: the one that manifests use.
+    fn name(&self) -> &'static str {
+        tidegate_host::Dialect::from_u32(self.number()).name()
+    }
+
+    /// Reads a client's request.
+    ///
+    /// # Errors
+    /// A sentence for the client.
+    fn decode(&self, route: &Route, body: Bytes) -> Result<Request, String>;
+
+    /// The request as an OpenAI chat completion. What cannot be said there is left out and named where `dropping`.
+    ///
+    /// # Errors
+    /// A sentence that names what cannot be said.
+    fn to_chat(&self, request: &Request, dropping: bool) -> Result<Chat, String>;
+
+    /// Adds a deployment's default parameters, named as in a chat completion, to a body in this dialect, where the client
+    /// said nothing of the kind.
+    fn add_defaults(&self, body: &mut Map<String, Value>, defaults: &Map<String, Value>) {
+        for (name, value) in defaults {
+            body.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// The request with some members of its body replaced; as it is where it cannot be read.
+    fn with_members(&self, request: &Request, members: &[(String, Box<RawValue>)]) -> Request {
+        body::with(request, members).unwrap_or_else(|| request.clone())
+    }
+
+    /// Why the answer to a request with this body cannot be gone on with by another model: a clause whose subject is
+    /// the request. `None`: it can.
+    fn obstacle(&self, _body: &[u8]) -> Option<&'static str> {
+        Some("it is passed on in the provider's own dialect")
+    }
+
+    /// The request that asks for the rest of an answer, of which `text` is there. `None`: it cannot be made.
+    fn continued(&self, _request: &Request, _text: &str, _prefill: Prefill) -> Option<Request> {
+        None
+    }
+
+    /// Inspects one event of a stream.
+    fn inspect(&self, name: &[u8], data: &[u8]) -> Seen;
+
+    /// Inspects a whole body: an answer, or an error in its place.
+    fn inspect_body(&self, body: &[u8]) -> Seen;
+
+    /// Appends one event of a stream.
+    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>);
+
+    /// The stream's normal end; empty where the end of the body is the end.
+    fn done(&self) -> &'static [u8];
+
+    /// Whether an event's data is the normal end and nothing more, so that it can pass as it came.
+    fn is_done(&self, data: &[u8]) -> bool;
+
+    /// Whether the end of the body is the normal end of an answer that has said why it ends.
+    fn ends_with_body(&self) -> bool {
+        false
+    }
+
+    /// What a stream says in a long silence.
+    fn keep_alive(&self) -> &'static [u8] {
+        COMMENT
+    }
+
+    /// The body of an HTTP error.
+    fn error_body(&self, failure: &Failure) -> Vec<u8>;
+
+    /// What ends a stream that failed, where the client was given the provider's own events: `said` are the first and the
+    /// last of them, for those that [`Speak::remembers`].
+    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8>;
+
+    /// Whether its error event takes something of what was said before.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// Makes the canonical stream its own; `None`: it is the canonical one, or has no streams.
+    fn encoder(&self, facts: Facts) -> Option<Box<dyn Encoder>>;
+
+    /// The canonical whole answer as its own; `None`: it is the canonical one.
+    fn answer(&self, chat: &Value, facts: &Facts) -> Option<Value>;
+}
+
+/// Whole events that went to the client as they came.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// What was sent first.
+    pub first: Bytes,
+    /// What was sent last.
+    pub last: Bytes,
+}
+
+/// Writes a canonical answer as a stream of another dialect. It is called for each chunk in turn, and then once for the
+/// end.
+pub trait Encoder: Send {
+    /// A `chat.completion.chunk`, the one with the usage included.
+    fn chunk(&mut self, chunk: &Value, out: &mut Vec<u8>);
+
+    /// The normal end.
+    fn done(&mut self, out: &mut Vec<u8>);
+
+    /// The end of a stream that failed: one terminal, at which the official SDKs raise.
+    fn error(&mut self, failure: &Failure, out: &mut Vec<u8>);
+}

@@ -1,0 +1,67 @@
+//! The dialect of an attempt: the client's own where its provider takes that, else the canonical one.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::Exchange;
+use crate::dialects::{Dialect, Facts, Request, Voice};
+use crate::failure::Failure;
+use crate::relay::classify::unix_ms;
+use crate::routing::Deployment;
+
+impl Exchange {
+    /// The request as `deployment` is asked.
+    pub(super) fn spoken<'a>(
+        &self,
+        deployment: &Deployment,
+        request: &'a Request,
+    ) -> Result<Cow<'a, Request>, Failure> {
+        if deployment.takes(request.dialect) {
+            return Ok(Cow::Borrowed(request));
+        }
+        self.in_chat(deployment, request)
+    }
+
+    /// The request in the canonical dialect.
+    pub(super) fn in_chat<'a>(
+        &self,
+        deployment: &Deployment,
+        request: &'a Request,
+    ) -> Result<Cow<'a, Request>, Failure> {
+        if request.dialect == Dialect::OpenAiChat {
+            return Ok(Cow::Borrowed(request));
+        }
+        let (chat, dropped) = request.to_chat(deployment.drops_params()).map_err(Failure::bad_request)?;
+        if !dropped.is_empty() {
+            let dropped = dropped.join(", ");
+            tracing::debug!(group = %self.group.name, deployment = %deployment.name, dropped, "left out of the request");
+        }
+        Ok(Cow::Owned(chat))
+    }
+
+    /// A whole answer of the dialect `wire`, as the client is given it.
+    pub(super) fn voiced(&self, wire: Dialect, body: Bytes) -> Result<Bytes, Failure> {
+        let dialect = self.request.dialect;
+        if wire == dialect {
+            return Ok(body);
+        }
+        let chat = serde_json::from_slice(&body)
+            .map_err(|error| Failure::malformed(format!("its body cannot be read: {error}")))?;
+        Ok(dialect.answer(&chat, &self.facts()).map_or(body, |answer| answer.to_string().into()))
+    }
+
+    /// Who tells the client its stream.
+    pub(super) fn voice(&self, wire: Dialect) -> Voice {
+        Voice::new(self.request.dialect, wire, || self.facts())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            model: self.request.model.clone(),
+            seed: self.seed,
+            created: unix_ms() / 1000,
+            request: self.request.body.clone(),
+        }
+    }
+}

@@ -54,7 +54,11 @@ counts! {
         - m.sum("tidegate_plugin_errors_total", &[("call", "stream_open")]);
     closed: m => m.sum("tidegate_plugin_calls_total", &[("call", "stream_close")]);
     panics: m => m.sum("tidegate_plugin_errors_total", &[("kind", "panic")]);
-    failed_calls: m => m.sum("tidegate_plugin_worker_failed_calls_total", &[]);
+    /// Only a plugin that has had a worker process has these series.
+    failed_calls: m => match m.get("tidegate_plugin_worker_starts_total", &[]) {
+        Some(_) => m.sum("tidegate_plugin_worker_failed_calls_total", &[]),
+        None => 0.0,
+    };
     aborted: m => m.get("tidegate_watchdog_verdicts_total", &[("action", "aborted")]).unwrap_or(0.0);
 }
 

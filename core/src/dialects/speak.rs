@@ -33,6 +33,12 @@ pub trait Speak: Sync {
     /// A sentence that names what cannot be said.
     fn to_chat(&self, request: &Request, dropping: bool) -> Result<Chat, String>;
 
+    /// The answer where no provider of the group can give one, and a guess of the core's own is better than none: a count of
+    /// tokens.
+    fn estimate(&self, _request: &Request) -> Option<Value> {
+        None
+    }
+
     /// Adds a deployment's default parameters, named as in a chat completion, to a body in this dialect, where the client
     /// said nothing of the kind.
     fn add_defaults(&self, body: &mut Map<String, Value>, defaults: &Map<String, Value>) {

@@ -156,6 +156,9 @@ impl Exchange {
     /// Runs it until its first content, its whole answer or its error. What remains of a stream is in the body.
     pub async fn run(mut self) -> Response<Body> {
         self.loop_of_client();
+        if let Some(body) = self.estimate() {
+            return self.guess(body);
+        }
         let (probe, stops) = (self.probe.clone(), self.stops());
         let outcome = {
             let drive = pin!(self.drive());

@@ -40,6 +40,14 @@ impl Exchange {
         Ok(Cow::Owned(chat))
     }
 
+    /// The core's own answer, where no deployment of the group can give one.
+    pub(super) fn estimate(&self) -> Option<Bytes> {
+        let guess = self.request.dialect.estimate(&self.request)?;
+        let mut targets = (0..).take(self.group.targets.len());
+        let asked = targets.any(|target| self.serving(target).takes(self.request.dialect));
+        (!asked).then(|| guess.to_string().into())
+    }
+
     /// A whole answer of the dialect `wire`, as the client is given it.
     pub(super) fn voiced(&self, wire: Dialect, body: Bytes) -> Result<Bytes, Failure> {
         let dialect = self.request.dialect;

@@ -28,3 +28,4 @@ pub mod secret;
 pub mod serve;
 pub mod service;
 pub mod upstream;
+mod utc;

@@ -16,7 +16,7 @@ use super::Exchange;
 use super::options::refused_by_a_filter;
 use crate::dialects::{Dialect, Request, Seen};
 use crate::failure::Failure;
-use crate::framing::{Framer, JsonArray, JsonLines, Sse};
+use crate::framing::{AwsEventstream, Framer, JsonArray, JsonLines, Sse};
 use crate::relay::classify::{Head, lend, unix_ms};
 use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
@@ -127,16 +127,16 @@ impl Exchange {
         for (name, value) in &deployment.headers {
             fields.insert(name, value.clone());
         }
-        let auth = deployment.auth(auth)?;
-        within(clocks, pin!(auth.authorize(&mut fields))).await?.map_err(|error| {
-            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.name))
-        })?;
-        let call = Call {
+        let mut call = Call {
             method: method.parse().map_err(|_| bad("a method that is not legal"))?,
             url: deployment.target(url)?,
             headers: fields,
             body: body.into(),
         };
+        let auth = deployment.auth(auth)?;
+        within(clocks, pin!(auth.authorize(&mut call))).await?.map_err(|error| {
+            Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.name))
+        })?;
         Ok((call, response))
     }
 
@@ -162,6 +162,7 @@ impl Exchange {
         let framer = match framing {
             Framing::JsonLines => Framer::JsonLines(JsonLines::new(event_limit)),
             Framing::JsonArray => Framer::JsonArray(JsonArray::new(event_limit)),
+            Framing::AwsEventstream => Framer::AwsEventstream(AwsEventstream::new(event_limit)),
             _ => Framer::Sse(Sse::new(event_limit)),
         };
         let translator = if passes {
@@ -346,11 +347,12 @@ fn resolve(framing: Framing, headers: &HeaderMap) -> Result<Framing, Failure> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match framing {
-        Framing::AwsEventstream => Err(Failure::refusal(501, "AWS event streams are not supported yet")),
-        Framing::Sse if kind == "application/json" => Ok(Framing::JsonArray),
+        // An error may come as a document where a stream was to come.
+        Framing::Sse | Framing::AwsEventstream if kind == "application/json" => Ok(Framing::JsonArray),
         Framing::Auto => Ok(match kind.as_str() {
             "application/json" => Framing::JsonArray,
             "application/x-ndjson" | "application/jsonl" => Framing::JsonLines,
+            "application/vnd.amazon.eventstream" => Framing::AwsEventstream,
             _ => Framing::Sse,
         }),
         other => Ok(other),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::time::utc;
+use crate::utc::utc;
 
 const WIDTH: usize = 80;
 

@@ -5,7 +5,6 @@ mod draw;
 pub mod file;
 pub mod json;
 mod source;
-mod time;
 
 pub use file::Writer;
 pub use source::Source;

@@ -23,7 +23,7 @@ use crate::metrics::{DeploymentSeries, Metrics};
 use crate::relay::clocks::Limits;
 use crate::secret::Secret;
 use crate::upstream::Target;
-use crate::upstream::auth::{Auth, GoogleToken};
+use crate::upstream::auth::{Auth, AwsCredentials, AwsSettings, GoogleToken};
 
 /// What is shorter than this is no key, and masking it would only spoil texts.
 const MIN_MASKED: usize = 8;
@@ -95,6 +95,9 @@ pub struct Deployment {
     defaults: Map<String, Value>,
     secrets: HashMap<String, Secret>,
     google: Mutex<HashMap<String, Arc<GoogleToken>>>,
+    /// How its AWS credentials are found, where its provider takes any; and the source, once it was asked for.
+    aws_settings: Option<AwsSettings>,
+    aws: Mutex<Option<Arc<AwsCredentials>>>,
     /// The last URL that its plugin gave, parsed: it is nearly always the same.
     target: Mutex<Option<(String, Target)>>,
 }
@@ -120,7 +123,7 @@ impl Deployment {
         let Means { plugins, env, metrics, watchdog } = means;
         let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
         let made = instance::make(config, from, plugins, env).map_err(|why| format!("{whose}: {why}"))?;
-        let Made { plugin, manifest, provider, secrets, api_base } = made;
+        let Made { plugin, manifest, provider, secrets, aws, api_base } = made;
         let by_usage = config.router.strategy == config::Strategy::Usage;
         let rpm = from.rpm.filter(|_| by_usage || config.router.pre_call_checks);
         let tpm = from.tpm.filter(|_| by_usage);
@@ -153,6 +156,8 @@ impl Deployment {
             dialects: manifest.dialects.clone(),
             drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
             defaults: from.defaults.clone(),
+            aws_settings: aws,
+            aws: Mutex::default(),
             secrets,
             google: Mutex::default(),
             target: Mutex::default(),
@@ -244,7 +249,9 @@ impl Deployment {
             Wanted::GoogleOauth { secret, scope } => {
                 Ok(Auth::Google { source: self.google(&secret, &scope)? })
             }
-            Wanted::AwsSigV4 { .. } => Ok(Auth::AwsSigV4),
+            Wanted::AwsSigV4 { service, region, .. } => {
+                Ok(Auth::AwsSigV4 { source: self.aws()?, service: service.into(), region: region.into() })
+            }
         }
     }
 
@@ -254,6 +261,8 @@ impl Deployment {
         let secrets = self.secrets.values().map(Secret::expose).chain(headers);
         let secrets = secrets.filter(|secret| secret.len() >= MIN_MASKED);
         let text = self.others().fold(text, |text, other| other.masked(text));
+        let aws = self.aws.lock().clone();
+        let text = aws.iter().fold(text, |text, aws| aws.masked(text));
         secrets
             .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "***") } else { text })
     }
@@ -261,6 +270,7 @@ impl Deployment {
     /// What fetches tokens for it lives on a runtime; another one has taken over.
     pub fn revive(&self) {
         self.google.lock().values().for_each(|token| token.revive());
+        self.aws.lock().iter().for_each(|credentials| credentials.revive());
         self.any.iter().filter_map(|provider| provider.other()).for_each(|other| other.revive());
     }
 
@@ -269,12 +279,27 @@ impl Deployment {
         if self.secrets == before.secrets {
             self.google.lock().clone_from(&before.google.lock());
         }
+        if self.aws_settings == before.aws_settings {
+            self.aws.lock().clone_from(&before.aws.lock());
+        }
     }
 
     fn secret(&self, name: &str) -> Result<Secret, Failure> {
         self.secrets.get(name).cloned().ok_or_else(|| {
             Failure::refusal(500, format!("the deployment \"{}\" has no {name} configured", self.name))
         })
+    }
+
+    fn aws(&self) -> Result<Arc<AwsCredentials>, Failure> {
+        let mut source = self.aws.lock();
+        if let Some(source) = &*source {
+            return Ok(Arc::clone(source));
+        }
+        let refuse = |why: &str| Failure::refusal(500, format!("the deployment \"{}\": {why}", self.name));
+        let settings = self.aws_settings.as_ref();
+        let settings = settings.ok_or_else(|| refuse("its provider's manifest names no AWS keys"))?;
+        let found = Arc::new(AwsCredentials::find(settings).map_err(|why| refuse(&why))?);
+        Ok(Arc::clone(source.insert(found)))
     }
 
     fn google(&self, secret: &str, scope: &str) -> Result<Arc<GoogleToken>, Failure> {

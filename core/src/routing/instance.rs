@@ -10,6 +10,7 @@ use tidegate_host::{Param, Plugin, ProviderInstance, ProviderManifest};
 use super::plugins::Plugins;
 use crate::config::{self, Config, Env, Notice, Severity, suggest};
 use crate::secret::Secret;
+use crate::upstream::auth::{AwsCredentials, AwsSettings};
 
 /// What a deployment's calls go through.
 pub(super) struct Made<'a> {
@@ -17,6 +18,8 @@ pub(super) struct Made<'a> {
     pub(super) manifest: &'a ProviderManifest,
     pub(super) provider: ProviderInstance,
     pub(super) secrets: HashMap<String, Secret>,
+    /// What its AWS credentials are found by, if it takes any.
+    pub(super) aws: Option<AwsSettings>,
     /// The address that the plugin was given.
     pub(super) api_base: Option<String>,
 }
@@ -70,8 +73,14 @@ pub(super) fn make<'a>(
         .create(&told)
         .map_err(|error| because(&error))?;
     provider.self_test().map_err(|error| because(&error))?;
+    let aws = aws_settings(config, from, manifest, env);
+    // Who has a key, and nothing of AWS's own written down, is not signed for.
+    if let Some(settings) = aws.as_ref().filter(|aws| aws.has_own() || !secrets.contains_key("api_key")) {
+        let keyless = |message| Unusable { message, hint: None, keyless: true };
+        AwsCredentials::find(settings).map_err(keyless)?;
+    }
     let api_base = told["params"]["api_base"].as_str().map(str::to_owned);
-    Ok(Made { plugin, manifest, provider, secrets, api_base })
+    Ok(Made { plugin, manifest, provider, secrets, aws, api_base })
 }
 
 /// What `tidegate check` says of the deployments that `serve` would leave out, at the model of each. They are errors where
@@ -145,6 +154,22 @@ fn secrets(
         }
     }
     Ok(secrets)
+}
+
+/// What the AWS credentials of a provider that takes any are found by. A variable never completes a key that the
+/// deployment has: they could be two accounts'.
+fn aws_settings(
+    config: &Config,
+    from: &config::Deployment,
+    manifest: &ProviderManifest,
+    env: &dyn Env,
+) -> Option<AwsSettings> {
+    let own = |name: &str| {
+        let param = || from.params.get(name).and_then(Value::as_str).map(Secret::new);
+        from.secrets.get(name).cloned().or_else(param)
+    };
+    let takes = manifest.secrets.contains_key("aws_secret_access_key");
+    takes.then(|| AwsSettings::read(own, |name| config.variable(env, name)))
 }
 
 fn params(

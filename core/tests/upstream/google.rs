@@ -83,10 +83,15 @@ async fn many_requests_make_one_fetch_and_share_its_token() {
     }
     assert_eq!(endpoint.requests.load(Ordering::SeqCst), 1);
 
-    let mut headers = http::HeaderMap::new();
+    let mut call = tidegate::upstream::Call {
+        method: http::Method::POST,
+        url: "http://127.0.0.1:1/".parse().unwrap(),
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    };
     let auth = Auth::Google { source };
-    auth.authorize(&mut headers).await.unwrap();
-    assert_eq!(headers["authorization"], "Bearer token-1");
+    auth.authorize(&mut call).await.unwrap();
+    assert_eq!(call.headers["authorization"], "Bearer token-1");
     assert!(!format!("{auth:?}").contains("PRIVATE KEY"));
 }
 

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::google_token::Token;
+use super::renewed;
+use super::token::Token;
 use crate::secret::Secret;
 
 /// `gcp_auth` has no timeout of its own.
@@ -22,6 +23,27 @@ pub(super) enum Source {
     Json(Secret),
     File(PathBuf),
     Default,
+}
+
+/// A source and what its tokens are for.
+pub(super) struct Scoped {
+    pub(super) source: Source,
+    pub(super) scope: Box<str>,
+}
+
+impl renewed::Source for Scoped {
+    type Value = str;
+    const NAMES: (&'static str, &'static str) = ("Google access token", "the token endpoint");
+
+    async fn fetch(&self) -> Result<Token<str>, String> {
+        self.source.fetch(&self.scope).await
+    }
+}
+
+impl fmt::Debug for Scoped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
+    }
 }
 
 /// The fields that decide whether `gcp_auth` can use a key. It reads them itself later.
@@ -45,7 +67,7 @@ impl Source {
 
     /// A new token, never one that `gcp_auth` has cached: it keeps a token until it has expired, so each fetch has its
     /// own provider. Its file reads, root certificates and `gcloud` run on a blocking thread.
-    pub(super) async fn fetch(&self, scope: &str) -> Result<Token, String> {
+    async fn fetch(&self, scope: &str) -> Result<Token<str>, String> {
         let source = self.clone();
         let scope = scope.to_owned();
         let runtime = Handle::current();
@@ -57,7 +79,7 @@ impl Source {
         }
     }
 
-    async fn fetch_here(self, scope: &str) -> Result<Token, String> {
+    async fn fetch_here(self, scope: &str) -> Result<Token<str>, String> {
         let provider: Arc<dyn TokenProvider> = match &self {
             Self::Default => gcp_auth::provider().await.map_err(|error| explain(&error))?,
             Self::Json(_) | Self::File(_) => Arc::new(self.account()?),

@@ -1,15 +1,20 @@
 //! How a call proves who it is for. Keys live here and nowhere else; a plugin only names which one it wants.
 
+mod aws;
 mod google;
 mod google_source;
-mod google_token;
+mod renewed;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::secret::Secret;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::Call;
+use crate::secret::Secret;
+
+pub use aws::{AwsCredentials, Settings as AwsSettings};
 pub use google::GoogleToken;
 
 /// The scheme of one deployment.
@@ -33,8 +38,15 @@ pub enum Auth {
         /// Where tokens come from.
         source: Arc<GoogleToken>,
     },
-    /// AWS Signature Version 4. Not there yet: [`Auth::authorize`] says so.
-    AwsSigV4,
+    /// AWS Signature Version 4: of the whole call, so that nothing of it may change afterwards.
+    AwsSigV4 {
+        /// Whose calls they are.
+        source: Arc<AwsCredentials>,
+        /// The service that it is signed for, such as `bedrock`.
+        service: Box<str>,
+        /// The region that it is signed for.
+        region: Box<str>,
+    },
 }
 
 /// Why a call cannot be authorised. Its `Display` is a sentence without any key.
@@ -44,8 +56,8 @@ pub enum AuthError {
     Key,
     /// No Google token could be had; the reason is attached.
     Google(Arc<str>),
-    /// The scheme is not supported yet.
-    Unsupported(&'static str),
+    /// No AWS credentials could be had; the reason is attached.
+    Aws(Arc<str>),
 }
 
 impl fmt::Display for AuthError {
@@ -53,7 +65,7 @@ impl fmt::Display for AuthError {
         match self {
             Self::Key => f.write_str("the API key holds characters that cannot be sent in a header"),
             Self::Google(reason) => write!(f, "no Google access token: {reason}"),
-            Self::Unsupported(scheme) => write!(f, "{scheme} is not supported yet"),
+            Self::Aws(reason) => write!(f, "no AWS credentials: {reason}"),
         }
     }
 }
@@ -61,17 +73,19 @@ impl fmt::Display for AuthError {
 impl std::error::Error for AuthError {}
 
 impl Auth {
-    /// Adds what the scheme asks for to `headers`. Waits only for a Google token, and only when there is no valid one.
+    /// Adds what the scheme asks for to the headers of `call`. Waits only for a Google token or AWS credentials, and only
+    /// when there are no valid ones.
     ///
     /// # Errors
     /// See [`AuthError`].
-    pub async fn authorize(&self, headers: &mut HeaderMap) -> Result<(), AuthError> {
+    pub async fn authorize(&self, call: &mut Call) -> Result<(), AuthError> {
+        let headers = &mut call.headers;
         match self {
             Self::None => Ok(()),
             Self::Bearer(secret) => insert(headers, AUTHORIZATION, "Bearer ", secret.expose()),
             Self::Header { name, prefix, secret } => insert(headers, name.clone(), prefix, secret.expose()),
             Self::Google { source } => insert(headers, AUTHORIZATION, "Bearer ", &source.token().await?),
-            Self::AwsSigV4 => Err(AuthError::Unsupported("AWS Signature Version 4")),
+            Self::AwsSigV4 { source, service, region } => source.sign(call, service, region).await,
         }
     }
 }
@@ -87,33 +101,36 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, prefix: &str, key: &str) ->
 mod tests {
     use super::*;
 
+    fn call() -> Call {
+        Call {
+            method: http::Method::POST,
+            url: "http://127.0.0.1:1/v1".parse().unwrap(),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+        }
+    }
+
     #[tokio::test]
     async fn a_key_goes_where_its_scheme_says_and_is_never_shown() {
-        let mut headers = HeaderMap::new();
-        Auth::Bearer(Secret::new("sk-1")).authorize(&mut headers).await.unwrap();
+        let mut call = call();
+        Auth::Bearer(Secret::new("sk-1")).authorize(&mut call).await.unwrap();
         let auth = Auth::Header {
             name: HeaderName::from_static("x-api-key"),
             prefix: "".into(),
             secret: Secret::new("sk-2"),
         };
-        auth.authorize(&mut headers).await.unwrap();
-        assert_eq!(headers["authorization"], "Bearer sk-1");
-        assert_eq!(headers["x-api-key"], "sk-2");
-        assert!(!format!("{headers:?} {auth:?}").contains("sk-"));
+        auth.authorize(&mut call).await.unwrap();
+        assert_eq!(call.headers["authorization"], "Bearer sk-1");
+        assert_eq!(call.headers["x-api-key"], "sk-2");
+        assert!(!format!("{call:?} {auth:?}").contains("sk-"));
     }
 
     #[tokio::test]
     async fn a_key_that_would_break_the_head_is_refused() {
-        let mut headers = HeaderMap::new();
+        let mut call = call();
         let auth = Auth::Bearer(Secret::new("sk\r\nx: y"));
-        let error = auth.authorize(&mut headers).await.unwrap_err();
+        let error = auth.authorize(&mut call).await.unwrap_err();
         assert!(error.to_string().contains("cannot be sent"));
-        assert!(headers.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_scheme_to_come_says_so() {
-        let error = Auth::AwsSigV4.authorize(&mut HeaderMap::new()).await.unwrap_err();
-        assert_eq!(error.to_string(), "AWS Signature Version 4 is not supported yet");
+        assert!(call.headers.is_empty());
     }
 }

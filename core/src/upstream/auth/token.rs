@@ -1,34 +1,34 @@
-//! One access token and its times.
+//! A credential that expires, and its times.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// A token is renewed this long before it expires.
+/// It is renewed this long before it expires.
 const EARLY: Duration = Duration::from_secs(5 * 60);
-/// A token is not used in its last seconds: the request has still to travel.
+/// It is not used in its last seconds: the request has still to travel.
 const MARGIN: Duration = Duration::from_secs(10);
-/// A longer life than any that Google grants, and one that clocks can add up.
+/// A longer life than any that a provider grants, and one that clocks can add up.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(super) struct Token {
-    text: Arc<str>,
+pub(super) struct Token<V: ?Sized> {
+    value: Arc<V>,
     life: Duration,
     /// Both clocks must agree: the wall clock may be set back, the other may stand still while a machine is suspended.
     end: Instant,
     wall_end: SystemTime,
 }
 
-impl Token {
-    pub(super) fn new(text: &str, life: Duration) -> Self {
+impl<V: ?Sized> Token<V> {
+    pub(super) fn new(value: impl Into<Arc<V>>, life: Duration) -> Self {
         let life = life.min(LONGEST);
         let usable = life - MARGIN.min(life / 10);
-        Self { text: text.into(), life, end: Instant::now() + usable, wall_end: SystemTime::now() + usable }
+        Self { value: value.into(), life, end: Instant::now() + usable, wall_end: SystemTime::now() + usable }
     }
 
-    pub(super) fn text(&self) -> Arc<str> {
-        Arc::clone(&self.text)
+    pub(super) fn value(&self) -> Arc<V> {
+        Arc::clone(&self.value)
     }
 
     pub(super) fn is_valid(&self) -> bool {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn renewal_is_five_minutes_early_or_at_half_life() {
-        let renew = |secs| Token::new("t", Duration::from_secs(secs)).renew_in().as_secs();
+        let renew = |secs| Token::<str>::new("t", Duration::from_secs(secs)).renew_in().as_secs();
         assert_eq!(renew(3600), 3300);
         assert_eq!(renew(600), 300);
         assert_eq!(renew(200), 100);
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn an_endless_life_is_cut_and_a_zero_one_is_none() {
-        assert!(Token::new("t", Duration::MAX).is_valid());
-        assert!(!Token::new("t", Duration::ZERO).is_valid());
+        assert!(Token::<str>::new("t", Duration::MAX).is_valid());
+        assert!(!Token::<str>::new("t", Duration::ZERO).is_valid());
     }
 }

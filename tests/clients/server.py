@@ -77,6 +77,21 @@ tidegate:
         self.children.clear()
 
 
+class World(Server):
+    """A simulator, and a proxy in front of it with the groups of `world.yaml`."""
+
+    def __init__(self, binary: str) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="tidegate-clients-")
+        self.children: list[subprocess.Popen[bytes]] = []
+        sim = self._start("sim", [binary, "sim", "--listen", "127.0.0.1:0"], "simulated providers")
+        self.sim = f"http://{sim['addr']}"
+        config = pathlib.Path(self.folder.name) / "config.yaml"
+        config.write_text(pathlib.Path(__file__).with_name("world.yaml").read_text().replace("SIM", self.sim))
+        proxy = self._start("serve", [binary, "serve", "-c", str(config)], "serving")
+        self.base = f"http://{proxy['data']}"
+        self.admin = f"http://{proxy['admin']}"
+
+
 def binary() -> str:
     path = os.environ.get("TIDEGATE_BIN")
     if not path or not pathlib.Path(path).is_file():

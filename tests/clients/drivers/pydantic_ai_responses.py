@@ -1,0 +1,16 @@
+"""Pydantic AI over its OpenAI Responses model."""
+
+from contextlib import asynccontextmanager
+
+from openai import AsyncOpenAI
+from pydantic_ai.models.openai import OpenAIResponsesModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from . import agents
+
+
+class Driver(agents.Driver):
+    @asynccontextmanager
+    async def model(self, model: str):
+        async with AsyncOpenAI(base_url=f"{self.base}/v1", api_key=self.key, max_retries=0) as client:
+            yield OpenAIResponsesModel(model, provider=OpenAIProvider(openai_client=client))

@@ -1,0 +1,112 @@
+// Vercel's AI SDK with its OpenAI-compatible provider; what all its providers share is here.
+
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { Output, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+
+import * as base from "./base.mjs";
+
+function usageOf(usage) {
+  return {
+    prompt: usage.inputTokens,
+    completion: usage.outputTokens,
+    cached: usage.inputTokenDetails?.cacheReadTokens,
+    reasoning: usage.outputTokenDetails?.reasoningTokens,
+  };
+}
+
+/** A tool that answers by itself: the SDK makes the loop. */
+const tools = () => ({
+  [base.TOOL_NAME]: tool({
+    description: base.TOOL_ABOUT,
+    inputSchema: jsonSchema(base.TOOL_SCHEMA),
+    execute: async () => JSON.parse(base.RESULT),
+  }),
+});
+
+const calls = (steps) =>
+  steps.flatMap((step) => step.toolCalls).map(({ toolCallId, toolName, input }) => ({ id: toolCallId, name: toolName, arguments: input }));
+
+/** What an AI SDK provider does. `model(name)` gives the SDK's model. */
+export class AiDriver extends base.Driver {
+  /** A stream's error is a part of it: who reads the texts alone is not told, who reads the parts is. */
+  async parts(result) {
+    for await (const part of result.fullStream) {
+      if (part.type === "text-delta") this.got.push(part.text);
+      if (part.type === "error") throw part.error;
+    }
+  }
+
+  ask(model, prompt, more = {}) {
+    return { model: this.model(model), prompt, maxRetries: 0, onError: () => {}, ...more };
+  }
+
+  async stream(model, ask) {
+    const result = streamText(this.ask(model, ask));
+    await this.parts(result);
+    return {
+      text: this.got.join(""),
+      finished: (await result.finishReason) === "stop",
+      usage: usageOf(await result.usage),
+    };
+  }
+
+  async whole(model, ask) {
+    const answer = await generateText(this.ask(model, ask));
+    return { text: answer.text, finished: answer.finishReason === "stop", usage: usageOf(answer.usage) };
+  }
+
+  async tools(model, ask) {
+    const result = streamText(this.ask(model, ask, { tools: tools(), stopWhen: stepCountIs(2) }));
+    await this.parts(result);
+    return { calls: calls(await result.steps), text: await result.text };
+  }
+
+  async tools_whole(model, ask) {
+    const answer = await generateText(this.ask(model, ask, { tools: tools(), stopWhen: stepCountIs(2) }));
+    return { calls: calls(answer.steps), text: answer.text };
+  }
+
+  async image(model, ask) {
+    const content = [{ type: "text", text: ask }, { type: "image", image: base.PNG, mediaType: "image/png" }];
+    const { prompt: _, ...rest } = this.ask(model, "", { tools: tools(), system: base.SYSTEM });
+    return (await generateText({ ...rest, messages: [{ role: "user", content }] })).text;
+  }
+
+  async structured(model, ask) {
+    const output = Output.object({ schema: jsonSchema(base.SEEN_SCHEMA) });
+    return (await generateText(this.ask(model, ask, { output }))).output;
+  }
+}
+
+export function told(error) {
+  return {
+    kinds: base.kinds(error),
+    status: error.statusCode,
+    word: error.code === undefined ? undefined : String(error.code),
+    wait: base.headerWait(error.responseHeaders),
+    sentence: error.message ?? JSON.stringify(error),
+  };
+}
+
+export class Driver extends AiDriver {
+  // It looks for a finish reason itself.
+  static aloneSays = /ended without a finish reason/;
+  told = told;
+
+  model(name) {
+    const provider = createOpenAICompatible({
+      // Under any other name it keeps the signature of a call, but does not send it back.
+      name: "google",
+      baseURL: `${this.base}/v1`,
+      apiKey: this.key,
+      includeUsage: true,
+      supportsStructuredOutputs: true,
+    });
+    return provider(name);
+  }
+
+  /** The stream's error is the event's, not an Error. */
+  expected(early, status) {
+    return early ? { kind: "AI_APICallError", status } : { word: String(status) };
+  }
+}

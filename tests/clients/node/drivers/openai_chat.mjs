@@ -1,0 +1,132 @@
+// The official OpenAI SDK, chat completions.
+
+import OpenAI from "openai";
+
+import * as base from "./base.mjs";
+
+const TOOL = {
+  type: "function",
+  function: { name: base.TOOL_NAME, description: base.TOOL_ABOUT, parameters: base.TOOL_SCHEMA },
+};
+const KINDS = {
+  400: "BadRequestError",
+  401: "AuthenticationError",
+  403: "PermissionDeniedError",
+  404: "NotFoundError",
+  429: "RateLimitError",
+};
+
+export function usageOf(usage) {
+  if (!usage) return undefined;
+  return {
+    prompt: usage.prompt_tokens,
+    completion: usage.completion_tokens,
+    cached: usage.prompt_tokens_details?.cached_tokens,
+    reasoning: usage.completion_tokens_details?.reasoning_tokens,
+  };
+}
+
+export function told(error) {
+  return {
+    kinds: base.kinds(error),
+    status: error.status,
+    word: error.code === undefined || error.code === null ? undefined : String(error.code),
+    wait: base.headerWait(error.headers),
+    sentence: error.message,
+  };
+}
+
+/** In mid-stream the SDK throws its most general error, whose code is the status. */
+export function expected(early, status) {
+  return early ? { kind: KINDS[status] ?? "InternalServerError", status } : { kind: "APIError", word: String(status) };
+}
+
+export class Driver extends base.Driver {
+  told = told;
+  expected = expected;
+
+  constructor(url, key) {
+    super(url, key);
+    this.client = new OpenAI({ baseURL: `${url}/v1`, apiKey: this.key, maxRetries: 0 });
+  }
+
+  messages(ask) {
+    return [{ role: "user", content: ask }];
+  }
+
+  async stream(model, ask) {
+    let finish, usage;
+    const chunks = await this.client.chat.completions.create({
+      model,
+      messages: this.messages(ask),
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    for await (const chunk of chunks) {
+      for (const choice of chunk.choices) {
+        this.got.push(choice.delta.content ?? "");
+        finish = choice.finish_reason ?? finish;
+      }
+      usage = chunk.usage ?? usage;
+    }
+    return { text: this.got.join(""), finished: finish === "stop", usage: usageOf(usage) };
+  }
+
+  async whole(model, ask) {
+    const answer = await this.client.chat.completions.create({ model, messages: this.messages(ask) });
+    const [choice] = answer.choices;
+    return { text: choice.message.content, finished: choice.finish_reason === "stop", usage: usageOf(answer.usage) };
+  }
+
+  async tools(model, ask) {
+    const stream = this.client.chat.completions.stream({ model, messages: this.messages(ask), tools: [TOOL] });
+    const message = (await stream.finalChatCompletion()).choices[0].message;
+    return this.results(model, ask, message);
+  }
+
+  async tools_whole(model, ask) {
+    const answer = await this.client.chat.completions.create({ model, messages: this.messages(ask), tools: [TOOL] });
+    if (answer.choices[0].finish_reason !== "tool_calls") throw new Error(JSON.stringify(answer));
+    return this.results(model, ask, answer.choices[0].message);
+  }
+
+  /** The history is the message as it came, extensions included. */
+  async results(model, ask, message) {
+    const { parsed: _, ...said } = JSON.parse(JSON.stringify(message));
+    for (const call of said.tool_calls) delete call.function.parsed_arguments;
+    const results = said.tool_calls.map((call) => ({ role: "tool", tool_call_id: call.id, content: base.RESULT }));
+    const answer = await this.client.chat.completions.create({
+      model,
+      messages: [...this.messages(ask), said, ...results],
+      tools: [TOOL],
+    });
+    const calls = said.tool_calls.map((call) => ({
+      id: call.id,
+      name: call.function.name,
+      arguments: JSON.parse(call.function.arguments),
+    }));
+    return { calls, text: answer.choices[0].message.content };
+  }
+
+  async image(model, ask) {
+    const parts = [
+      { type: "text", text: ask },
+      { type: "image_url", image_url: { url: `data:image/png;base64,${base.PNG_BASE64}` } },
+    ];
+    const messages = [{ role: "system", content: base.SYSTEM }, { role: "user", content: parts }];
+    const answer = await this.client.chat.completions.create({ model, messages, tools: [TOOL] });
+    return answer.choices[0].message.content;
+  }
+
+  async structured(model, ask) {
+    const answer = await this.client.chat.completions.parse({
+      model,
+      messages: this.messages(ask),
+      response_format: {
+        type: "json_schema",
+        json_schema: { name: "seen", schema: base.SEEN_SCHEMA, strict: true },
+      },
+    });
+    return JSON.parse(answer.choices[0].message.content);
+  }
+}

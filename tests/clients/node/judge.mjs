@@ -1,0 +1,135 @@
+// Plays the table of cases with every client library for Node, through the real proxy, against every upstream. As judge.py.
+//
+//     node judge.mjs [--client NAME]... [--upstream NAME]... [--case NAME]... [--verbose]
+//
+// One line a case. The last is `N passed, N failed`; the exit code is 1 if any failed.
+
+import assert from "node:assert/strict";
+import { parseArgs } from "node:util";
+
+import * as base from "./drivers/base.mjs";
+import { Score, together } from "./score.mjs";
+import { startWorld, table } from "./world.mjs";
+
+const NAMES = ["openai_chat", "ai_openai_chat", "ai_compatible"];
+const WIDTH = 12;
+const ARGUMENTS = { city: "Zürich 潮", days: 3 };
+
+/** Rejects where what the client saw is not what it must see. */
+async function check(driver, entry, model, upstream) {
+  const does = entry.does.replaceAll("-", "_");
+  const ask = `sim:${entry.scenario}`;
+  if (entry.status === undefined) {
+    good(entry, upstream, await driver[does](entry.model ?? model, ask));
+    return;
+  }
+  const status = entry.status[driver.constructor.dialect] ?? entry.status;
+  let got, error;
+  try {
+    got = await driver[does](entry.model ?? model, ask);
+  } catch (thrown) {
+    error = thrown;
+  }
+  if (error === undefined) throw new Silent(`nothing was raised, and this came: ${JSON.stringify(got)}`);
+  const told = driver.told(error);
+  const want = driver.expected(entry.early ?? false, status);
+  const what = `${JSON.stringify(want)}, but ${JSON.stringify(told)}`;
+  assert.ok(want.kind === undefined || told.kinds.includes(want.kind), what);
+  assert.ok(want.status === undefined || want.status === told.status, what);
+  assert.ok(want.word === undefined || want.word === told.word, what);
+  if (entry.wait) {
+    assert.ok(told.wait !== undefined, `no wait: ${what}`);
+    assert.ok(entry.wait === true ? told.wait >= 1 : told.wait === entry.wait, what);
+  }
+  assert.equal(driver.got.join(""), entry.early ? "" : table.before, "the text before the error");
+}
+
+class Silent extends Error {}
+
+function good(entry, upstream, got) {
+  switch (entry.does) {
+    case "stream":
+    case "whole":
+      assert.equal(got.text, table.whole);
+      assert.ok(got.finished !== false, JSON.stringify(got));
+      if (entry.usage) usage(got.usage, { ...table.usage, ...table.usage_of[upstream] });
+      break;
+    case "tools":
+    case "tools-whole":
+      assert.equal(got.calls.length, entry.calls, JSON.stringify(got));
+      assert.equal(new Set(got.calls.map((call) => call.id)).size, entry.calls, JSON.stringify(got));
+      for (const call of got.calls) {
+        assert.equal(call.name, base.TOOL_NAME);
+        assert.deepEqual(call.arguments, ARGUMENTS);
+      }
+      assert.equal(got.text, table.before);
+      break;
+    case "image": {
+      const seen = JSON.parse(got);
+      assert.deepEqual(seen.images, [{ mime: "image/png", base64_length: base.PNG_BASE64.length }]);
+      assert.deepEqual([seen.system, seen.tools], [base.SYSTEM, [base.TOOL_NAME]]);
+      break;
+    }
+    case "structured":
+      assert.deepEqual([got.messages, got.images], [1, []]);
+      break;
+    default:
+      throw new Error(`${entry.case}: "${entry.does}" is not known here`);
+  }
+}
+
+function usage(got, want) {
+  const what = JSON.stringify(got);
+  assert.deepEqual([got.prompt, got.completion], [want.prompt, want.completion], what);
+  assert.ok(got.cached === undefined || got.cached === want.cached, what);
+  assert.ok(got.reasoning === undefined || got.reasoning === want.reasoning, what);
+}
+
+/** Without the proxy a case that is judged must fail: by silence, or where the library says so by another error than Tidegate's. */
+async function control(Driver, entry, sim) {
+  try {
+    await check(new Driver(sim, "sim-key"), entry, "sim", "openai");
+  } catch (error) {
+    if (error instanceof Silent || Driver.aloneSays?.test(error.message)) return;
+    throw error;
+  }
+  throw new Error("passed without the proxy, so it judges nothing");
+}
+
+const { values: args } = parseArgs({
+  options: {
+    client: { type: "string", multiple: true, default: [] },
+    upstream: { type: "string", multiple: true, default: [] },
+    case: { type: "string", multiple: true, default: [] },
+    verbose: { type: "boolean", default: false },
+  },
+});
+const cases = table.cases.filter((entry) => !args.case.length || args.case.includes(entry.case));
+const score = new Score(args.verbose);
+const world = await startWorld();
+try {
+  const runs = [];
+  for (const name of args.client.length ? args.client : NAMES) {
+    const { Driver } = await import(`./drivers/${name}.mjs`);
+    for (const entry of cases.filter((entry) => Driver.prototype[entry.does.replaceAll("-", "_")])) {
+      if (Driver.excused[entry.case]) {
+        console.log(`left  ${name} ${entry.case}: ${Driver.excused[entry.case]}`);
+        continue;
+      }
+      for (const upstream of args.upstream.length ? args.upstream : table.upstreams) {
+        const run = () => check(new Driver(world.base, entry.key), entry, upstream + (entry.hasty ? "-hasty" : ""), upstream);
+        runs.push(() => score.play(`${name} ${entry.case} [${upstream}]`, run));
+      }
+      if (entry.control) {
+        runs.push(() => score.play(`${name} ${entry.case} [control]`, () => control(Driver, entry, world.sim)));
+      } else if (entry.scenario === "fast" && entry.status === undefined) {
+        const run = () => check(new Driver(world.sim, "sim-key"), entry, "sim", "openai");
+        runs.push(() => score.play(`${name} ${entry.case} [without the proxy]`, run));
+      }
+    }
+  }
+  await together(WIDTH, runs);
+} finally {
+  await world.children.stop();
+}
+process.exitCode = score.end();

@@ -1,0 +1,72 @@
+// The real `tidegate sim` and `tidegate serve`, as child processes on free ports; and the table of cases. As server.py.
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const shared = new URL("../", import.meta.url);
+
+export const table = JSON.parse(readFileSync(new URL("cases.json", shared), "utf8"));
+export const worldConfig = () => readFileSync(new URL("world.yaml", shared), "utf8");
+
+const binary = () => {
+  const path = process.env.TIDEGATE_BIN;
+  if (!path) throw new Error("set TIDEGATE_BIN to the built `tidegate`, as tests/run does");
+  return path;
+};
+
+/** Child processes that end together. */
+export class Children {
+  folder = mkdtempSync(join(tmpdir(), "tidegate-clients-"));
+  children = [];
+
+  /** Starts `tidegate` with these arguments, and resolves with the log line whose message begins with `ready`. */
+  start(args, ready) {
+    const child = spawn(binary(), args, { stdio: ["ignore", "ignore", "pipe"], env: { HOME: this.folder } });
+    this.children.push(child);
+    return new Promise((resolve, reject) => {
+      const said = [];
+      child.on("error", reject);
+      child.on("exit", (code) => reject(new Error(`tidegate ${args.join(" ")} ended with ${code}:\n${said.join("\n")}`)));
+      createInterface({ input: child.stderr }).on("line", (line) => {
+        if (said.length < 200) said.push(line);
+        if (!line.startsWith("{")) return;
+        const entry = JSON.parse(line);
+        if (entry.message?.startsWith(ready)) resolve(entry);
+      });
+    });
+  }
+
+  /** Serves a configuration; resolves with the base URL of the data port. */
+  async serve(config) {
+    const path = join(this.folder, `config-${this.children.length}.yaml`);
+    writeFileSync(path, config);
+    const { data } = await this.start(["serve", "-c", path], "serving");
+    return `http://${data}`;
+  }
+
+  async stop() {
+    await Promise.all(
+      this.children.map((child) => {
+        if (child.exitCode !== null || child.signalCode !== null) return undefined;
+        return new Promise((resolve) => {
+          const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+          child.on("exit", () => resolve(clearTimeout(late)));
+          child.kill("SIGTERM");
+        });
+      }),
+    );
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A simulator, and a proxy in front of it with the groups of `world.yaml`. */
+export async function startWorld() {
+  const children = new Children();
+  const { addr } = await children.start(["sim", "--listen", "127.0.0.1:0"], "simulated providers");
+  const sim = `http://${addr}`;
+  const base = await children.serve(worldConfig().replaceAll("SIM", sim));
+  return { sim, base, children };
+}

@@ -137,6 +137,9 @@ pub struct SecretSpec {
     /// Without one the deployment cannot be used.
     #[serde(default)]
     pub required: bool,
+    /// Other secrets of the provider, of which one is enough in the place of this one.
+    #[serde(default)]
+    pub or: Vec<String>,
 }
 
 impl Manifest {

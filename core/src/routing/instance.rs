@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tidegate_host::{Param, Plugin, ProviderInstance, ProviderManifest};
+use tidegate_host::{Param, Plugin, ProviderInstance, ProviderManifest, SecretSpec};
 
 use super::plugins::Plugins;
 use crate::config::{self, Config, Env, Notice, Severity, suggest};
@@ -132,26 +132,34 @@ fn secrets(
     env: &dyn Env,
 ) -> Result<HashMap<String, Secret>, Unusable> {
     let mut secrets: HashMap<String, Secret> = from.secrets.clone().into_iter().collect();
-    for (name, spec) in &manifest.secrets {
+    for (name, spec) in manifest.secrets.iter() {
         if secrets.contains_key(name) {
             continue;
         }
         let found = spec.env.iter().find_map(|variable| config.variable(env, variable));
         let found = found.map(|secret| Secret::new(secret.expose()));
-        match found.or_else(|| spec.default.as_deref().map(Secret::new)) {
-            Some(secret) => {
-                secrets.insert(name.clone(), secret);
-            }
-            None if spec.required => {
-                let variables = spec.env.join(" or ");
-                return Err(Unusable {
-                    message: format!("it has no {name}"),
-                    hint: Some(format!("set litellm_params.{name}, or {variables} in the environment")),
-                    keyless: true,
-                });
-            }
-            None => {}
-        }
+        let found = found.or_else(|| spec.default.as_deref().map(Secret::new));
+        secrets.extend(found.map(|secret| (name.clone(), secret)));
+    }
+    let is_there = |name: &String| secrets.contains_key(name);
+    let lacking = |(name, spec): &(&String, &SecretSpec)| {
+        spec.required && !is_there(name) && !spec.or.iter().any(is_there)
+    };
+    if let Some((name, spec)) = manifest.secrets.iter().find(lacking) {
+        let names = std::iter::once(name).chain(&spec.or);
+        let variables =
+            names.clone().filter_map(|name| manifest.secrets.get(name)).flat_map(|spec| &spec.env);
+        let variables: Vec<&str> = variables.map(String::as_str).collect();
+        let names: Vec<String> = names.map(|name| format!("litellm_params.{name}")).collect();
+        return Err(Unusable {
+            message: format!("it has no {name}"),
+            hint: Some(format!(
+                "set {}, or {} in the environment",
+                names.join(" or "),
+                variables.join(" or ")
+            )),
+            keyless: true,
+        });
     }
     Ok(secrets)
 }

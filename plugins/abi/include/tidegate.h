@@ -353,7 +353,8 @@ typedef struct tg_policy_v1 {
  *                   "params":  {"api_base": {"env": ["X_BASE"], "default": "https://..."}},
  *                   "secrets": {"api_key": {"env": ["X_KEY"], "default": "none", "required": true}},
  *                   "models":  ["gemini-*"], "prefill": "assistant"}]}
- * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims.
+ * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims. A secret that is
+ * required may name others with "or": [NAME, ...], of which one is enough.
  * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
  * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
  * A provider may also have "headers": {"x-name": {"env": [...], "default": "..."}}, sent with every request, and

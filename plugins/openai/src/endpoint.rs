@@ -1,7 +1,5 @@
 //! Where a deployment's requests go.
 
-use serde_json::Value;
-use tidegate_plugin_sdk::url::escape;
 use tidegate_plugin_sdk::{Config, Dialect};
 
 use crate::quirks::Quirks;
@@ -45,40 +43,17 @@ impl Endpoint {
                 base.push_str(missing.unwrap_or_default());
             }
         }
-        let mut query = join_query(query, config.params.get("extra_query"))?;
-        if !query.is_empty() {
-            query.insert(0, '?');
-        }
+        let own = query.split('&').filter(|part| !part.is_empty()).map(str::to_owned);
+        let query = tidegate_openai_wire::query(own.chain(tidegate_openai_wire::extra_query(config)?));
         let organization = config.text("organization").map(|name| ("openai-organization", name.to_owned()));
         Ok(Endpoint { base, query, headers: organization.into_iter().collect() })
     }
 }
 
-fn join_query(own: &str, extra: Option<&Value>) -> Result<String, String> {
-    let mut query = own.to_owned();
-    let extra = match extra {
-        None | Some(Value::Null) => return Ok(query),
-        Some(Value::Object(extra)) => extra,
-        Some(_) => return Err("\"extra_query\" must be a mapping of names to values".to_owned()),
-    };
-    for (name, value) in extra {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(_) | Value::Bool(_) => value.to_string(),
-            _ => return Err(format!("\"extra_query\": {name:?} must be text, a number, true or false")),
-        };
-        if !query.is_empty() {
-            query.push('&');
-        }
-        query.push_str(&format!("{}={}", escape(name, b""), escape(&value, b"")));
-    }
-    Ok(query)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn endpoint(provider: &str, params: Value) -> Result<Endpoint, String> {
         let config = serde_json::from_value(json!({"provider": provider, "params": params})).unwrap();

@@ -47,8 +47,6 @@ const SECRET: &[&str] = &[
     "aws_session_token",
     "aws_web_identity_token",
     "azure_ad_token",
-    "azure_password",
-    "client_secret",
 ];
 
 const PROVIDER: &[&str] = &[
@@ -70,10 +68,6 @@ const PROVIDER: &[&str] = &[
     "aws_external_id",
     "aws_sts_endpoint",
     "aws_bedrock_runtime_endpoint",
-    "azure_scope",
-    "azure_username",
-    "tenant_id",
-    "client_id",
     "watsonx_region_name",
 ];
 
@@ -115,6 +109,8 @@ const REQUEST: &[&str] = &[
     "encoding_format",
 ];
 
+const ENTRA: &str = "tokens are not fetched from Entra ID here; give one as `azure_ad_token` or AZURE_AD_TOKEN, or an `api_key`";
+
 const NOT_YET: &[(&str, &str)] = &[
     ("tags", "routing by tags is not supported yet; the deployment serves every request of its group"),
     ("tag_regex", "routing by tags is not supported yet; the deployment serves every request of its group"),
@@ -137,6 +133,12 @@ const NOT_YET: &[(&str, &str)] = &[
     ("model_info", "`model_info` stands beside `litellm_params`, not in it; the key is ignored"),
     ("mock_timeout", "only `mock_response` is supported of litellm's mocks; the key is ignored"),
     ("mock_tool_calls", "only `mock_response` is supported of litellm's mocks; the key is ignored"),
+    ("tenant_id", ENTRA),
+    ("client_id", ENTRA),
+    ("client_secret", ENTRA),
+    ("azure_username", ENTRA),
+    ("azure_password", ENTRA),
+    ("azure_scope", ENTRA),
     ("cache", "responses are not cached; the key is ignored"),
     ("caching", "responses are not cached; the key is ignored"),
     ("fallbacks", "fallbacks of one deployment are not supported; write them in `router_settings.fallbacks`"),

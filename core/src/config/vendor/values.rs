@@ -44,7 +44,7 @@ pub(super) fn key(node: &Node, sink: &mut Sink) -> Option<SecretSpec> {
         _ => Written { env: variables(node, "key", sink), ..Written::default() },
     };
     let required = !written.optional && written.default.is_none();
-    Some(SecretSpec { env: written.env, default: written.default, required })
+    Some(SecretSpec { env: written.env, default: written.default, required, or: Vec::new() })
 }
 
 /// `headers`: by name, each a text or where it is found.

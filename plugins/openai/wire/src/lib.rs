@@ -7,6 +7,7 @@
 
 mod classify;
 mod events;
+mod query;
 mod responses;
 mod streams;
 
@@ -14,6 +15,7 @@ use tidegate_plugin_sdk::Dialect;
 
 pub use classify::classify;
 pub use events::{Events, FinishReasons, answer_in, error_in, reword};
+pub use query::{extra_query, query};
 pub use responses::Responses;
 pub use streams::Streams;
 

@@ -1,15 +1,15 @@
-//! A provider in less than 60 lines: Azure OpenAI with a key. Its bodies are OpenAI's, so all that it says is where a
-//! request goes, how it is signed, what ends an answer, and what a failure means.
+//! A provider in less than 60 lines: Cloudflare's Workers AI. Its bodies are OpenAI's, so all that it says is where a request
+//! goes, how it is signed, what ends an answer, and what a failure means. A vendor file would not do: an account is in the URL.
 #![forbid(unsafe_code)]
 use tidegate_plugin_sdk::*;
 
-const MANIFEST: &str = r#"{"providers": [{"prefix": "azure", "dialects": ["openai-chat"],
-    "params": {"api_base": {"env": ["AZURE_API_BASE"]}, "api_version": {"default": "2024-10-21"}},
-    "secrets": {"api_key": {"env": ["AZURE_API_KEY"], "required": true}}}]}"#;
-export_plugin! { name: "azure", manifest: MANIFEST, provider: Azure }
+const MANIFEST: &str = r#"{"providers": [{"prefix": "cloudflare", "dialects": ["openai-chat"],
+    "params": {"api_base": {}, "account_id": {"env": ["CLOUDFLARE_ACCOUNT_ID"]}},
+    "secrets": {"api_key": {"env": ["CLOUDFLARE_API_KEY"], "required": true}}}]}"#;
+export_plugin! { name: "cloudflare", manifest: MANIFEST, provider: Cloudflare }
 
 // One deployment: its URL. One stream: whether its end was seen.
-pub(crate) struct Azure(String);
+pub(crate) struct Cloudflare(String);
 pub(crate) struct Events(bool);
 /// What has choices passes.
 fn pass(name: &str, data: &[u8]) -> Result<Flow, Fault> {
@@ -19,19 +19,19 @@ fn pass(name: &str, data: &[u8]) -> Result<Flow, Fault> {
     }
     said["choices"].as_array().map(|_| Flow::Pass).ok_or(Fault::Protocol("no choices"))
 }
-impl Provider for Azure {
+impl Provider for Cloudflare {
     type Stream = Events;
     fn create(config: Config, _: Host) -> Result<Self, String> {
-        let base =
-            config.text("api_base").ok_or("azure/ needs \"api_base\": https://NAME.openai.azure.com")?;
-        let version = url::escape(config.text("api_version").unwrap_or_default(), b"");
-        let path = format!("openai/deployments/{}/chat/completions", url::escape(&config.model, b""));
-        Ok(Azure(format!("{}/{path}?api-version={version}", base.trim_end_matches('/'))))
+        let its = |id| format!("https://api.cloudflare.com/client/v4/accounts/{id}/ai/v1");
+        let base = config.text("api_base").map(str::to_owned).or_else(|| config.text("account_id").map(its));
+        let base = base.ok_or("cloudflare/ needs CLOUDFLARE_ACCOUNT_ID or \"api_base\"")?;
+        Ok(Cloudflare(format!("{}/chat/completions", base.trim_end_matches('/'))))
     }
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
         out.target("POST", &self.0)?;
-        out.auth(Auth::Header { secret: "api_key", header: "api-key", prefix: "" })?;
-        out.body(input.body)
+        out.auth(Auth::Bearer { secret: "api_key" })?;
+        let (before, model, after) = body::with_model(input.body, input.model_span.clone(), input.model)?;
+        [before, model.as_bytes(), after].into_iter().try_for_each(|piece| out.body(piece))
     }
     fn open(&self, _: &HeadIn<'_>) -> Result<Events, Fault> {
         Ok(Events(false))

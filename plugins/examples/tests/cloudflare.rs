@@ -1,13 +1,13 @@
-//! `azure`: where a request goes, what ends an answer, what a failure is. It is served in `served.rs`.
+//! `cloudflare`: where a request goes, what ends an answer, what a failure is. It is served in `served.rs`.
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use serde_json::json;
 use tidegate_plugin_sdk::harness::Harness;
 use tidegate_plugin_sdk::{FailureIn, HeadIn, Headers, Phase, RequestIn};
 
-#[path = "../azure.rs"]
+#[path = "../cloudflare.rs"]
 #[allow(unreachable_pub, reason = "it is a library of its own")]
-mod azure;
+mod cloudflare;
 
 /// The numbers of `tidegate.h`.
 const OK: i32 = 0;
@@ -17,38 +17,36 @@ const E_TRUNCATED: i32 = -6;
 const E_UPSTREAM: i32 = -8;
 
 fn harness(params: &serde_json::Value) -> Harness {
-    let config = json!({"provider": "azure", "model": "my gpt", "params": params, "secrets": ["api_key"]});
-    Harness::new::<azure::Azure>(&config).unwrap()
+    let config =
+        json!({"provider": "cloudflare", "model": "@cf/up", "params": params, "secrets": ["api_key"]});
+    Harness::new::<cloudflare::Cloudflare>(&config).unwrap()
 }
 
 #[test]
 fn it_is_short() {
-    let source = include_str!("../azure.rs");
+    let source = include_str!("../cloudflare.rs");
     assert!(source.lines().count() < 60 && source.contains("#![forbid(unsafe_code)]"));
 }
 
 #[test]
-fn a_request_goes_to_its_deployment() {
-    let azure =
-        harness(&json!({"api_base": "https://name.openai.azure.com/", "api_version": "2025-01-01-preview"}));
-    let body = br#"{"model":"my gpt","messages":[]}"#;
-    let sent = azure.request(&RequestIn { body, ..RequestIn::default() }).unwrap();
-    let url = "https://name.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2025-01-01-preview";
-    assert_eq!((sent.method.as_str(), sent.url.as_str(), sent.body.as_slice()), ("POST", url, &body[..]));
-    let auth = sent.auth.unwrap();
-    assert_eq!(
-        (auth.header.as_str(), auth.prefix.as_str(), auth.secret.as_str()),
-        ("api-key", "", "api_key")
-    );
-    let refused = Harness::new::<azure::Azure>(&json!({"provider": "azure", "params": {}})).unwrap_err();
-    assert!(refused.why.contains("needs \"api_base\""), "{}", refused.why);
+fn a_request_goes_to_its_account() {
+    let cloudflare = harness(&json!({"account_id": "a1"}));
+    let body = br#"{"model":"mine","messages":[]}"#;
+    let sent = cloudflare.request(&RequestIn { body, model: "@cf/up", ..RequestIn::default() }).unwrap();
+    let url = "https://api.cloudflare.com/client/v4/accounts/a1/ai/v1/chat/completions";
+    assert_eq!((sent.method.as_str(), sent.url.as_str()), ("POST", url));
+    assert_eq!(sent.body, br#"{"model":"@cf/up","messages":[]}"#);
+    assert_eq!(sent.auth.unwrap().secret, "api_key");
+    let config = json!({"provider": "cloudflare", "params": {}});
+    let refused = Harness::new::<cloudflare::Cloudflare>(&config).unwrap_err();
+    assert!(refused.why.contains("needs CLOUDFLARE_ACCOUNT_ID"), "{}", refused.why);
 }
 
 #[test]
 fn events_pass_and_done_is_the_only_end() {
-    let azure = harness(&json!({"api_base": "http://h"}));
-    let mut stream = azure.stream(&HeadIn::default()).unwrap();
-    // The first of Azure's says what its filter found, and has no choice.
+    let cloudflare = harness(&json!({"api_base": "http://h/v1"}));
+    let mut stream = cloudflare.stream(&HeadIn::default()).unwrap();
+    // The first may say what its filter found, and has no choice.
     assert_eq!(stream.event("", r#"{"choices":[],"prompt_filter_results":[]}"#).status, PASS);
     assert_eq!(stream.event("", r#"{"choices":[{"delta":{"content":"a"}}]}"#).status, PASS);
     assert_eq!(stream.event("", r#"{"error":{"message":"gone"}}"#).status, E_UPSTREAM);
@@ -62,10 +60,10 @@ fn events_pass_and_done_is_the_only_end() {
 
 #[test]
 fn a_failure_is_named_with_its_wait() {
-    let azure = harness(&json!({"api_base": "http://h"}));
+    let cloudflare = harness(&json!({"api_base": "http://h/v1"}));
     let class = |http_status, body: &[u8]| {
         let headers = Headers(vec![("retry-after", "7")]);
-        azure
+        cloudflare
             .classify(&FailureIn { phase: Phase::Status, http_status, headers, body, ..FailureIn::default() })
             .unwrap()
     };

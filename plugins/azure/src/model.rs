@@ -1,0 +1,48 @@
+//! What litellm's names of models say beside a deployment's name.
+
+/// A model's name, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Model<'a> {
+    /// As Azure knows it.
+    pub(crate) deployment: &'a str,
+    /// It had litellm's mark for models that only Responses serve.
+    pub(crate) responses_only: bool,
+}
+
+impl<'a> Model<'a> {
+    /// `o_series/` and `gpt5_series/` only say what the model is, as litellm has them.
+    ///
+    /// # Errors
+    /// Another service answers for it.
+    pub(crate) fn of(name: &'a str) -> Result<Self, String> {
+        let bare = ["o_series/", "gpt5_series/"].iter().find_map(|series| name.strip_prefix(series));
+        let bare = bare.unwrap_or(name);
+        let marked = bare.strip_prefix("responses/");
+        let deployment = marked.unwrap_or(bare);
+        if deployment.starts_with("claude") {
+            return Err(format!(
+                "{name}: Claude on Azure speaks Anthropic's dialect, which this provider does not"
+            ));
+        }
+        Ok(Self { deployment, responses_only: marked.is_some() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_no_part_of_a_deployments_name() {
+        for (name, deployment, responses_only) in [
+            ("gpt-4o", "gpt-4o", false),
+            ("o_series/my-o3", "my-o3", false),
+            ("gpt5_series/five", "five", false),
+            ("responses/gpt-5", "gpt-5", true),
+            ("org/model", "org/model", false),
+        ] {
+            assert_eq!(Model::of(name), Ok(Model { deployment, responses_only }));
+        }
+        assert!(Model::of("claude-opus-4-5").unwrap_err().contains("Anthropic's dialect"));
+    }
+}

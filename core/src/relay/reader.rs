@@ -345,8 +345,9 @@ impl<T: Translator> Reader<T> {
         batch: &mut Batch,
     ) -> Result<(), Ending> {
         let Seen::Chunk(chunk) = self.dialect.inspect(name, data) else {
-            let failure =
-                Failure::plugin(&"the provider plugin wrote an event that is not in the client's dialect");
+            let failure = Failure::plugin(
+                &"the provider plugin wrote an event that is not in the dialect that it was asked in",
+            );
             return Err(Ending::Failed(failure));
         };
         batch.content |= chunk.content;

@@ -5,6 +5,8 @@
 //! answer is made the client's at its very end (`voice`). What relays a stream thus sees one dialect, the *wire's*.
 
 mod body;
+mod elements;
+pub mod gemini;
 mod json;
 pub mod openai_chat;
 pub mod options;
@@ -57,8 +59,8 @@ impl Deref for Dialect {
             Dialect::OpenAiResponses => &Unserved(tidegate_host::Dialect::OpenaiResponses),
             Dialect::AnthropicMessages => &Unserved(tidegate_host::Dialect::AnthropicMessages),
             Dialect::AnthropicCountTokens => &Unserved(tidegate_host::Dialect::AnthropicCountTokens),
-            Dialect::GeminiGenerate => &Unserved(tidegate_host::Dialect::GeminiGenerate),
-            Dialect::GeminiCountTokens => &Unserved(tidegate_host::Dialect::GeminiCountTokens),
+            Dialect::GeminiGenerate => &gemini::Generate,
+            Dialect::GeminiCountTokens => &gemini::CountTokens,
         }
     }
 }

@@ -83,6 +83,11 @@ pub trait Speak: Sync {
         false
     }
 
+    /// Whether its clients take a comment in a stream for one.
+    fn has_comments(&self) -> bool {
+        true
+    }
+
     /// What a stream says in a long silence.
     fn keep_alive(&self) -> &'static [u8] {
         COMMENT

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::elements::Elements;
 use super::{Dialect, Encoder, Facts, Said};
 use crate::failure::Failure;
 use crate::framing::{Kind, Sse};
@@ -10,6 +11,8 @@ use crate::framing::{Kind, Sse};
 pub struct Voice {
     dialect: Dialect,
     kind: Speech,
+    /// The client wants one JSON array.
+    array: Option<Elements>,
 }
 
 enum Speech {
@@ -31,12 +34,18 @@ impl Voice {
             None if dialect.remembers() => Speech::Remembered(Said::default()),
             None => Speech::Same,
         };
-        Self { dialect, kind }
+        Self { dialect, kind, array: None }
+    }
+
+    /// The same for a client that wants its events as the elements of one JSON array.
+    #[must_use]
+    pub fn array(self) -> Self {
+        Self { array: Some(Elements::default()), ..self }
     }
 
     /// What the client gets of these bytes, which are whole events. It may be nothing.
     pub fn take(&mut self, bytes: Bytes) -> Bytes {
-        match &mut self.kind {
+        let said = match &mut self.kind {
             Speech::Same => bytes,
             Speech::Remembered(said) => {
                 if said.first.is_empty() {
@@ -46,12 +55,21 @@ impl Voice {
                 bytes
             }
             Speech::Encoded { encoder, framer } => encoded(encoder.as_mut(), framer, bytes),
+        };
+        match &mut self.array {
+            Some(array) => array.take(said),
+            None => said,
         }
+    }
+
+    /// What follows the last of a stream that came to its normal end. It is given once.
+    pub fn end(&mut self) -> Option<Bytes> {
+        self.array.as_mut().and_then(Elements::end)
     }
 
     /// The one terminal of a stream that failed.
     pub fn error(&mut self, failure: &Failure) -> Bytes {
-        match &mut self.kind {
+        let said: Bytes = match &mut self.kind {
             Speech::Same => self.dialect.error_event(failure, &Said::default()).into(),
             Speech::Remembered(said) => self.dialect.error_event(failure, said).into(),
             Speech::Encoded { encoder, .. } => {
@@ -59,6 +77,10 @@ impl Voice {
                 encoder.error(failure, &mut out);
                 out.into()
             }
+        };
+        match &mut self.array {
+            Some(array) => [array.take(said), array.end().unwrap_or_default()].concat().into(),
+            None => said,
         }
     }
 }

@@ -61,7 +61,8 @@ impl Exchange {
 
     /// Who tells the client its stream.
     pub(super) fn voice(&self, wire: Dialect) -> Voice {
-        Voice::new(self.request.dialect, wire, || self.facts())
+        let voice = Voice::new(self.request.dialect, wire, || self.facts());
+        if self.request.array { voice.array() } else { voice }
     }
 
     fn facts(&self) -> Facts {

@@ -175,6 +175,11 @@ impl Committed {
             let failure = self.exchange.abort(Failure::shutdown());
             return Poll::Ready(Next::Give(Some(self.terminal(&failure))));
         }
+        if self.state == State::Ended
+            && let Some(last) = self.voice.end()
+        {
+            return Poll::Ready(Next::Give(Some(self.pass(last))));
+        }
         let Some(live) = &mut self.live else { return Poll::Ready(Next::Give(None)) };
         match self.state {
             State::Relaying => {

@@ -230,7 +230,7 @@ impl<T: Translator> Reader<T> {
         let is_text = || std::str::from_utf8(&bytes[event.raw.clone()]).is_ok();
         match event.kind {
             Kind::Stray => passed.replace(event.raw, b""),
-            Kind::Quiet if !is_text() => passed.replace(event.raw, b""),
+            Kind::Quiet if !is_text() || !self.dialect.has_comments() => passed.replace(event.raw, b""),
             Kind::Event if done && !self.dialect.is_done(event.data) => {
                 passed.replace(event.raw, self.dialect.done());
             }

@@ -1,0 +1,223 @@
+//! A chat answer's choice as a candidate: what a delta says goes out as parts at once, but for calls, which Gemini has
+//! whole.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::signature::{self, Foreign};
+use super::words;
+
+/// One candidate, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    /// Which choice it is.
+    pub(super) index: u64,
+    calls: BTreeMap<u64, Call>,
+    finish: Option<String>,
+    citations: Vec<Value>,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    id: String,
+    name: String,
+    arguments: String,
+    signature: Option<String>,
+}
+
+impl Candidate {
+    pub(super) fn new(index: u64) -> Self {
+        Self { index, calls: BTreeMap::new(), finish: None, citations: Vec::new() }
+    }
+
+    /// Takes a choice of a chunk, or of a whole answer; gives what can be said at once. `thoughts`: the client wants them.
+    pub(super) fn choice(&mut self, choice: &Value, thoughts: bool) -> Said {
+        let delta = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
+        let mut parts = Vec::new();
+        if thoughts {
+            thought(delta, &mut parts);
+        }
+        for name in ["content", "refusal"] {
+            if let Some(text) = full(delta, name) {
+                parts.push(json!({"text": text}));
+            }
+        }
+        for image in each(delta, "images") {
+            parts.extend(image.pointer("/image_url/url").and_then(Value::as_str).and_then(inline));
+        }
+        let beside = delta.get("provider_specific_fields").unwrap_or(&Value::Null);
+        parts.extend(each(beside, "parts").cloned());
+        for signature in each(beside, "thought_signatures").filter_map(Value::as_str) {
+            match parts.last_mut().filter(|last| last.get("thoughtSignature").is_none()) {
+                Some(last) => last["thoughtSignature"] = json!(signature::carried(signature)),
+                None => parts.push(json!({"text": "", "thoughtSignature": signature::carried(signature)})),
+            }
+        }
+        for (at, call) in each(delta, "tool_calls").enumerate() {
+            self.call(at as u64, call);
+        }
+        if let Some(call) = delta.get("function_call").filter(|call| call.is_object()) {
+            // OpenAI's older form has one call and no number for it.
+            self.call(0, &json!({"function": call}));
+        }
+        self.citations.extend(each(delta, "annotations").filter_map(|one| one.get("url_citation")).cloned());
+        if let Some(reason) = full(choice, "finish_reason") {
+            let native = choice.pointer("/provider_specific_fields/native_finish_reason");
+            self.finish = Some(words::finish(reason, native.and_then(Value::as_str)));
+        }
+        Said { parts, logprobs: logprobs(choice.get("logprobs").unwrap_or(&Value::Null)) }
+    }
+
+    fn call(&mut self, at: u64, fragment: &Value) {
+        let call = self.calls.entry(fragment["index"].as_u64().unwrap_or(at)).or_default();
+        if let Some(id) = full(fragment, "id") {
+            id.clone_into(&mut call.id);
+        }
+        let function = fragment.get("function").unwrap_or(&Value::Null);
+        if let Some(name) = full(function, "name") {
+            name.clone_into(&mut call.name);
+        }
+        call.arguments.push_str(full(function, "arguments").unwrap_or_default());
+        let fields =
+            ["/extra_content/google/thought_signature", "/provider_specific_fields/thought_signature"];
+        let signature = fields.iter().find_map(|path| fragment.pointer(path)?.as_str());
+        call.signature = signature.map(str::to_owned).or(call.signature.take());
+    }
+
+    /// The end: its calls, whole, and why it ended. `parts`: what is said before that.
+    pub(super) fn end(&mut self, mut parts: Vec<Value>) -> Value {
+        let mut broken = None;
+        for call in std::mem::take(&mut self.calls).into_values() {
+            match call.part() {
+                Ok(part) => parts.push(part),
+                Err(why) => broken = Some(why),
+            }
+        }
+        // google-genai's chats take a content without parts for a broken answer, and forget it.
+        if parts.is_empty() {
+            parts.push(json!({"text": ""}));
+        }
+        let mut out = candidate(self.index, Said { parts, logprobs: None });
+        let finish = self.finish.take();
+        if let Some(why) = broken {
+            // Google's own word, where nothing else cut the arguments short.
+            let word = finish.filter(|word| word != "STOP");
+            out["finishReason"] = json!(word.unwrap_or_else(|| "MALFORMED_FUNCTION_CALL".to_owned()));
+            out["finishMessage"] = json!(why);
+        } else if let Some(word) = finish {
+            out["finishReason"] = json!(word);
+        }
+        if !self.citations.is_empty() {
+            out["groundingMetadata"] = grounding(&std::mem::take(&mut self.citations));
+        }
+        out
+    }
+}
+
+/// What a chunk says of a candidate.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) parts: Vec<Value>,
+    pub(super) logprobs: Option<Value>,
+}
+
+impl Said {
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.logprobs.is_none()
+    }
+}
+
+/// A candidate that goes on.
+pub(super) fn candidate(index: u64, said: Said) -> Value {
+    let mut out = json!({"content": {"role": "model", "parts": said.parts}, "index": index});
+    if let Some(logprobs) = said.logprobs {
+        out["logprobsResult"] = logprobs;
+    }
+    out
+}
+
+impl Call {
+    fn part(self) -> Result<Value, String> {
+        let Call { id, name, arguments, signature } = self;
+        let text = if arguments.trim().is_empty() { "{}" } else { &arguments };
+        let args: Map<String, Value> = serde_json::from_str(text)
+            .map_err(|error| format!("the arguments of a call of {name:?} are not a JSON object: {error}"))?;
+        let mut call = json!({"name": name, "args": args});
+        if !id.is_empty() {
+            call["id"] = json!(id);
+        }
+        let mut part = json!({"functionCall": call});
+        if let Some(signature) = signature {
+            part["thoughtSignature"] = json!(signature::carried(&signature));
+        }
+        Ok(part)
+    }
+}
+
+/// Thoughts: a whole message has them once as text and once as blocks, of which those with a text are taken; in a stream a
+/// block without one signs what went before it.
+fn thought(delta: &Value, parts: &mut Vec<Value>) {
+    let blocks: Vec<&Value> = each(delta, "thinking_blocks").collect();
+    let told = blocks.iter().any(|block| full(block, "thinking").is_some());
+    if !told && let Some(text) = full(delta, "reasoning_content").or_else(|| full(delta, "reasoning")) {
+        parts.push(json!({"thought": true, "text": text}));
+    }
+    for block in blocks {
+        let signature = full(block, "signature").map(|text| Foreign::Signature(text.to_owned()));
+        let redacted = || full(block, "data").map(|data| Foreign::Redacted(data.to_owned()));
+        let mut part = json!({"thought": true, "text": full(block, "thinking").unwrap_or_default()});
+        match signature.or_else(redacted) {
+            Some(foreign) => part["thoughtSignature"] = json!(signature::wrap(&foreign)),
+            None if part["text"] == "" => continue,
+            None => {}
+        }
+        parts.push(part);
+    }
+}
+
+/// A data URL as Gemini has it. Another URL is the client's to fetch.
+fn inline(url: &str) -> Option<Value> {
+    let Some(rest) = url.strip_prefix("data:") else { return Some(json!({"fileData": {"fileUri": url}})) };
+    let (kind, data) = rest.split_once(',')?;
+    let kind = kind.strip_suffix(";base64")?;
+    Some(json!({"inlineData": {"mimeType": kind, "data": data}}))
+}
+
+fn logprobs(chat: &Value) -> Option<Value> {
+    let token = |one: &Value| json!({"token": one["token"], "logProbability": one["logprob"]});
+    let chosen: Vec<Value> = each(chat, "content").map(token).collect();
+    let top: Vec<Value> = each(chat, "content")
+        .map(|one| json!({"candidates": each(one, "top_logprobs").map(token).collect::<Vec<_>>()}))
+        .collect();
+    (!chosen.is_empty()).then(|| json!({"chosenCandidates": chosen, "topCandidates": top}))
+}
+
+/// Citations as what grounds the answer: each page once, and the pieces of the text that it stands behind.
+fn grounding(citations: &[Value]) -> Value {
+    let mut pages: Vec<Value> = Vec::new();
+    let mut supports = Vec::new();
+    for citation in citations {
+        let page = json!({"web": {"uri": citation["url"], "title": citation["title"]}});
+        let at = pages.iter().position(|known| *known == page).unwrap_or_else(|| {
+            pages.push(page);
+            pages.len() - 1
+        });
+        if let (Some(start), Some(end)) = (citation["start_index"].as_u64(), citation["end_index"].as_u64()) {
+            supports.push(json!({
+                "segment": {"startIndex": start, "endIndex": end},
+                "groundingChunkIndices": [at],
+            }));
+        }
+    }
+    json!({"groundingChunks": pages, "groundingSupports": supports})
+}
+
+fn each<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    object.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A text that says something.
+fn full<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}

@@ -21,9 +21,21 @@ const HEADERS: [&str; 6] = [
 /// # Errors
 /// There is a master key and the client's is missing or another.
 pub(super) fn check(general: &General, headers: &HeaderMap) -> Result<Option<Vec<u8>>, Failure> {
+    check_or(general, headers, None)
+}
+
+/// The same where a key may stand in the query too, as Google's do: `in_query` is looked at last.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_or(
+    general: &General,
+    headers: &HeaderMap,
+    in_query: Option<&str>,
+) -> Result<Option<Vec<u8>>, Failure> {
     let custom = general.key_header_name.as_deref();
     let sent = custom.into_iter().chain(HEADERS).find_map(|name| headers.get(name));
-    let sent = sent.map(|value| without_scheme(value.as_bytes()));
+    let sent = sent.map(|value| without_scheme(value.as_bytes())).or(in_query.map(str::as_bytes));
     let Some(master) = &general.master_key else { return Ok(sent.map(<[u8]>::to_vec)) };
     match sent {
         Some(key) if bool::from(key.ct_eq(master.expose().as_bytes())) => Ok(Some(key.to_vec())),
@@ -70,6 +82,14 @@ mod tests {
             }
             assert!(check(&general(), &headers(&[(name, "sk-2")])).is_err());
         }
+    }
+
+    #[test]
+    fn a_query_is_the_last_place() {
+        let check = |pairs: &[(&'static str, &'static str)], key| check_or(&general(), &headers(pairs), key);
+        assert_eq!(check(&[], Some("sk-1")).expect("valid").as_deref(), Some(&b"sk-1"[..]));
+        assert!(check(&[("x-goog-api-key", "sk-2")], Some("sk-1")).is_err());
+        assert!(check(&[], Some("sk-2")).is_err() && check(&[], None).is_err());
     }
 
     #[test]

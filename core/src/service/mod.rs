@@ -2,6 +2,7 @@
 
 mod auth;
 mod body;
+mod google;
 pub mod health;
 mod models;
 mod routes;
@@ -51,6 +52,10 @@ pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming
         // not hold what only its attempts needed.
         Place::Model(route) => Box::pin(complete(gateway, peer, route, request)).await,
         Place::Models => models::list(&gateway, &request),
+        Place::GoogleModels(one) => {
+            let query = request.uri().query().unwrap_or_default();
+            google::models(&gateway, request.headers(), query, one.as_deref())
+        }
         Place::Health => health::answer(&gateway, path).map(Body::from),
     }
 }
@@ -93,7 +98,8 @@ async fn begin(
     request: Request<Incoming>,
 ) -> Result<Exchange, Failure> {
     let routes = gateway.routes.load_full();
-    let identity = auth::check(&routes.config.general, request.headers())?;
+    let in_query = request.uri().query().filter(|_| google::speaks(route.dialect)).and_then(google::key);
+    let identity = auth::check_or(&routes.config.general, request.headers(), in_query.as_deref())?;
     let seat = gateway.seats.take(&routes.config.general, identity.as_deref(), &peer.addr)?;
     let (resent, asked) = (resent(request.headers()), Asked::of(request.headers())?);
     // Over HTTP/2 a connection is many streams', each with a clock of its own.

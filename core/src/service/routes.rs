@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::health;
+use super::{google, health};
 use crate::dialects::{Dialect, Route};
 
 /// What a path is for.
@@ -12,6 +12,8 @@ pub(super) enum Place {
     Model(Route),
     /// The list of models.
     Models,
+    /// The list of models as Google has it, or one of them.
+    GoogleModels(Option<String>),
     /// A question of a load balancer.
     Health,
 }
@@ -29,7 +31,13 @@ const LOOK: &[Method] = &[Method::GET, Method::HEAD];
 
 impl Found {
     /// Of a path and its query. `None`: nothing stands there.
-    pub(super) fn at(path: &str, _query: &str) -> Option<Self> {
+    pub(super) fn at(path: &str, query: &str) -> Option<Self> {
+        // Before OpenAI's, whose models have paths that look like Google's methods.
+        match google::read(path, query).map(google::Asked::route) {
+            Some(Ok(route)) => return Some(Self { place: Place::Model(route), methods: ASK }),
+            Some(Err(asked)) => return Some(Self { place: Place::GoogleModels(asked.one()), methods: LOOK }),
+            None => {}
+        }
         let dialect = match path.strip_prefix("/v1").unwrap_or(path) {
             "/chat/completions" => Dialect::OpenAiChat,
             "/completions" => Dialect::OpenAiCompletions,
@@ -49,7 +57,7 @@ impl Found {
 pub(super) fn dialect_of(path: &str) -> Dialect {
     if path.starts_with("/v1/messages") {
         Dialect::AnthropicMessages
-    } else if path.starts_with("/v1beta/") {
+    } else if google::is_googles(path) {
         Dialect::GeminiGenerate
     } else {
         Dialect::OpenAiChat

@@ -3,6 +3,7 @@
 //! ends after an event that says why the answer did.
 
 mod answer;
+mod count;
 mod encode;
 mod inspect;
 mod parts;
@@ -103,6 +104,10 @@ impl Speak for CountTokens {
 
     fn to_chat(&self, _request: &Request, _dropping: bool) -> Result<Chat, String> {
         Err("this model's provider does not count tokens".into())
+    }
+
+    fn estimate(&self, request: &Request) -> Option<Value> {
+        Some(count::estimate(&request.body))
     }
 
     /// What is counted is what the client sent.

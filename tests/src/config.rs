@@ -25,13 +25,16 @@ impl Setup {
         PROVIDERS.iter().fold(setup, |setup, (name, _)| setup.model(name, name, sim, ""))
     }
 
-    /// Adds a deployment of a kind of [`PROVIDERS`], or of `together_ai`, to the group `name`. `more`: further `litellm_params`.
+    /// Adds a deployment of a kind of [`PROVIDERS`], of `anthropic` or of `together_ai`, to the group `name`. `more`: further `litellm_params`.
     #[must_use]
     pub fn model(mut self, name: &str, kind: &str, sim: &Sim, more: &str) -> Self {
         let addr = sim.addr();
         let params = match kind {
             "openai" | "together_ai" => {
                 format!("model: {kind}/sim, api_base: \"http://{addr}/v1\", api_key: sim-key")
+            }
+            "anthropic" => {
+                format!("model: anthropic/claude-sonnet-4-5, api_base: \"http://{addr}\", api_key: sim-key")
             }
             "gemini" => {
                 format!("model: gemini/gemini-2.5-pro, api_base: \"http://{addr}/v1beta\", api_key: sim-key")

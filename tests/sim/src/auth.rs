@@ -49,8 +49,9 @@ pub(crate) fn allowed(
     let key = match chat.dialect {
         Dialect::OpenAiChat => bearer,
         Dialect::Gemini => request.header("x-goog-api-key").or_else(|| request.query("key")),
+        Dialect::Anthropic => request.header("x-api-key").or(bearer),
     };
     let by_key = !chat.vertex && key == Some(api_key);
-    let by_token = chat.dialect == Dialect::Gemini && !chat.gemini_api && bearer.is_some_and(is_token);
+    let by_token = chat.dialect != Dialect::OpenAiChat && !chat.gemini_api && bearer.is_some_and(is_token);
     by_key || by_token
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::dialect::{Dialect, gemini, openai};
+use crate::dialect::{Dialect, anthropic, gemini, openai};
 use crate::http::Request;
 use crate::scenario::Mode;
 
@@ -25,6 +25,8 @@ pub(crate) struct Chat {
     pub(crate) mode: Mode,
     /// The model as the request names it.
     pub(crate) model: String,
+    /// Anthropic's `count_tokens`.
+    pub(crate) count: bool,
     /// The path has Vertex AI's shape.
     pub(crate) vertex: bool,
     /// The path has the Gemini API's shape.
@@ -47,6 +49,8 @@ pub(crate) fn route(request: &Request) -> Route {
     if request.method == "GET" {
         return match rest.strip_suffix("/models") {
             Some("/v1beta" | "/v1beta1") => Route::Models(Dialect::Gemini),
+            // Anthropic's list is at the path of OpenAI's.
+            Some(_) if request.header("anthropic-version").is_some() => Route::Models(Dialect::Anthropic),
             Some(_) => Route::Models(Dialect::OpenAiChat),
             None => Route::Nothing,
         };
@@ -54,38 +58,42 @@ pub(crate) fn route(request: &Request) -> Route {
     if request.method != "POST" {
         return Route::Nothing;
     }
+    let count = rest.ends_with("/messages/count_tokens");
     let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
         (Dialect::OpenAiChat, Mode::Whole, None)
+    } else if rest.ends_with("/messages") || count {
+        (Dialect::Anthropic, Mode::Whole, None)
     } else {
         let Some((base, method)) = rest.rsplit_once(':') else { return Route::Nothing };
-        let mode = match method {
-            "generateContent" => Mode::Whole,
-            "streamGenerateContent" if request.query("alt") == Some("sse") => Mode::Stream,
-            "streamGenerateContent" => Mode::Array,
+        let (dialect, mode) = match method {
+            "generateContent" => (Dialect::Gemini, Mode::Whole),
+            "streamGenerateContent" if request.query("alt") == Some("sse") => (Dialect::Gemini, Mode::Stream),
+            "streamGenerateContent" => (Dialect::Gemini, Mode::Array),
+            // Claude on Vertex AI: whether it streams is said in the body.
+            "rawPredict" | "streamRawPredict" => (Dialect::Anthropic, Mode::Whole),
             _ => return Route::Nothing,
         };
-        (Dialect::Gemini, mode, base.rsplit('/').next().map(str::to_owned))
+        (dialect, mode, base.rsplit('/').next().map(str::to_owned))
     };
     let body: Value = match serde_json::from_slice(&request.body) {
         Ok(body) => body,
         Err(error) => return Route::NotJson(dialect, format!("the body is not JSON: {error}")),
     };
     let model = model.unwrap_or_else(|| body["model"].as_str().unwrap_or_default().to_owned());
-    let mode = if dialect == Dialect::OpenAiChat && body["stream"] == Value::Bool(true) {
-        Mode::Stream
-    } else {
-        mode
-    };
+    let count = count || model == "count-tokens";
+    let in_body = dialect != Dialect::Gemini && !count;
+    let mode = if in_body && body["stream"] == Value::Bool(true) { Mode::Stream } else { mode };
     let last_words = match dialect {
         Dialect::OpenAiChat => openai::last_user_text(&body),
         Dialect::Gemini => gemini::last_user_text(&body),
+        Dialect::Anthropic => anthropic::last_user_text(&body),
     };
     let marker = marker(&last_words);
     let scenario = marker.as_ref().map(|marker| marker.at(place)).or(by_path).map(str::to_owned);
     let tag = marker.and_then(|marker| marker.tag).map(str::to_owned);
     let vertex = rest.contains("/projects/");
     let gemini_api = !vertex && (rest.starts_with("/v1beta/") || rest.starts_with("/v1/models/"));
-    Route::Chat(Chat { dialect, mode, model, vertex, gemini_api, body, scenario, tag })
+    Route::Chat(Chat { dialect, mode, model, count, vertex, gemini_api, body, scenario, tag })
 }
 
 /// `/s/NAME/rest` into `NAME` and `/rest`; litellm's `{base}:{endpoint}` form may put a colon after the name.
@@ -184,6 +192,32 @@ mod tests {
         ] {
             let chat = chat(target, "{}");
             assert_eq!((chat.model.as_str(), chat.mode, chat.vertex), (model, mode, vertex), "{target}");
+        }
+    }
+
+    #[test]
+    fn anthropics_paths_are_its_own_and_vertexs() {
+        let vertex = "/v1/projects/p/locations/l/publishers/anthropic/models";
+        let stream = r#"{"model":"claude-x","stream":true}"#;
+        for (target, body, model, mode, count, on_vertex) in [
+            ("/v1/messages", "{}", "", Mode::Whole, false, false),
+            ("/s/fast/v1/messages?beta=true", stream, "claude-x", Mode::Stream, false, false),
+            ("/v1/messages/count_tokens", stream, "claude-x", Mode::Whole, true, false),
+            (
+                &format!("{vertex}/claude-y@1:streamRawPredict"),
+                stream,
+                "claude-y@1",
+                Mode::Stream,
+                false,
+                true,
+            ),
+            (&format!("{vertex}/claude-y:rawPredict"), "{}", "claude-y", Mode::Whole, false, true),
+            (&format!("{vertex}/count-tokens:rawPredict"), "{}", "count-tokens", Mode::Whole, true, true),
+        ] {
+            let chat = chat(target, body);
+            assert_eq!(chat.dialect, Dialect::Anthropic, "{target}");
+            let seen = (chat.model.as_str(), chat.mode, chat.count, chat.vertex);
+            assert_eq!(seen, (model, mode, count, on_vertex), "{target}");
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::auth;
 use crate::board::{self, Board, Counts, Seen};
-use crate::dialect::{Dialect, Meta, gemini, openai};
+use crate::dialect::{Dialect, Meta, anthropic, gemini, openai};
 use crate::http::{Conn, ReadError, Request};
 use crate::play::{self, Outcome};
 use crate::scenario::{self, Context, Scenario};
@@ -238,6 +238,9 @@ impl Shared {
             Route::Token => plain("token", self.tokens.answer(request)),
             Route::Models(Dialect::OpenAiChat) => plain("models", Script::json(200, openai::models(names()))),
             Route::Models(Dialect::Gemini) => plain("models", Script::json(200, gemini::models(names()))),
+            Route::Models(Dialect::Anthropic) => {
+                plain("models", Script::json(200, anthropic::models(names())))
+            }
             Route::NotJson(dialect, sentence) => {
                 plain("not-json-request", Script::json(400, scenario::error(dialect, 400, &sentence)))
             }
@@ -254,6 +257,11 @@ impl Shared {
         if self.settings.require_auth && !auth::allowed(request, chat, &self.settings.api_key, is_live) {
             let sentence = "The request does not have valid authentication credentials.";
             return ("unauthorized".into(), Script::json(401, scenario::error(chat.dialect, 401, sentence)));
+        }
+        let versioned = chat.vertex || request.header("anthropic-version").is_some();
+        if self.settings.require_auth && chat.dialect == Dialect::Anthropic && !versioned {
+            let sentence = "anthropic-version: header is required";
+            return ("unversioned".into(), Script::json(400, scenario::error(chat.dialect, 400, sentence)));
         }
         let (of_model, only_scenario) = select::of_model(&chat.model);
         let name = match &chat.scenario {
@@ -275,6 +283,7 @@ impl Shared {
             meta: Meta {
                 model: chat.model.clone(),
                 include_usage: chat.body["stream_options"]["include_usage"] == true,
+                count: chat.count,
             },
             body: &chat.body,
             request,

@@ -18,7 +18,7 @@ pub struct Settings {
     pub retry_after: Duration,
     /// Asks Vertex requests for an issued token and others for `api_key`, else 401.
     pub require_auth: bool,
-    /// The key that OpenAI and Gemini API requests must carry under `require_auth`.
+    /// The key that OpenAI, Anthropic and Gemini API requests must carry under `require_auth`.
     pub api_key: String,
     /// The endless scenarios stop after this many bytes...
     pub flood_bytes: u64,

@@ -114,12 +114,17 @@ async fn gemini() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn anthropic() {
+    every_scenario("anthropic", Dialect::Anthropic, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn vertex() {
     every_scenario("vertex", Dialect::Gemini, &[]).await;
 }
 
 /// The policy too: it says which of them are tried again.
-const ALL: [&str; 3] = ["openai", "gemini", "fallback"];
+const ALL: [&str; 4] = ["openai", "anthropic", "gemini", "fallback"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openai_in_a_process() {
@@ -129,6 +134,11 @@ async fn openai_in_a_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_in_a_process() {
     every_scenario("together_ai", Dialect::OpenAiChat, &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anthropic_in_a_process() {
+    every_scenario("anthropic", Dialect::Anthropic, &ALL).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

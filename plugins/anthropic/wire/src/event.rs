@@ -1,5 +1,6 @@
 //! Telling events, errors and what says nothing apart.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tidegate_plugin_sdk::{EventIn, Fault, classify};
 
@@ -18,7 +19,7 @@ pub(crate) enum Read {
 /// [`Fault::Upstream`] where it is an error, in whatever form; [`Fault::Protocol`] where it is neither that nor an event.
 pub(crate) fn read(event: &EventIn<'_>) -> Result<Read, Fault> {
     let text = event.text()?.trim();
-    if event.name == "error" {
+    if event.name == "error" && !is_cut(text) {
         return Err(Fault::Upstream);
     }
     if text.is_empty() || text == "[DONE]" || text.bytes().all(|byte| b"[],".contains(&byte)) {
@@ -29,6 +30,11 @@ pub(crate) fn read(event: &EventIn<'_>) -> Result<Read, Fault> {
         Read::Event(Event::Other) if find_error(text).is_some() => Err(Fault::Upstream),
         read => Ok(read),
     })
+}
+
+/// An error that breaks off says nothing that could be relied on; the host knows whether the answer broke off with it.
+fn is_cut(text: &str) -> bool {
+    text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
 fn fault(text: &str) -> Fault {
@@ -90,6 +96,7 @@ mod tests {
             ("", "", "nothing"),
             ("", "[DONE]", "nothing"),
             ("", "]", "nothing"),
+            ("error", r#"{"type":"error","err"#, "malformed"),
             ("", "{}", "malformed"),
             ("", "7", "malformed"),
             ("", "no healthy upstream", "malformed"),

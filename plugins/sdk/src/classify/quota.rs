@@ -18,10 +18,17 @@ pub fn is_quota(code: &str) -> bool {
 }
 
 /// A sentence about a limit of the day: OpenAI's and Groq's "requests per day (RPD)", OpenRouter's
-/// "free-models-per-day". Google's "exceeded your current quota" is no such thing: it says so of minutes too.
+/// "free-models-per-day", Anthropic's "your daily rate limit". Google's "exceeded your current quota" is no such thing: it says so of minutes too.
 pub fn is_daily(message: &str) -> bool {
-    const PHRASES: [&str; 6] =
-        ["requests per day", "tokens per day", "(rpd)", "(tpd)", "free-models-per-day", "daily limit"];
+    const PHRASES: [&str; 7] = [
+        "requests per day",
+        "tokens per day",
+        "(rpd)",
+        "(tpd)",
+        "free-models-per-day",
+        "daily limit",
+        "daily rate limit",
+    ];
     let text = message.to_ascii_lowercase();
     PHRASES.iter().any(|phrase| text.contains(phrase))
 }
@@ -54,6 +61,7 @@ mod tests {
     fn tells_a_day_from_a_minute() {
         assert!(is_daily("Rate limit reached for m on requests per day (RPD): Limit 200, Used 200."));
         assert!(is_daily("Rate limit exceeded: free-models-per-day"));
+        assert!(is_daily("Number of request tokens has exceeded your daily rate limit"));
         assert!(!is_daily("Rate limit reached for m on tokens per min (TPM): Limit 30000"));
         assert!(!is_daily("You exceeded your current quota, please check your plan and billing details."));
         let details = |id: &str| json!([{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": id}]}]);

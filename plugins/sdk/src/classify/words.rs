@@ -72,6 +72,8 @@ pub(super) fn status_of(word: &str) -> Option<u32> {
         "billing_error" | "insufficient_balance" | "insufficient_credits" => 402,
         "permission_error" | "PermissionDeniedError" => 403,
         "not_found_error" | "model_not_found" | "NotFoundError" => 404,
+        "conflict_error" => 409,
+        "request_too_large" => 413,
         "timeout_error" => 504,
         "rate_limit_error"
         | "rate_limit_exceeded"

@@ -1,5 +1,6 @@
-//! The two providers' JSON, piece by piece. Key order is the providers' own.
+//! The providers' JSON, piece by piece. Key order is the providers' own.
 
+pub(crate) mod anthropic;
 pub(crate) mod gemini;
 pub(crate) mod openai;
 
@@ -12,6 +13,8 @@ pub enum Dialect {
     OpenAiChat,
     /// Gemini API and Vertex AI `generateContent`.
     Gemini,
+    /// Anthropic Messages, and the count of their tokens; Anthropic's own and Vertex AI's.
+    Anthropic,
 }
 
 /// A call of a tool.
@@ -31,6 +34,8 @@ pub(crate) struct Meta {
     pub(crate) model: String,
     /// OpenAI's `stream_options.include_usage`.
     pub(crate) include_usage: bool,
+    /// Anthropic's `count_tokens`: the whole answer is a number.
+    pub(crate) count: bool,
 }
 
 /// Token counts, in Gemini's way of counting: thoughts are not part of the candidates' tokens.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::say::{self, Say};
 use super::{Context, Mode};
 use crate::auth::{masked_headers, masked_target};
-use crate::dialect::{Call, Dialect, Usage, gemini, openai};
+use crate::dialect::{Call, Dialect, Usage, anthropic, gemini, openai};
 use crate::script::{Ending, Script};
 use crate::select::body_value;
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES};
@@ -35,6 +35,9 @@ fn round(context: &Context<'_>, count: usize, signature: Option<&str>) -> Script
             (openai::tool_names(context.body), openai::tool_history(context.body, SIGNATURE))
         }
         Dialect::Gemini => (gemini::tool_names(context.body), gemini::tool_history(context.body, SIGNATURE)),
+        Dialect::Anthropic => {
+            (anthropic::tool_names(context.body), anthropic::tool_history(context.body, SIGNATURE))
+        }
     };
     if answered && signature.is_some() && !kept {
         let sentence = "Function call is missing a thought_signature in functionCall parts.";
@@ -71,6 +74,7 @@ pub(super) fn describe(context: &Context<'_>) -> Script {
     let seen = match context.dialect {
         Dialect::OpenAiChat => openai::describe(context.body),
         Dialect::Gemini => gemini::describe(context.body),
+        Dialect::Anthropic => anthropic::describe(context.body),
     };
     say_json(context, &seen)
 }

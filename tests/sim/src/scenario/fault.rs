@@ -46,7 +46,7 @@ pub(super) fn open(context: &Context<'_>) -> Script {
 pub(super) fn error_503(context: &Context<'_>) -> Script {
     let json = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"The engine is overloaded","type":"server_error","param":null,"code":503}}"#.to_owned(),
-        Dialect::Gemini => context.error(503),
+        Dialect::Gemini | Dialect::Anthropic => context.error(503),
     };
     error_frame(context, &json, Ending::Complete)
 }
@@ -83,20 +83,28 @@ pub(super) fn numeric(context: &Context<'_>) -> Script {
     error_frame(context, &json, Ending::Complete)
 }
 
-/// The flat form of older vLLM; for Google, the status word without a code.
+/// The flat form of older vLLM; for Google, the status word without a code; for Anthropic, without the line that names the
+/// event.
 pub(super) fn flat(context: &Context<'_>) -> Script {
+    if context.dialect == Dialect::Anthropic && context.mode == Mode::Stream {
+        let mut say = Say::before_fault(context);
+        let eol = say.eol();
+        say.raw(format!("data: {}{eol}{eol}", context.error(429)));
+        return say.end(Ending::Complete);
+    }
     let json = match context.dialect {
         Dialect::OpenAiChat => {
             r#"{"object":"error","message":"Rate limit exceeded","type":"RateLimitError","param":null,"code":429}"#
         }
         Dialect::Gemini => r#"{"error":{"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}"#,
+        Dialect::Anthropic => return end(context),
     };
     error_frame(context, json, Ending::Complete)
 }
 
 /// An error with `[DONE]` after it, as vLLM sends.
 pub(super) fn then_done(context: &Context<'_>) -> Script {
-    if context.mode == Mode::Whole || context.dialect == Dialect::Gemini {
+    if context.mode == Mode::Whole || context.dialect != Dialect::OpenAiChat {
         return end(context);
     }
     let mut say = Say::before_fault(context);
@@ -238,12 +246,12 @@ pub(super) fn empty(context: &Context<'_>) -> Script {
     Say::new(context).end(Ending::Complete)
 }
 
-/// Anthropic's overload, through a server that speaks OpenAI's dialect; from Google, its own.
+/// Anthropic's overload, from itself or through a server that speaks OpenAI's dialect; from Google, its own.
 pub(super) fn overloaded_frame(context: &Context<'_>) -> Script {
     let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     match (context.dialect, context.mode) {
         (Dialect::Gemini, _) => error_frame(context, &context.error(503), Ending::Complete),
-        (Dialect::OpenAiChat, Mode::Stream) => {
+        (Dialect::OpenAiChat | Dialect::Anthropic, Mode::Stream) => {
             let mut say = Say::before_fault(context);
             say.raw(format!("event: error\ndata: {overloaded}\n\n"));
             say.end(Ending::Complete)
@@ -270,6 +278,7 @@ pub(super) fn quota_frame(context: &Context<'_>) -> Script {
     let json = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
         Dialect::Gemini => context.error(429),
+        Dialect::Anthropic => super::error(context.dialect, 402, "Your credit balance is too low to access the API."),
     };
     error_frame(context, &json, Ending::Complete)
 }

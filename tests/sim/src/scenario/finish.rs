@@ -28,7 +28,7 @@ fn then(context: &Context<'_>, ending: Ending) -> Script {
     say.end(ending)
 }
 
-/// The finish reason, and the body's proper end without `[DONE]`. Gemini has no `[DONE]` to leave out.
+/// The finish reason, and the body's proper end without `[DONE]` or `message_stop`. Gemini has no such marker to leave out.
 pub(super) fn no_done(context: &Context<'_>) -> Script {
     if context.mode != Mode::Stream || context.dialect == Dialect::Gemini {
         return then(context, Ending::Complete);

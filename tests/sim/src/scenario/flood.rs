@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::healthy::keep_alive;
 use super::say::Say;
 use super::{Context, Mode};
-use crate::dialect::{Dialect, openai};
+use crate::dialect::{Dialect, anthropic, openai};
 use crate::script::{Ending, Script, Step};
 
 /// About how much one write of a flood carries.
@@ -36,6 +36,7 @@ pub(super) fn empty_delta(context: &Context<'_>) -> Script {
             Dialect::Gemini => {
                 r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"index":0}]}"#.into()
             }
+            Dialect::Anthropic => anthropic::text(""),
         };
         String::from_utf8_lossy(&say.encode(&json)).into_owned()
     })
@@ -80,6 +81,7 @@ pub(super) fn giant_event(context: &Context<'_>) -> Script {
     let open = json.find(r#""text":""#).or_else(|| json.find(r#""content":""#)).unwrap_or(0);
     let open = json[open..].find(":\"").map_or(json.len(), |at| open + at + 2);
     let prefix = match context.mode {
+        Mode::Stream if context.dialect == Dialect::Anthropic => "event: content_block_delta\ndata: ",
         Mode::Stream => "data: ",
         Mode::Array => "\n,\n",
         Mode::Whole => "",

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::Usage;
+use crate::dialect::{Dialect, Usage, anthropic};
 use crate::script::{Ending, Framing, Script, Step};
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES, huge_text};
 
@@ -113,9 +113,12 @@ pub(super) fn keepalive_comment(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
-/// A comment, or where the mode has none, white space.
+/// A comment, Anthropic's ping, or where the mode has neither, white space.
 pub(super) fn keep_alive(context: &Context<'_>, say: &Say<'_>) -> String {
     let eol = say.eol();
+    if context.mode == Mode::Stream && context.dialect == Dialect::Anthropic {
+        return format!("event: ping{eol}data: {}{eol}{eol}", anthropic::PING);
+    }
     if context.mode == Mode::Stream { format!(": keep-alive{eol}{eol}") } else { "\n  \n".to_owned() }
 }
 

@@ -137,5 +137,6 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> String {
     match dialect {
         Dialect::OpenAiChat => crate::dialect::openai::error(status, message),
         Dialect::Gemini => crate::dialect::gemini::error(status, message, None),
+        Dialect::Anthropic => crate::dialect::anthropic::error(status, message),
     }
 }

@@ -56,10 +56,10 @@ pub(super) fn http_503(context: &Context<'_>) -> Script {
     status(context, 503).header("retry-after", seconds(context))
 }
 
-/// The provider's own way: a header from OpenAI, `retryDelay` in the body from Google.
+/// The provider's own way: a header from OpenAI and Anthropic, `retryDelay` in the body from Google.
 pub(super) fn http_429(context: &Context<'_>) -> Script {
     match context.dialect {
-        Dialect::OpenAiChat => http_429_seconds(context),
+        Dialect::OpenAiChat | Dialect::Anthropic => http_429_seconds(context),
         Dialect::Gemini => http_429_delay(context),
     }
 }
@@ -100,6 +100,7 @@ pub(super) fn http_429_quota(context: &Context<'_>) -> Script {
     let body = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
         Dialect::Gemini => google_429(context).replace("PerMinutePerProjectPerModel", "PerDayPerProjectPerModel"),
+        Dialect::Anthropic => super::error(context.dialect, 429, "Number of request tokens has exceeded your daily rate limit."),
     };
     Script::json(429, body)
 }
@@ -145,6 +146,7 @@ pub(super) fn http_context(context: &Context<'_>) -> Script {
     let body = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#.to_owned(),
         Dialect::Gemini => gemini::error(400, "The input token count (9000) exceeds the maximum number of tokens allowed (8192).", None),
+        Dialect::Anthropic => super::error(context.dialect, 400, "prompt is too long: 9000 tokens > 8192 maximum"),
     };
     Script::json(400, body)
 }
@@ -157,6 +159,9 @@ pub(super) fn http_policy(context: &Context<'_>) -> Script {
             r#"{{"error":{{"message":"{sentence}","type":"invalid_request_error","param":null,"code":"content_policy_violation"}}}}"#
         ),
         Dialect::Gemini => gemini::error(400, sentence, None),
+        Dialect::Anthropic => {
+            super::error(context.dialect, 400, "Output blocked by content filtering policy")
+        }
     };
     Script::json(400, body)
 }

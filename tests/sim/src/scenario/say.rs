@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Context, Mode};
-use crate::dialect::{Call, Dialect, Usage, gemini, openai};
+use crate::dialect::{Call, Dialect, Usage, anthropic, gemini, openai};
 use crate::script::{Ending, Script, Step};
 use crate::text::FAULT_PIECES;
 
@@ -20,21 +20,32 @@ pub(super) struct Say<'a> {
     events: usize,
     texts: u32,
     opened: bool,
+    /// Anthropic's block of text is open.
+    in_text: bool,
 }
 
 impl<'a> Say<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let content_type = match (context.mode, context.dialect) {
-            (Mode::Stream, Dialect::OpenAiChat) => "text/event-stream; charset=utf-8",
+            (Mode::Stream, Dialect::OpenAiChat | Dialect::Anthropic) => "text/event-stream; charset=utf-8",
             (Mode::Stream, Dialect::Gemini) => "text/event-stream",
             (Mode::Array | Mode::Whole, _) => "application/json; charset=UTF-8",
         };
         let eols: &[&str] = match context.dialect {
-            Dialect::OpenAiChat => &["\n"],
+            Dialect::OpenAiChat | Dialect::Anthropic => &["\n"],
             Dialect::Gemini => &["\r\n"],
         };
         let script = Script::new(200).header("content-type", content_type);
-        Self { context, eols, script, pace: Duration::ZERO, events: 0, texts: 0, opened: false }
+        Self {
+            context,
+            eols,
+            script,
+            pace: Duration::ZERO,
+            events: 0,
+            texts: 0,
+            opened: false,
+            in_text: false,
+        }
     }
 
     pub(super) fn paced(mut self) -> Self {
@@ -57,6 +68,7 @@ impl<'a> Say<'a> {
     pub(super) fn texts(&mut self, pieces: &[&str]) {
         for piece in pieces {
             self.open();
+            self.open_text();
             let json = self.next_text(piece);
             self.event(&json);
             self.pause(self.pace);
@@ -69,6 +81,7 @@ impl<'a> Say<'a> {
         match self.context.dialect {
             Dialect::OpenAiChat => openai::text(&self.context.meta, piece),
             Dialect::Gemini => gemini::text(&self.context.meta, piece, self.texts),
+            Dialect::Anthropic => anthropic::text(piece),
         }
     }
 
@@ -77,6 +90,7 @@ impl<'a> Say<'a> {
         let chunks = match self.context.dialect {
             Dialect::OpenAiChat => openai::calls(&self.context.meta, calls),
             Dialect::Gemini => vec![gemini::calls(&self.context.meta, calls)],
+            Dialect::Anthropic => anthropic::calls(calls),
         };
         for chunk in chunks {
             self.event(&chunk);
@@ -84,13 +98,27 @@ impl<'a> Say<'a> {
         }
     }
 
-    /// The chunk that opens an OpenAI answer; Gemini has none.
+    /// The chunk that opens an OpenAI or Anthropic answer; Gemini has none.
     fn open(&mut self) {
-        if !self.opened && self.context.dialect == Dialect::OpenAiChat {
-            let json = openai::role(&self.context.meta);
+        let json = match self.context.dialect {
+            _ if self.opened => None,
+            Dialect::OpenAiChat => Some(openai::role(&self.context.meta)),
+            Dialect::Anthropic => Some(anthropic::start(&self.context.meta)),
+            Dialect::Gemini => None,
+        };
+        self.opened = true;
+        if let Some(json) = json {
             self.event(&json);
         }
-        self.opened = true;
+    }
+
+    /// The events between an Anthropic answer's opening and its text.
+    fn open_text(&mut self) {
+        if self.context.dialect == Dialect::Anthropic && !self.in_text {
+            self.in_text = true;
+            self.event(anthropic::TEXT_START);
+            self.event(anthropic::PING);
+        }
     }
 
     /// One event (or array element) in one write.
@@ -104,7 +132,10 @@ impl<'a> Say<'a> {
         let eol = self.eols[self.events % self.eols.len()];
         self.events += 1;
         match self.context.mode {
-            Mode::Stream => format!("data: {json}{eol}{eol}").into_bytes(),
+            Mode::Stream => match event_name(json).filter(|_| self.context.dialect == Dialect::Anthropic) {
+                Some(name) => format!("event: {name}{eol}data: {json}{eol}{eol}").into_bytes(),
+                None => format!("data: {json}{eol}{eol}").into_bytes(),
+            },
             Mode::Array | Mode::Whole => {
                 let before = if self.events == 1 { "[" } else { "\n,\n" };
                 // As Google sends it: each element over several lines.
@@ -151,13 +182,20 @@ impl<'a> Say<'a> {
                 }
             }
             Dialect::Gemini => self.event(&gemini::finish(meta, usage)),
+            Dialect::Anthropic => {
+                if self.in_text {
+                    self.event(anthropic::TEXT_STOP);
+                }
+                self.event(&anthropic::ended(reason, usage));
+            }
         }
     }
 
-    /// What stands after the last event: `[DONE]`, the array's bracket, or nothing.
+    /// What stands after the last event: `[DONE]`, `message_stop`, the array's bracket, or nothing.
     pub(super) fn close(&mut self) {
         match (self.context.dialect, self.context.mode) {
             (Dialect::OpenAiChat, _) => self.event("[DONE]"),
+            (Dialect::Anthropic, _) => self.event(anthropic::STOP),
             (Dialect::Gemini, Mode::Stream) => {}
             (Dialect::Gemini, _) => self.raw("\n]"),
         }
@@ -169,14 +207,19 @@ impl<'a> Say<'a> {
     }
 }
 
+/// Anthropic names an event by the type that its data begins with.
+fn event_name(json: &str) -> Option<&str> {
+    let (_, rest) = json.split_once("\"type\":").filter(|(before, _)| *before == "{")?;
+    rest.trim_start().strip_prefix('"')?.split('"').next()
+}
+
 /// The JSON of a whole answer that says `text`.
 pub(super) fn whole(context: &Context<'_>, text: &str, calls: &[Call], usage: Usage) -> String {
     let meta = &context.meta;
+    let reason = if calls.is_empty() { "stop" } else { "tool_calls" };
     match context.dialect {
-        Dialect::OpenAiChat => {
-            let reason = if calls.is_empty() { "stop" } else { "tool_calls" };
-            openai::whole(meta, text, calls, Some(reason), usage)
-        }
+        Dialect::OpenAiChat => openai::whole(meta, text, calls, Some(reason), usage),
+        Dialect::Anthropic => anthropic::whole(meta, text, calls, Some(reason), usage),
         Dialect::Gemini => gemini::whole(meta, text, calls, true, usage),
     }
 }
@@ -186,6 +229,7 @@ pub(super) fn whole_unfinished(context: &Context<'_>, text: &str) -> String {
     match context.dialect {
         Dialect::OpenAiChat => openai::whole(&context.meta, text, &[], None, Usage::PLAIN),
         Dialect::Gemini => gemini::whole(&context.meta, text, &[], false, Usage::PLAIN),
+        Dialect::Anthropic => anthropic::whole(&context.meta, text, &[], None, Usage::PLAIN),
     }
 }
 

@@ -284,9 +284,9 @@ pub(super) static ALL: &[Scenario] = &[
     ),
     scenario(
         "finish-no-done",
-        "a finish reason, but no `[DONE]`, which is what ends OpenAI's dialect",
+        "a finish reason, but no `[DONE]` or `message_stop`, which is what ends OpenAI's dialect and Anthropic's",
         |dialect, mode| match (dialect, mode) {
-            (Dialect::OpenAiChat, Mode::Stream) => Expect::Truncated,
+            (Dialect::OpenAiChat | Dialect::Anthropic, Mode::Stream) => Expect::Truncated,
             _ => short_text(dialect, mode),
         },
         finish::no_done,
@@ -332,7 +332,10 @@ pub(super) static ALL: &[Scenario] = &[
     scenario(
         "quota-frame",
         "three good chunks, then an exhausted quota as an event",
-        error_429,
+        |dialect, mode| match dialect {
+            Dialect::Anthropic => frame::<402>(dialect, mode),
+            _ => error_429(dialect, mode),
+        },
         fault::quota_frame,
     ),
     // What HTTP allows or forbids.

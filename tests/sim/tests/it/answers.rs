@@ -11,12 +11,14 @@ use crate::client::{End, Got, ask, ask_for, post, sim};
 /// All these requests ask for the connection to be closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const MODES: [(Dialect, &str, Mode); 5] = [
+const MODES: [(Dialect, &str, Mode); 7] = [
     (Dialect::OpenAiChat, "stream", Mode::Stream),
     (Dialect::OpenAiChat, "whole", Mode::Whole),
     (Dialect::Gemini, "stream", Mode::Stream),
     (Dialect::Gemini, "array", Mode::Array),
     (Dialect::Gemini, "whole", Mode::Whole),
+    (Dialect::Anthropic, "stream", Mode::Stream),
+    (Dialect::Anthropic, "whole", Mode::Whole),
 ];
 
 /// The JSON documents of an answer, `[DONE]` left out.
@@ -46,7 +48,12 @@ pub(crate) fn said(documents: &[Value]) -> (String, Vec<String>) {
         for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
             text += part["text"].as_str().unwrap_or_default();
         }
-        let reasons = [&choice["finish_reason"], &candidate["finishReason"]];
+        text += document["delta"]["text"].as_str().unwrap_or_default();
+        for block in document["content"].as_array().into_iter().flatten() {
+            text += block["text"].as_str().unwrap_or_default();
+        }
+        let (own, ended) = (&document["stop_reason"], &document["delta"]["stop_reason"]);
+        let reasons = [&choice["finish_reason"], &candidate["finishReason"], own, ended];
         finish.extend(reasons.iter().filter_map(|reason| reason.as_str()).map(str::to_owned));
     }
     (text, finish)
@@ -68,6 +75,8 @@ async fn every_right_answer_is_right_in_every_mode() {
             let done = got.text().contains("data: [DONE]");
             let wants_done = dialect == Dialect::OpenAiChat && mode == Mode::Stream;
             assert_eq!(done, wants_done, "{case}");
+            let stopped = got.text().contains("event: message_stop");
+            assert_eq!(stopped, dialect == Dialect::Anthropic && mode == Mode::Stream, "{case}");
             let end = match scenario.name {
                 "finish-then-open" => End::Open,
                 "finish-then-rst" => End::Rst,
@@ -88,7 +97,7 @@ async fn line_ends_are_the_ones_named() {
         ("cr", false, false, true),
         ("mixed-eol", true, true, true),
     ] {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
             let text = ask(&sim, name, dialect, "stream").await.text();
             let both = count(&text, "\r\n");
             assert_eq!(
@@ -176,6 +185,57 @@ async fn a_thought_signature_must_come_back() {
 }
 
 #[tokio::test]
+async fn anthropics_events_have_their_names_and_its_calls_their_thoughts() {
+    let sim = sim().await;
+    let text = ask(&sim, "thought-signature", Dialect::Anthropic, "stream").await.text();
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    let mut kinds = Vec::new();
+    while let (Some(name), Some(data)) = (lines.next(), lines.next()) {
+        let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(name.strip_prefix("event: "), data["type"].as_str(), "{data}");
+        kinds.push(data["delta"]["type"].as_str().or(data["type"].as_str()).unwrap().to_owned());
+    }
+    kinds.dedup();
+    let block = |delta: &[&'static str]| [&["content_block_start"], delta, &["content_block_stop"]].concat();
+    let thought = block(&["thinking_delta", "signature_delta"]);
+    let want =
+        [&["message_start"], &thought[..], &block(&["input_json_delta"]), &["message_delta", "message_stop"]];
+    assert_eq!(kinds, want.concat());
+
+    let whole =
+        &documents(&ask(&sim, "thought-signature", Dialect::Anthropic, "whole").await, Mode::Whole)[0];
+    assert_eq!(
+        (&whole["stop_reason"], &whole["content"][0]["type"]),
+        (&"tool_use".into(), &"thinking".into())
+    );
+    for (lose, status) in [(false, 200), (true, 400)] {
+        let mut content = whole["content"].clone();
+        if lose {
+            content[0].as_object_mut().unwrap().remove("signature");
+        }
+        let result =
+            serde_json::json!([{"type": "tool_result", "tool_use_id": "call_sim_0", "content": "8"}]);
+        let body = serde_json::json!({"model": "sim-thought-signature", "messages": [
+            {"role": "user", "content": "?"}, {"role": "assistant", "content": content}, {"role": "user", "content": result},
+        ]});
+        let request = post("/v1/messages", "connection: close\r\n", &body.to_string());
+        assert_eq!(ask_for(sim.addr(), &request, PATIENCE).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn anthropics_count_is_a_number_or_the_fault_that_was_asked_for() {
+    let sim = sim().await;
+    let asked = async |scenario: &str| {
+        let path = format!("/s/{scenario}/v1/messages/count_tokens");
+        ask_for(sim.addr(), &post(&path, "connection: close\r\n", r#"{"model":"m"}"#), PATIENCE).await
+    };
+    assert_eq!(asked("fast").await.text(), r#"{"input_tokens":12}"#);
+    assert_eq!(asked("http-429").await.status(), 429);
+    assert!(asked("overloaded-frame").await.text().contains("overloaded_error"));
+}
+
+#[tokio::test]
 async fn describe_counts_what_arrived() {
     let sim = sim().await;
     let openai = r#"{"model":"sim-describe","tools":[{"function":{"name":"f"}}],"messages":[
@@ -185,9 +245,14 @@ async fn describe_counts_what_arrived() {
     let gemini = r#"{"systemInstruction":{"parts":[{"text":"Be brief."}]},
         "tools":[{"functionDeclarations":[{"name":"f"}]}],
         "contents":[{"role":"user","parts":[{"text":"see"},{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]}]}"#;
-    for (path, body, messages) in
-        [("/v1/chat/completions", openai, 2), ("/v1beta/models/sim-describe:generateContent", gemini, 1)]
-    {
+    let anthropic = r#"{"model":"sim-describe","system":[{"type":"text","text":"Be brief."}],"tools":[{"name":"f"}],
+        "messages":[{"role":"user","content":[{"type":"text","text":"see"},
+            {"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}}]}]}"#;
+    for (path, body, messages) in [
+        ("/v1/chat/completions", openai, 2),
+        ("/v1beta/models/sim-describe:generateContent", gemini, 1),
+        ("/v1/messages", anthropic, 1),
+    ] {
         let request = post(path, "connection: close\r\n", body);
         let got = ask_for(sim.addr(), &request, PATIENCE).await;
         let text = said(&documents(&got, Mode::Whole)).0;

@@ -23,7 +23,7 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
     // Chunks that are none cannot be read as chunks; and one fault stands within an answer that then ends well.
     let plain = |scenario: &&Scenario| !matches!(scenario.name, "chunk-garbage" | "bad-utf8");
     for scenario in Scenario::all().iter().filter(plain) {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
             let expect = scenario.expect(dialect, Mode::Stream);
             let committed = match expect {
                 Expect::Error { committed, .. }
@@ -48,7 +48,13 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
             let form_with_done = scenario.name == "429-then-done" && dialect == Dialect::OpenAiChat;
             assert_eq!(done, form_with_done, "{case}");
             if let Expect::Error { status: 429, .. } = expect {
-                let signs = ["429", "rate_limit_exceeded", "RESOURCE_EXHAUSTED", "insufficient_quota"];
+                let signs = [
+                    "429",
+                    "rate_limit_exceeded",
+                    "rate_limit_error",
+                    "RESOURCE_EXHAUSTED",
+                    "insufficient_quota",
+                ];
                 assert!(signs.iter().any(|sign| text.contains(sign)), "{case}: {text}");
             }
         }
@@ -60,7 +66,7 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
 async fn http_errors_are_sent_as_such_or_hidden_in_a_200() {
     let sim = sim().await;
     for scenario in Scenario::all().iter().filter(|scenario| scenario.name.starts_with("http-4")) {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
             let Expect::Http { status, retry_after } = scenario.expect(dialect, Mode::Stream) else {
                 continue;
             };
@@ -113,6 +119,14 @@ async fn the_error_frames_are_exact() {
     ] {
         let text = ask(&sim, name, Dialect::Gemini, "stream").await.text();
         assert!(text.ends_with(&format!("}}\r\n\r\n{tail}")), "{name}: {text}");
+    }
+    let limited = r#"{"type":"error","error":{"details":null,"type":"rate_limit_error","message":"Resource exhausted. Please try again later."},"request_id":"req_sim"}"#;
+    for (name, tail) in [
+        ("429-frame-end", format!("event: error\ndata: {limited}\n\n")),
+        ("429-flat", format!("data: {limited}\n\n")),
+    ] {
+        let text = ask(&sim, name, Dialect::Anthropic, "stream").await.text();
+        assert!(text.ends_with(&format!("}}}}\n\n{tail}")), "{name}: {text}");
     }
     let cut = ask(&sim, "text-cut-end", Dialect::OpenAiChat, "stream").await.content();
     assert_eq!(std::str::from_utf8(&cut).unwrap_err().error_len(), None, "the cut is inside a character");

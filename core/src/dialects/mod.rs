@@ -4,6 +4,7 @@
 //! gets its request and gives its answer as they are; for all others the request is made canonical on its way in, and the
 //! answer is made the client's at its very end (`voice`). What relays a stream thus sees one dialect, the *wire's*.
 
+pub mod anthropic;
 mod body;
 mod elements;
 pub mod gemini;
@@ -57,8 +58,8 @@ impl Deref for Dialect {
             Dialect::OpenAiCompletions => &Unserved(tidegate_host::Dialect::OpenaiCompletions),
             Dialect::OpenAiEmbeddings => &Unserved(tidegate_host::Dialect::OpenaiEmbeddings),
             Dialect::OpenAiResponses => &Unserved(tidegate_host::Dialect::OpenaiResponses),
-            Dialect::AnthropicMessages => &Unserved(tidegate_host::Dialect::AnthropicMessages),
-            Dialect::AnthropicCountTokens => &Unserved(tidegate_host::Dialect::AnthropicCountTokens),
+            Dialect::AnthropicMessages => &anthropic::Messages,
+            Dialect::AnthropicCountTokens => &anthropic::CountTokens,
             Dialect::GeminiGenerate => &gemini::Generate,
             Dialect::GeminiCountTokens => &gemini::CountTokens,
         }

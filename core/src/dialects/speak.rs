@@ -96,6 +96,21 @@ pub trait Speak: Sync {
     /// The body of an HTTP error.
     fn error_body(&self, failure: &Failure) -> Vec<u8>;
 
+    /// The same of the answer with this id, where the dialect says it there too.
+    fn identified_error(&self, failure: &Failure, _id: &str) -> Vec<u8> {
+        self.error_body(failure)
+    }
+
+    /// The header with the id of an answer, where the dialect's SDKs show one.
+    fn id_header(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The HTTP status of a failure. 529 is Anthropic's; to all others it is a server that cannot serve now.
+    fn status(&self, failure: &Failure) -> u16 {
+        if failure.status == 529 { 503 } else { failure.status }
+    }
+
     /// What ends a stream that failed, where the client was given the provider's own events: `said` are the first and the
     /// last of them, for those that [`Speak::remembers`].
     fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8>;

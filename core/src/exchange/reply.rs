@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use hyper::body::{Frame, SizeHint};
 
@@ -15,6 +15,7 @@ use super::{Exchange, Outcome};
 use crate::dialects::Dialect;
 use crate::failure::Failure;
 use crate::metrics::Ending;
+use crate::routing::group::seed;
 
 /// A response body: all at once, or a stream that goes on.
 pub enum Body {
@@ -61,9 +62,11 @@ impl hyper::body::Body for Body {
 
 /// The error of a request that has no exchange, or whose exchange sent nothing yet.
 pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
-    let mut response = Response::new(Body::from(dialect.error_body(failure)));
-    *response.status_mut() = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let id = id(seed());
+    let mut response = Response::new(Body::from(dialect.identified_error(failure, &id)));
+    *response.status_mut() = StatusCode::from_u16(dialect.status(failure)).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
+    identify(dialect, headers, &id);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(delay) = failure.retry_after.or(is_busy(failure.status).then_some(AT_LEAST)) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds(delay)));
@@ -71,12 +74,23 @@ pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
     response
 }
 
+/// An answer's id: Anthropic's form, since its SDKs are those that show one.
+fn id(seed: u64) -> String {
+    format!("req_{seed:016x}")
+}
+
+fn identify(dialect: Dialect, headers: &mut HeaderMap, id: &str) {
+    if let (Some(name), Ok(id)) = (dialect.id_header(), HeaderValue::try_from(id)) {
+        headers.insert(name, id);
+    }
+}
+
 /// What a client is told at least: an SDK takes 0 for "not said".
 const AT_LEAST: Duration = Duration::from_secs(1);
 
 /// The statuses that say "later", and so have to say when.
 fn is_busy(status: u16) -> bool {
-    matches!(status, 429 | 503)
+    matches!(status, 429 | 503 | 529)
 }
 
 /// Retry-After is in whole seconds: rounded up, never sooner than asked.
@@ -108,14 +122,18 @@ impl Exchange {
             Outcome::Whole(body) => {
                 self.finish(200, Ending::Complete);
                 let mut response = Response::new(Body::Whole(Some(body)));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                identify(self.request.dialect, headers, &id(self.seed));
                 response
             }
             Outcome::Stream(opened) => {
                 let kind =
                     if self.request.array { "application/json" } else { "text/event-stream; charset=utf-8" };
+                let (dialect, id) = (self.request.dialect, id(self.seed));
                 let mut response = Response::new(Body::Stream(Streaming::new(self, opened)));
                 let headers = response.headers_mut();
+                identify(dialect, headers, &id);
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
                 // A proxy of nginx's kind in front must not hold the stream back.

@@ -38,20 +38,19 @@ pub struct Peer {
 pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let (method, path) = (request.method(), request.uri().path());
     let Some(found) = Found::at(path, request.uri().query().unwrap_or_default()) else {
-        let message = format!(
-            "{method} {path} is not served here; there are POST /v1/chat/completions, GET /v1/models and \
-             GET /health/liveliness"
-        );
-        return exchange::error(dialect_of(path), &Failure::refusal(404, message));
+        let dialect = dialect_of(path, request.headers());
+        let message = format!("{method} {path} is not served here; there are {}", routes::beside(dialect));
+        return exchange::error(dialect, &Failure::refusal(404, message));
     };
     if !found.methods.contains(method) {
-        return not_allowed(dialect_of(path), found.methods);
+        return not_allowed(dialect_of(path, request.headers()), found.methods);
     }
     match found.place {
         // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must
         // not hold what only its attempts needed.
         Place::Model(route) => Box::pin(complete(gateway, peer, route, request)).await,
         Place::Models => models::list(&gateway, &request),
+        Place::AModel(name) => models::one(&gateway, &request, &name),
         Place::GoogleModels(one) => {
             let query = request.uri().query().unwrap_or_default();
             google::models(&gateway, request.headers(), query, one.as_deref())

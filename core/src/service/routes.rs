@@ -1,6 +1,6 @@
 //! The paths of the data port.
 
-use http::Method;
+use http::{HeaderMap, Method};
 
 use super::{google, health};
 use crate::dialects::{Dialect, Route};
@@ -12,6 +12,8 @@ pub(super) enum Place {
     Model(Route),
     /// The list of models.
     Models,
+    /// One of them.
+    AModel(String),
     /// The list of models as Google has it, or one of them.
     GoogleModels(Option<String>),
     /// A question of a load balancer.
@@ -38,6 +40,8 @@ impl Found {
             Some(Err(asked)) => return Some(Self { place: Place::GoogleModels(asked.one()), methods: LOOK }),
             None => {}
         }
+        // litellm's other path for Anthropic's clients.
+        let path = path.strip_prefix("/anthropic").unwrap_or(path);
         let dialect = match path.strip_prefix("/v1").unwrap_or(path) {
             "/chat/completions" => Dialect::OpenAiChat,
             "/completions" => Dialect::OpenAiCompletions,
@@ -46,6 +50,10 @@ impl Found {
             "/messages" => Dialect::AnthropicMessages,
             "/messages/count_tokens" => Dialect::AnthropicCountTokens,
             "/models" => return Some(Self { place: Place::Models, methods: LOOK }),
+            models if models.starts_with("/models/") => {
+                let name = models.trim_start_matches("/models/");
+                return Some(Self { place: Place::AModel(decoded(name)), methods: LOOK });
+            }
             _ if health::is_path(path) => return Some(Self { place: Place::Health, methods: LOOK }),
             _ => return None,
         };
@@ -53,13 +61,86 @@ impl Found {
     }
 }
 
-/// The dialect in which an error at this path is worded.
-pub(super) fn dialect_of(path: &str) -> Dialect {
-    if path.starts_with("/v1/messages") {
+/// The dialect in which an error at this path is worded. Anthropic's clients name the version that they speak.
+pub(super) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
+    if path.starts_with("/v1/messages") || path.starts_with("/anthropic/") || headers.contains_key(VERSION) {
         Dialect::AnthropicMessages
     } else if google::is_googles(path) {
         Dialect::GeminiGenerate
     } else {
         Dialect::OpenAiChat
+    }
+}
+
+/// The header that all of Anthropic's SDKs send.
+pub(super) const VERSION: &str = "anthropic-version";
+
+/// What a client of this dialect finds here.
+pub(super) fn beside(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::AnthropicMessages => {
+            "POST /v1/messages, POST /v1/messages/count_tokens and GET /v1/models; batches, files, skills and agents have to \
+             be asked of Anthropic itself"
+        }
+        _ => "POST /v1/chat/completions, GET /v1/models and GET /health/liveliness",
+    }
+}
+
+/// A part of a path as it was meant (RFC 3986, section 2.1): a model's name may have a slash. What is no legal escape stays.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let code = digits.filter(|_| *first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialect(path: &str) -> Option<Dialect> {
+        match Found::at(path, "beta=true")?.place {
+            Place::Model(route) => Some(route.dialect),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn anthropics_clients_find_their_paths() {
+        for path in ["/v1/messages", "/anthropic/v1/messages"] {
+            assert_eq!(dialect(path), Some(Dialect::AnthropicMessages), "{path}");
+            assert_eq!(
+                dialect(&format!("{path}/count_tokens")),
+                Some(Dialect::AnthropicCountTokens),
+                "{path}"
+            );
+            assert!(Found::at(&format!("{path}/batches"), "").is_none());
+            assert_eq!(dialect_of(&format!("{path}/batches"), &HeaderMap::new()), Dialect::AnthropicMessages);
+        }
+        let versioned =
+            [(http::HeaderName::from_static(VERSION), http::HeaderValue::from_static("2023-06-01"))];
+        assert_eq!(dialect_of("/v1/files", &versioned.into_iter().collect()), Dialect::AnthropicMessages);
+        assert_eq!(dialect_of("/v1/files", &HeaderMap::new()), Dialect::OpenAiChat);
+    }
+
+    #[test]
+    fn a_models_name_is_read_as_it_was_meant() {
+        for (path, name) in [
+            ("/v1/models/claude-x", "claude-x"),
+            ("/models/a%2Fb%20c", "a/b c"),
+            ("/v1/models/openai/gpt", "openai/gpt"),
+            ("/v1/models/100%", "100%"),
+            ("/v1/models/%zz%e9", "%zz%e9"),
+        ] {
+            let Some(Found { place: Place::AModel(found), .. }) = Found::at(path, "") else {
+                panic!("{path}")
+            };
+            assert_eq!(found, name);
+        }
     }
 }

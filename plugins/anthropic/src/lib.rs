@@ -50,7 +50,7 @@ impl Provider for Anthropic {
 
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
         let body = match input.dialect {
-            Dialect::AnthropicMessages => {
+            Dialect::AnthropicMessages | Dialect::AnthropicCountTokens => {
                 let (before, model, after) =
                     body::with_model(input.body, input.model_span.clone(), input.model)?;
                 [before, model.as_bytes(), after].concat()
@@ -71,7 +71,8 @@ impl Provider for Anthropic {
                 return Err(Fault::Unsupported(sentence.to_owned()));
             }
         };
-        out.target("POST", &self.endpoint.url(""))?;
+        let count = input.dialect == Dialect::AnthropicCountTokens;
+        out.target("POST", &self.endpoint.url(if count { "/count_tokens" } else { "" }))?;
         out.header("accept", if input.stream { "text/event-stream" } else { "application/json" })?;
         if input.headers.get("anthropic-version").is_none() {
             out.header("anthropic-version", VERSION)?;
@@ -82,7 +83,8 @@ impl Provider for Anthropic {
         if self.has_key {
             out.auth(Auth::Header { secret: "api_key", header: "x-api-key", prefix: "" })?;
         }
-        out.response(Dialect::AnthropicMessages, Framing::Auto)?;
+        let answer = if count { Dialect::AnthropicCountTokens } else { Dialect::AnthropicMessages };
+        out.response(answer, Framing::Auto)?;
         out.body(&body)
     }
 
@@ -94,8 +96,10 @@ impl Provider for Anthropic {
     }
 
     fn response(&self, head: &HeadIn<'_>, body: &[u8], out: &mut TextOut<'_>) -> Result<Flow, Fault> {
-        if head.dialect == Dialect::AnthropicMessages {
-            return answer(body, false);
+        match head.dialect {
+            Dialect::AnthropicMessages => return answer(body, false),
+            Dialect::AnthropicCountTokens => return answer(body, true),
+            _ => {}
         }
         out.write(whole(head, body)?.to_string().as_bytes())?;
         Ok(Flow::Done)

@@ -59,11 +59,18 @@ impl Raw<'_> {
     }
 }
 
+impl<'a> Raw<'a> {
+    /// The text, if it is one without escapes.
+    pub(super) fn plain(self) -> Option<&'a str> {
+        if self.escaped { None } else { std::str::from_utf8(self.bytes).ok() }
+    }
+}
+
 impl<'a> Value<'a> {
     /// The text of a string without escapes.
     pub(super) fn plain(self) -> Option<&'a str> {
         match self {
-            Value::String(Raw { bytes, escaped: false }) => std::str::from_utf8(bytes).ok(),
+            Value::String(raw) => raw.plain(),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ pub mod gemini;
 mod json;
 pub mod openai_chat;
 pub mod options;
+mod responses;
 mod seen;
 mod speak;
 mod unserved;
@@ -57,7 +58,7 @@ impl Deref for Dialect {
             Dialect::OpenAiChat => &openai_chat::Chat,
             Dialect::OpenAiCompletions => &Unserved(tidegate_host::Dialect::OpenaiCompletions),
             Dialect::OpenAiEmbeddings => &Unserved(tidegate_host::Dialect::OpenaiEmbeddings),
-            Dialect::OpenAiResponses => &Unserved(tidegate_host::Dialect::OpenaiResponses),
+            Dialect::OpenAiResponses => &responses::Responses,
             Dialect::AnthropicMessages => &anthropic::Messages,
             Dialect::AnthropicCountTokens => &anthropic::CountTokens,
             Dialect::GeminiGenerate => &gemini::Generate,

@@ -39,6 +39,12 @@ pub trait Speak: Sync {
         None
     }
 
+    /// The request without what only Tidegate can read, for a provider that takes this dialect as it is. `None`: there is
+    /// nothing of the kind in it.
+    fn without_ours(&self, _request: &Request) -> Option<Request> {
+        None
+    }
+
     /// Adds a deployment's default parameters, named as in a chat completion, to a body in this dialect, where the client
     /// said nothing of the kind.
     fn add_defaults(&self, body: &mut Map<String, Value>, defaults: &Map<String, Value>) {

@@ -18,7 +18,7 @@ impl Exchange {
         request: &'a Request,
     ) -> Result<Cow<'a, Request>, Failure> {
         if deployment.takes(request.dialect) {
-            return Ok(Cow::Borrowed(request));
+            return Ok(request.dialect.without_ours(request).map_or(Cow::Borrowed(request), Cow::Owned));
         }
         self.in_chat(deployment, request)
     }

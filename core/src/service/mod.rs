@@ -56,6 +56,13 @@ pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming
             google::models(&gateway, request.headers(), query, one.as_deref())
         }
         Place::Health => health::answer(&gateway, path).map(Body::from),
+        Place::Stored => {
+            let message = format!(
+                "there is nothing at {path}: this gateway stores no answers, so send the whole history as \"input\" to \
+                 POST /v1/responses"
+            );
+            exchange::error(Dialect::OpenAiResponses, &Failure::refusal(404, message))
+        }
     }
 }
 

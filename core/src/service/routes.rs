@@ -18,6 +18,8 @@ pub(super) enum Place {
     GoogleModels(Option<String>),
     /// A question of a load balancer.
     Health,
+    /// An answer that OpenAI would have kept.
+    Stored,
 }
 
 /// What stands at a path, and the methods that it takes.
@@ -30,6 +32,7 @@ pub(super) struct Found {
 const ASK: &[Method] = &[Method::POST];
 /// hyper leaves out the body of an answer to HEAD.
 const LOOK: &[Method] = &[Method::GET, Method::HEAD];
+const ANY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE];
 
 impl Found {
     /// Of a path and its query. `None`: nothing stands there.
@@ -53,6 +56,9 @@ impl Found {
             models if models.starts_with("/models/") => {
                 let name = models.trim_start_matches("/models/");
                 return Some(Self { place: Place::AModel(decoded(name)), methods: LOOK });
+            }
+            stored if stored.starts_with("/responses/") => {
+                return Some(Self { place: Place::Stored, methods: ANY });
             }
             _ if health::is_path(path) => return Some(Self { place: Place::Health, methods: LOOK }),
             _ => return None,

@@ -1,0 +1,154 @@
+//! Events and errors as OpenAI's SDKs and the Codex CLI read them.
+
+use serde_json::{Value, json};
+
+use crate::dialects::{Said, Speak, openai_chat};
+use crate::failure::Failure;
+use tidegate_engine::ErrorClass;
+
+/// Each event has its type as its name.
+pub(super) fn frame(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    if !name.is_empty() {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name);
+        out.push(b'\n');
+    }
+    openai_chat::Chat.frame(b"", data, out);
+}
+
+/// One event of a stream, numbered.
+pub(super) fn event(kind: &str, number: u64, mut members: Value, out: &mut Vec<u8>) {
+    members["type"] = json!(kind);
+    members["sequence_number"] = json!(number);
+    frame(kind.as_bytes(), members.to_string().as_bytes(), out);
+}
+
+/// The end of a stream that failed, from `number` on: an `error` event, and `response.failed` with `response`.
+///
+/// The official SDKs raise at the nested error and at nothing else, the Codex CLI reads `response.failed` alone, and the
+/// documented form of an `error` event is the flat one: so it has both forms.
+pub(super) fn failed(failure: &Failure, mut number: u64, mut response: Value, out: &mut Vec<u8>) {
+    let (code, message) = (code(failure), message(failure));
+    let body: Value = serde_json::from_slice(&openai_chat::Chat.error_body(failure)).unwrap_or_default();
+    let mut nested = body["error"].clone();
+    nested["message"] = json!(message);
+    event("error", number, json!({"code": code, "message": message, "param": null, "error": nested}), out);
+    number += 1;
+    response["status"] = json!("failed");
+    response["error"] = json!({"code": code, "message": message});
+    event("response.failed", number, json!({"response": response}), out);
+}
+
+/// The code of a `response.failed`. The first three are those that the Codex CLI tells from a fault of the server's.
+fn code(failure: &Failure) -> &'static str {
+    match failure.class {
+        _ if failure.quota => "insufficient_quota",
+        ErrorClass::ContextLength => "context_length_exceeded",
+        _ if failure.status == 429 => "rate_limit_exceeded",
+        ErrorClass::BadRequest | ErrorClass::ContentFilter => "invalid_prompt",
+        _ => "server_error",
+    }
+}
+
+/// With the wait in OpenAI's words, out of which the Codex CLI reads it: an event has no Retry-After.
+fn message(failure: &Failure) -> String {
+    match failure.retry_after {
+        Some(wait) if !failure.quota && !failure.message.contains("try again in") => {
+            let sentence = failure.message.trim_end_matches('.');
+            format!("{sentence}. Please try again in {}s.", wait.as_secs_f64())
+        }
+        _ => failure.message.clone(),
+    }
+}
+
+/// The same for a stream whose events passed as they came: it goes on with their numbers, and repeats their `response`.
+pub(super) fn error_event(failure: &Failure, said: &Said) -> Vec<u8> {
+    let response = events(&said.first).find_map(|event| event.get("response").cloned());
+    let response = response.filter(Value::is_object).unwrap_or_else(unknown);
+    let last = events(&said.last).chain(events(&said.first));
+    let number = last.filter_map(|event| event["sequence_number"].as_u64()).max().map_or(0, |last| last + 1);
+    let mut out = Vec::new();
+    failed(failure, number, response, &mut out);
+    out
+}
+
+/// A `response` of which nothing is known, with what the SDKs' models need.
+fn unknown() -> Value {
+    json!({
+        "id": "resp_unknown", "object": "response", "created_at": 0, "model": "unknown", "output": [],
+        "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
+    })
+}
+
+/// The data of whole events, as far as each is on one line.
+fn events(bytes: &[u8]) -> impl Iterator<Item = Value> {
+    bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter_map(|line| {
+        let data = line.strip_prefix(b"data:")?;
+        serde_json::from_slice(data.trim_ascii()).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn said(first: &str, last: &str) -> Said {
+        Said { first: first.to_owned().into(), last: last.to_owned().into() }
+    }
+
+    fn told(bytes: &[u8]) -> Vec<Value> {
+        events(bytes).collect()
+    }
+
+    #[test]
+    fn a_passing_stream_ends_with_the_next_numbers_and_its_own_response() {
+        let first = "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\
+                     \"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\",\"tools\":[]}}\n\n";
+        let last = "event: x\r\ndata: {\"sequence_number\":7,\"delta\":\"a\"}\r\n\r\n";
+        let failure = Failure::refusal(429, "Slow down.").retry_after(Duration::from_millis(1500));
+        let out = error_event(&failure, &said(first, last));
+        let text = String::from_utf8(out.clone()).expect("UTF-8");
+        assert!(
+            text.starts_with("event: error\ndata: ") && text.contains("\n\nevent: response.failed\ndata: ")
+        );
+        let [error, failed] = told(&out).try_into().expect("two events");
+        assert_eq!((&error["type"], &error["sequence_number"]), (&json!("error"), &json!(8)));
+        assert_eq!(error["code"], "rate_limit_exceeded");
+        assert_eq!(error["error"]["code"], "429");
+        assert_eq!(error["error"]["message"], "Slow down. Please try again in 1.5s.");
+        assert_eq!(error["message"], error["error"]["message"]);
+        assert_eq!((&failed["type"], &failed["sequence_number"]), (&json!("response.failed"), &json!(9)));
+        let response = &failed["response"];
+        assert_eq!((&response["id"], &response["status"]), (&json!("resp_1"), &json!("failed")));
+        assert_eq!(response["error"], json!({"code": "rate_limit_exceeded", "message": error["message"]}));
+    }
+
+    #[test]
+    fn a_stream_of_which_nothing_is_known_still_ends() {
+        let [error, failed] =
+            told(&error_event(&Failure::truncated("x"), &Said::default())).try_into().expect("two events");
+        assert_eq!((&error["sequence_number"], &failed["sequence_number"]), (&json!(0), &json!(1)));
+        assert_eq!(failed["response"]["error"]["code"], "server_error");
+    }
+
+    #[test]
+    fn each_code() {
+        let mut quota = Failure::refusal(429, "m").retry_after(Duration::from_secs(60));
+        quota.quota = true;
+        let mut long = Failure::refusal(400, "m");
+        long.class = ErrorClass::ContextLength;
+        for (failure, expected) in [
+            (&quota, "insufficient_quota"),
+            (&long, "context_length_exceeded"),
+            (&Failure::refusal(429, "m"), "rate_limit_exceeded"),
+            (&Failure::refusal(400, "m"), "invalid_prompt"),
+            (&Failure::refusal(503, "m"), "server_error"),
+            (&Failure::truncated("m"), "server_error"),
+        ] {
+            assert_eq!(code(failure), expected);
+        }
+        assert_eq!(message(&quota), "m", "no waiting helps");
+    }
+}

@@ -50,7 +50,9 @@ pub use hook::{CallHook, Op, Outcome, set_call_hook};
 pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
 pub use load::{LoadOptions, from_static, load};
 pub use log::{LogFn, LogLevel, set_log};
-pub use manifest::{Manifest, Param, Prefill, ProviderManifest, QuirkKind, SecretSpec, VendorSupport};
+pub use manifest::{
+    Manifest, Param, Prefill, ProviderManifest, QuirkKind, SecretSpec, StreamUsage, VendorSupport,
+};
 pub use names::plugin_name;
 pub use plugin::Plugin;
 pub use policy::{Action, ActionKind, Attempt, History, Pick, Policy, PolicyInstance, Target};

@@ -27,6 +27,9 @@ pub struct VendorSupport {
     /// Those that a file may list beside them.
     #[serde(default, deserialize_with = "dialects")]
     pub optional: Vec<Dialect>,
+    /// What its vendors do with the usage of a stream, where their file does not say.
+    #[serde(default, deserialize_with = "stream_usage")]
+    pub stream_usage: StreamUsage,
     /// The quirks it knows, by name, with what each takes.
     #[serde(default)]
     pub quirks: BTreeMap<String, QuirkKind>,
@@ -70,6 +73,9 @@ pub struct ProviderManifest {
     /// How its models are made to go on with a text that they, or others, began.
     #[serde(default, deserialize_with = "prefill")]
     pub prefill: Prefill,
+    /// Whether a stream in one of OpenAI's dialects tells its usage unasked.
+    #[serde(default, deserialize_with = "stream_usage")]
+    pub stream_usage: StreamUsage,
     /// Headers that go with every request, by name, where the configuration has none of that name.
     #[serde(default)]
     pub headers: BTreeMap<String, Param>,
@@ -111,6 +117,31 @@ impl Prefill {
             "continue_final_message" => Some(Self::ContinueFinalMessage),
             _ => None,
         }
+    }
+}
+
+/// Whether a stream in one of OpenAI's dialects is asked to tell its usage, where the client did not ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StreamUsage {
+    /// `unasked`: it tells it anyhow, or never, or takes no such request.
+    #[default]
+    Unasked,
+    /// `ask`: with `stream_options.include_usage`.
+    Ask,
+}
+
+impl StreamUsage {
+    /// Its word in a manifest or in a vendor file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unasked => "unasked",
+            Self::Ask => "ask",
+        }
+    }
+
+    /// The word of a manifest, or of a vendor file, for it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Unasked, Self::Ask].into_iter().find(|usage| usage.name() == name)
     }
 }
 
@@ -188,6 +219,11 @@ fn prefill<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Prefill, D::Erro
     Ok(Prefill::from_name(&String::deserialize(from)?).unwrap_or_default())
 }
 
+/// A word of tomorrow counts as none: without the usage a stream is still whole.
+fn stream_usage<'de, D: serde::Deserializer<'de>>(from: D) -> Result<StreamUsage, D::Error> {
+    Ok(StreamUsage::from_name(&String::deserialize(from)?).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,10 +252,14 @@ mod tests {
     fn what_a_vendor_file_may_say_reads() {
         let text = r#"{"providers": [{"prefix": "a", "vendor": {"quirks": {"drop": ["x"]}},
             "headers": {"x-title": {"env": ["T"]}}}],
-            "vendors": {"dialects": ["openai-chat"], "optional": ["openai-embeddings"], "quirks": {"drop": "texts", "new": "of-tomorrow"}}}"#;
+            "vendors": {"dialects": ["openai-chat"], "stream_usage": "ask", "optional": ["openai-embeddings"], "quirks": {"drop": "texts", "new": "of-tomorrow"}}}"#;
         let manifest = Manifest::parse(text).unwrap();
         let vendors = manifest.vendors.as_ref().unwrap();
-        assert_eq!(vendors.dialects, [Dialect::OpenaiChat]);
+        assert_eq!(
+            (&*vendors.dialects, vendors.stream_usage),
+            (&[Dialect::OpenaiChat][..], StreamUsage::Ask)
+        );
+        assert_eq!(manifest.provider("a").unwrap().stream_usage, StreamUsage::Unasked);
         assert_eq!(vendors.optional, [Dialect::OpenaiEmbeddings]);
         assert_eq!((vendors.quirks["drop"], vendors.quirks["new"]), (QuirkKind::Texts, QuirkKind::Any));
         let vendor = manifest.provider("a").unwrap();

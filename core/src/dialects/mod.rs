@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 pub use options::Options;
 pub use seen::{Chunk, Seen, Usage};
-pub use speak::{Encoder, Said, Speak};
+pub use speak::{Encoder, Placed, Said, Speak};
 pub use voice::Voice;
 
 use unserved::Unserved;

@@ -65,6 +65,20 @@ impl Usage {
         self.total = total.or(self.total);
     }
 
+    /// Takes what another answer has cost on top.
+    pub fn add(&mut self, other: Usage) {
+        let add = |mine: &mut Option<u64>, other: Option<u64>| {
+            *mine = other.map(|more| mine.unwrap_or(0).saturating_add(more)).or(*mine);
+        };
+        let Usage { input, output, cached, cache_write, reasoning, total } = other;
+        add(&mut self.input, input);
+        add(&mut self.output, output);
+        add(&mut self.cached, cached);
+        add(&mut self.cache_write, cache_write);
+        add(&mut self.reasoning, reasoning);
+        add(&mut self.total, total);
+    }
+
     /// Of prompt and answer; `None` where neither was said.
     pub fn sum(&self) -> Option<u64> {
         let parts = || Some(self.input?.saturating_add(self.output.unwrap_or(0)));
@@ -75,6 +89,14 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_add_up() {
+        let mut usage = Usage { input: Some(9), cached: Some(4), ..Usage::default() };
+        usage.add(Usage { input: Some(1), output: Some(7), ..Usage::default() });
+        assert_eq!((usage.input, usage.output, usage.cached), (Some(10), Some(7), Some(4)));
+        assert_eq!(usage.reasoning, None);
+    }
 
     #[test]
     fn a_later_word_holds_and_silence_says_nothing() {

@@ -1,5 +1,7 @@
 //! What each dialect can do; a module of its own implements it for each.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -10,6 +12,9 @@ use crate::failure::Failure;
 
 /// A comment, and the empty line that ends the block in which it stands: no parser makes an event of it.
 const COMMENT: &[u8] = b": keep-alive\n\n";
+
+/// A body, and where its model's value stands in it, quotes included, where that is known.
+pub type Placed = (Bytes, Option<Range<usize>>);
 
 /// One dialect of clients. [`super::Dialect`] is one of them.
 pub trait Speak: Sync {
@@ -56,6 +61,12 @@ pub trait Speak: Sync {
     /// The request with some members of its body replaced; as it is where it cannot be read.
     fn with_members(&self, request: &Request, members: &[(String, Box<RawValue>)]) -> Request {
         body::with(request, members).unwrap_or_else(|| request.clone())
+    }
+
+    /// The body of a stream's request that asks for the usage too, where that is known to be possible and it does not ask:
+    /// what is told then and carries nothing else is not the client's.
+    fn asking_usage(&self, _body: &[u8], _model_at: Option<Range<usize>>) -> Option<Placed> {
+        None
     }
 
     /// Why the answer to a request with this body cannot be gone on with by another model: a clause whose subject is

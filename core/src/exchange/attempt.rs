@@ -49,6 +49,15 @@ pub(super) struct OpenStream {
     pub(super) wire: Dialect,
 }
 
+/// What an upstream was asked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// What the plugin says that will come.
+    response: ResponseSpec,
+    /// The usage, which the client did not ask for.
+    hide_usage: bool,
+}
+
 impl Exchange {
     pub(super) async fn attempt(&self, target: u16) -> Result<Opened, Failure> {
         if let Some(failure) = self.mock(target) {
@@ -63,27 +72,36 @@ impl Exchange {
 
         let request = self.request_for(target);
         let request = self.spoken(&deployment, &request)?;
-        let (call, response) = self.prepare(&request, &deployment, &model, &mut clocks).await?;
-        let sending = pin!(self.gateway.upstream.send(call, times.connect));
-        let sent = within(&mut clocks, sending).await?;
-        let answer = sent.map_err(|error| Failure::send(&error))?;
-        self.probe.phase(Phase::Waiting);
-
-        let head =
-            Head { provider: deployment.provider.clone(), status: answer.status, headers: answer.headers };
-        if !head.status.is_success() {
+        // Twice at most: after a refusal the usage is not asked for again.
+        let (head, body, wanted) = loop {
+            let (call, wanted) = self.prepare(&request, &deployment, &model, &mut clocks).await?;
+            let sending = pin!(self.gateway.upstream.send(call, times.connect));
+            let sent = within(&mut clocks, sending).await?;
+            let answer = sent.map_err(|error| Failure::send(&error))?;
+            self.probe.phase(Phase::Waiting);
+            let head = Head {
+                provider: deployment.provider.clone(),
+                status: answer.status,
+                headers: answer.headers,
+            };
+            if head.status.is_success() {
+                break (head, answer.body, wanted);
+            }
             let body = read_some(answer.body, &mut clocks).await;
-            return Err(head.classify_status(&body).await);
-        }
+            if !(wanted.hide_usage && deployment.refuses_usage(head.status.as_u16(), &body)) {
+                return Err(head.classify_status(&body).await);
+            }
+            tracing::info!(deployment = %deployment.name, "it does not take stream_options: its streams are not asked for their usage");
+        };
         if let Some(coding) = head.headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
             return Err(Failure::malformed(format!(
                 "it is compressed ({coding:?}) though that was not offered"
             )));
         }
         if self.request.stream {
-            self.open_stream(&request, head, answer.body, response, clocks).await
+            self.open_stream(&request, head, body, wanted, clocks).await
         } else {
-            self.read_whole(target, &request, head, answer.body, response, clocks).await
+            self.read_whole(target, &request, head, body, wanted.response, clocks).await
         }
     }
 
@@ -94,8 +112,16 @@ impl Exchange {
         deployment: &Deployment,
         model: &str,
         clocks: &mut Clocks,
-    ) -> Result<(Call, ResponseSpec), Failure> {
-        let (body, model_span) = deployment.body(request)?;
+    ) -> Result<(Call, Wanted), Failure> {
+        let (mut body, mut model_span) = deployment.body(request)?;
+        let mut hide_usage = false;
+        if request.stream
+            && deployment.asks_usage()
+            && let Some(asking) = request.dialect.asking_usage(&body, model_span.clone())
+        {
+            (body, model_span) = asking;
+            hide_usage = true;
+        }
         let headers: Vec<_> =
             request.headers.iter().map(|(name, value)| Header::new(name, value.as_bytes())).collect();
         let input = RequestIn {
@@ -107,11 +133,11 @@ impl Exchange {
             headers: &headers,
         };
         let built = within(clocks, pin!(deployment.provider.request(&input))).await?;
-        let wanted = built.map_err(|error| match error {
+        let built = built.map_err(|error| match error {
             PluginError::Invalid(why) | PluginError::Unsupported(why) => Failure::bad_request(why),
             error => Failure::plugin_call(&error),
         })?;
-        let UpstreamRequest { method, url, headers, auth, response, body } = wanted;
+        let UpstreamRequest { method, url, headers, auth, response, body } = built;
         let bad = |what: &str| Failure::plugin(&format!("the provider plugin gave {what}"));
         let mut fields = HeaderMap::with_capacity(headers.len() + deployment.headers.len() + 4);
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -137,7 +163,7 @@ impl Exchange {
         within(clocks, pin!(auth.authorize(&mut call))).await?.map_err(|error| {
             Failure::refusal(500, format!("the deployment \"{}\": {error}", deployment.name))
         })?;
-        Ok((call, response))
+        Ok((call, Wanted { response, hide_usage }))
     }
 
     async fn open_stream(
@@ -145,9 +171,10 @@ impl Exchange {
         request: &Request,
         mut head: Head,
         body: upstream::Body,
-        response: ResponseSpec,
+        wanted: Wanted,
         mut clocks: Clocks,
     ) -> Result<Opened, Failure> {
+        let Wanted { response, hide_usage } = wanted;
         head.detach();
         let event_limit = usize::try_from(self.routes.config.tidegate.limits.event).unwrap_or(usize::MAX);
         let framing = resolve(response.framing, &head.headers)?;
@@ -174,7 +201,7 @@ impl Exchange {
             Some(opened.map_err(|error| Failure::plugin_call(&error))?)
         };
         let Request { dialect, include_usage, several, .. } = *request;
-        let client = Client { dialect, include_usage, several };
+        let client = Client { dialect, include_usage, hide_usage, several };
         let source = Source::new(body, framer, head, client, translator, event_limit);
         self.first_content(Box::new(Live::new(source, clocks)), request.dialect, event_limit).await
     }

@@ -111,16 +111,6 @@ impl Exchange {
         targets.collect()
     }
 
-    /// What an answer of the attempt in flight has cost.
-    pub(super) fn spend(&self, spent: Spent) {
-        let Some(running) = &self.running else { return };
-        let deployment = self.deployment(running.target);
-        if deployment.counted {
-            let guess = || self.prompt_tokens() + u64::from(spent.pieces);
-            deployment.health.usage.tokens(spent.usage.sum().unwrap_or_else(guess));
-        }
-    }
-
     /// About how long the prompt is, in tokens.
     pub(super) fn prompt_tokens(&self) -> u64 {
         self.prompt_bytes / BYTES_PER_TOKEN

@@ -1,6 +1,7 @@
 //! One request, from its decoded form to its one terminal: drives the engine, which alone decides what comes next.
 
 mod attempt;
+mod bill;
 mod budget;
 mod choice;
 mod clocks;
@@ -42,6 +43,7 @@ pub use reply::{Body, error};
 pub use stream::Streaming;
 
 use attempt::{OpenStream, Opened};
+use bill::Bill;
 use budget::Spending;
 use policy::Record;
 
@@ -85,6 +87,9 @@ pub struct Exchange {
     last_call: Option<(u16, Instant)>,
     /// It gave the answer.
     answered: bool,
+    bill: Bill,
+    /// From the start to the first content for the client.
+    first_content_ms: Option<u64>,
     seat: Option<Seat>,
     finished: bool,
 }
@@ -135,6 +140,8 @@ impl Exchange {
             prompt_bytes: request.body.len() as u64,
             last_call: None,
             answered: false,
+            bill: Bill::default(),
+            first_content_ms: None,
             seat: None,
             finished: false,
             gateway,
@@ -185,7 +192,7 @@ impl Exchange {
                         }
                         Ok(Opened::Whole(body, spent)) => {
                             self.observe_first_content();
-                            self.spend(spent);
+                            self.spend(spent, true);
                             self.time_answer(spent);
                             self.succeed();
                             self.engine.step(Event::Ended);
@@ -243,8 +250,9 @@ impl Exchange {
         self.note_attempt(target);
     }
 
-    fn observe_first_content(&self) {
+    fn observe_first_content(&mut self) {
         let took = self.started.elapsed().as_secs_f64();
+        self.first_content_ms = Some(self.now_ms());
         self.group.series.first_token.observe(took);
         self.note_content();
         if let Some(running) = &self.running {
@@ -381,10 +389,7 @@ impl Exchange {
         }
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.attempts_per_request.observe(f64::from(self.engine.attempts()));
-        tracing::debug!(
-            group = %self.group.name, status, ending = ?ending, attempts = self.engine.attempts(),
-            ms = self.now_ms(), "request ended"
-        );
+        self.say_end(status, ending);
     }
 }
 

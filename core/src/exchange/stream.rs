@@ -168,10 +168,12 @@ impl Committed {
         if self.state == State::Relaying
             && let Some(rule) = self.exchange.probe.verdict()
         {
+            self.spend(false);
             let failure = self.exchange.abort(Failure::aborted(rule.as_str()));
             return Poll::Ready(Next::Give(Some(self.terminal(&failure))));
         }
         if self.state == State::Relaying && self.exchange.gateway.is_cut() {
+            self.spend(false);
             let failure = self.exchange.abort(Failure::shutdown());
             return Poll::Ready(Next::Give(Some(self.terminal(&failure))));
         }
@@ -228,7 +230,7 @@ impl Committed {
     }
 
     fn complete(&mut self) {
-        self.spend();
+        self.spend(true);
         self.exchange.succeed();
         self.exchange.engine.step(Event::Ended);
         self.exchange.finish(200, Ending::Complete);
@@ -242,7 +244,7 @@ impl Committed {
         if let (Track::Recording(transcript), Some(live)) = (&mut self.track, &self.live) {
             transcript.counted(live.noted());
         }
-        self.spend();
+        self.spend(false);
         self.exchange.weigh(&self.track);
         let command = match self.exchange.fail(failure) {
             Command::AskPolicy => {
@@ -291,10 +293,10 @@ impl Committed {
         event
     }
 
-    /// Once, at whichever end the upstream comes to.
-    fn spend(&self) {
+    /// At whichever end the answer comes to; the first time counts.
+    fn spend(&mut self, whole: bool) {
         if let Some(live) = &self.live {
-            self.exchange.spend(live.spent());
+            self.exchange.spend(live.spent(), whole);
         }
     }
 
@@ -302,6 +304,15 @@ impl Committed {
         self.state = State::Over;
         if let Some(live) = self.live.take() {
             live.close(failed);
+        }
+    }
+}
+
+impl Drop for Committed {
+    /// The client left: what it had has been paid for.
+    fn drop(&mut self) {
+        if self.state == State::Relaying {
+            self.spend(false);
         }
     }
 }

@@ -64,7 +64,8 @@ pub enum Ending {
 impl Ending {
     const ALL: [Self; 4] = [Self::Complete, Self::Error, Self::StreamError, Self::ClientGone];
 
-    fn as_str(self) -> &'static str {
+    /// Its word in labels and in the log.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::Error => "error",
@@ -124,6 +125,10 @@ metrics! {
     attempts: IntCounterVec = counter("tidegate_attempts_total", "Upstream calls that ended, by deployment and outcome.", &["deployment", "outcome"]);
     /// Upstream calls per request.
     attempts_per_request: HistogramVec = histogram("tidegate_attempts_per_request", "Upstream calls that one request spent.", &["group"], &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0]);
+    /// What providers say that their answers cost.
+    tokens: IntCounterVec = counter("tidegate_tokens_total", "Tokens as the providers count them, by the group and name of the deployment and kind: input, output, cached, cache_write, reasoning. The last three are part of the first two.", &["group", "deployment", "kind"]);
+    /// What their answers may have cost where they did not say.
+    tokens_estimated: IntCounterVec = counter("tidegate_tokens_estimated_total", "Tokens that no provider told of, estimated, by the group and name of the deployment and kind: input, output.", &["group", "deployment", "kind"]);
     /// 429s by where they came.
     upstream_429: IntCounterVec = counter("tidegate_upstream_429_total", "Upstream 429 answers, by deployment and phase: start, or mid_stream.", &["deployment", "phase"]);
     /// See `LoopKind`.

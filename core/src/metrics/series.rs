@@ -3,6 +3,7 @@
 use prometheus::{Histogram, IntCounter};
 
 use super::{Ending, Metrics, OUTCOMES};
+use crate::dialects::Usage;
 
 /// Of one model group.
 #[derive(Clone, Debug)]
@@ -24,6 +25,23 @@ pub struct GroupSeries {
 pub struct DeploymentSeries {
     /// Attempts that came to their good end.
     pub ok: IntCounter,
+    /// Tokens as its provider counts them: input, output, cached, cache_write, reasoning.
+    tokens: [IntCounter; 5],
+    /// Tokens that are guessed: input, output.
+    estimated: [IntCounter; 2],
+}
+
+impl DeploymentSeries {
+    /// An answer has cost so much; a count may be a guess.
+    pub fn spend(&self, usage: &Usage, guessed_input: bool, guessed_output: bool) {
+        let Usage { input, output, cached, cache_write, reasoning, .. } = *usage;
+        let of = |guessed: bool, at: usize| if guessed { &self.estimated[at] } else { &self.tokens[at] };
+        of(guessed_input, 0).inc_by(input.unwrap_or(0));
+        of(guessed_output, 1).inc_by(output.unwrap_or(0));
+        for (series, part) in self.tokens[2..].iter().zip([cached, cache_write, reasoning]) {
+            series.inc_by(part.unwrap_or(0));
+        }
+    }
 }
 
 impl Metrics {
@@ -47,7 +65,7 @@ impl Metrics {
     }
 
     /// The series of a deployment, at 0 from here on.
-    pub fn deployment(&self, deployment: &str) -> DeploymentSeries {
+    pub fn deployment(&self, group: &str, deployment: &str) -> DeploymentSeries {
         for outcome in OUTCOMES {
             self.attempts.with_label_values(&[deployment, outcome]);
         }
@@ -57,6 +75,12 @@ impl Metrics {
         self.cooldowns.with_label_values(&[deployment]);
         self.cooling.with_label_values(&[deployment]);
         self.in_flight.with_label_values(&[deployment]);
-        DeploymentSeries { ok: self.attempts.with_label_values(&[deployment, "ok"]) }
+        let told = |kind| self.tokens.with_label_values(&[group, deployment, kind]);
+        let estimated = |kind| self.tokens_estimated.with_label_values(&[group, deployment, kind]);
+        DeploymentSeries {
+            ok: self.attempts.with_label_values(&[deployment, "ok"]),
+            tokens: ["input", "output", "cached", "cache_write", "reasoning"].map(told),
+            estimated: ["input", "output"].map(estimated),
+        }
     }
 }

@@ -93,6 +93,7 @@ fn provider(offer: &tidegate_host::ProviderManifest) -> Value {
         "params": params,
         "secrets": secrets,
         "prefill": offer.prefill.name(),
+        "stream_usage": offer.stream_usage.name(),
     })
 }
 

@@ -50,6 +50,8 @@ pub struct Client {
     pub dialect: Dialect,
     /// Whether the usage is wanted.
     pub include_usage: bool,
+    /// The usage was asked for in the client's stead: events that carry nothing else are kept from it.
+    pub hide_usage: bool,
     /// Whether it may have asked for more than one choice.
     pub several: bool,
 }
@@ -65,6 +67,7 @@ pub(super) struct Reader<T = Stream> {
     said: Usage,
     pieces: u32,
     include_usage: bool,
+    hide_usage: bool,
     several: bool,
     dialect: Dialect,
     head: Head,
@@ -109,6 +112,7 @@ impl<T: Translator> Reader<T> {
             said: Usage::default(),
             pieces: 0,
             include_usage: client.include_usage,
+            hide_usage: client.hide_usage,
             several: client.several,
             dialect: client.dialect,
             head,
@@ -187,6 +191,7 @@ impl<T: Translator> Reader<T> {
         let mut out = Vec::new();
         let mut passed = Passed::of(&block.bytes);
         for event in block.events() {
+            let mut hidden = false;
             let result = match Use::of(&event) {
                 Use::Nothing => Ok(()),
                 Use::Error => Err(self.upstream_error(event.name, event.data)),
@@ -194,9 +199,11 @@ impl<T: Translator> Reader<T> {
                 Use::Broken(why) => Err(Ending::Failed(Failure::malformed(why.to_string()))),
                 Use::Look if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
                 Use::Look if event.kind == Kind::Stray => Err(self.stray(event.data, last)),
-                Use::Look => self.pass(&event, last, &mut batch),
+                Use::Look => self.pass(&event, last, &mut batch).map(|kept| hidden = !kept),
             };
-            if self.translator.is_none() && matches!(result, Ok(()) | Err(Ending::Done)) {
+            if hidden {
+                passed.replace(event.raw, b"");
+            } else if self.translator.is_none() && matches!(result, Ok(()) | Err(Ending::Done)) {
                 self.keep(event, &block.bytes, result.is_err(), &mut passed);
             }
             if let Err(ending) = result {
@@ -246,7 +253,8 @@ impl<T: Translator> Reader<T> {
         }
     }
 
-    fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<(), Ending> {
+    /// Whether the event is the client's.
+    fn pass(&mut self, event: &Event<'_>, last: bool, batch: &mut Batch) -> Result<bool, Ending> {
         match self.dialect.inspect(event.name, event.data) {
             Seen::Chunk(chunk) => {
                 batch.content |= chunk.content;
@@ -259,7 +267,7 @@ impl<T: Translator> Reader<T> {
                     // do not mean it while content comes.
                     !self.several && !chunk.content && (chunk.finish || self.finish)
                 };
-                Ok(())
+                Ok(!(self.hide_usage && chunk.usage_only))
             }
             Seen::Done(chunk) => {
                 self.count(chunk);

@@ -191,7 +191,8 @@ impl World {
             if array { Framer::JsonArray(JsonArray::new(1 << 16)) } else { Framer::Sse(Sse::new(1 << 16)) };
         let head =
             Head { provider: self.provider.clone(), status: StatusCode::OK, headers: HeaderMap::new() };
-        let client = Client { dialect: Dialect::OpenAiChat, include_usage: true, several: false };
+        let client =
+            Client { dialect: Dialect::OpenAiChat, include_usage: true, hide_usage: false, several: false };
         (Source::new(Body::script(polls), framer, head, client, Some(late), 1 << 16), free)
     }
 

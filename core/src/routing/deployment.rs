@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use tidegate_host::{Prefill, ProviderInstance, ProviderManifest};
+use tidegate_host::{Prefill, ProviderInstance, ProviderManifest, StreamUsage};
 use tidegate_watchdog::Watchdog;
 
 use super::health::Health;
@@ -92,6 +93,8 @@ pub struct Deployment {
     /// The dialects that its provider takes as they are, beside the canonical one.
     dialects: Vec<tidegate_host::Dialect>,
     drops_params: bool,
+    /// Whether it is asked for the usage of streams where the client did not ask.
+    asks_usage: AtomicBool,
     defaults: Map<String, Value>,
     secrets: HashMap<String, Secret>,
     google: Mutex<HashMap<String, Arc<GoogleToken>>>,
@@ -130,7 +133,7 @@ impl Deployment {
         health.count_over(config.cooldown_of(from));
         Ok(Self {
             id: from.id.as_str().into(),
-            series: metrics.deployment(&name),
+            series: metrics.deployment(&from.group, &name),
             quarantine: Quarantine::new(watchdog, plugin.name(), &name),
             name: name.into(),
             group: from.group.as_str().into(),
@@ -155,6 +158,7 @@ impl Deployment {
             wild: is_pattern(&from.model),
             dialects: manifest.dialects.clone(),
             drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
+            asks_usage: AtomicBool::new(manifest.stream_usage == StreamUsage::Ask),
             defaults: from.defaults.clone(),
             aws_settings: aws,
             aws: Mutex::default(),
@@ -214,6 +218,22 @@ impl Deployment {
         let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(refuse)?;
         request.dialect.add_defaults(&mut body, &self.defaults);
         Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None))
+    }
+
+    /// Whether it is asked for the usage of a stream where the client did not ask.
+    pub fn asks_usage(&self) -> bool {
+        self.asks_usage.load(Ordering::Relaxed)
+    }
+
+    /// It refused a request that asked in the client's stead. Servers that name the member do so because of it: they are not
+    /// asked again. `true`: the same request without it may be taken.
+    pub fn refuses_usage(&self, status: u16, body: &[u8]) -> bool {
+        let about = |word: &[u8]| body.windows(word.len()).any(|part| part == word);
+        let refuses = matches!(status, 400 | 422) && (about(b"stream_options") || about(b"include_usage"));
+        if refuses {
+            self.asks_usage.store(false, Ordering::Relaxed);
+        }
+        refuses
     }
 
     /// The URL that the plugin gave, parsed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use tidegate::config::Report;
 use tidegate::config::vendor::{Speakers, Vendor, parse};
-use tidegate_host::{Dialect, Prefill, QuirkKind, VendorSupport};
+use tidegate_host::{Dialect, Prefill, QuirkKind, StreamUsage, VendorSupport};
 
 fn support() -> VendorSupport {
     let quirks = [
@@ -16,6 +16,7 @@ fn support() -> VendorSupport {
         ("text_content", QuirkKind::Flag),
     ];
     VendorSupport {
+        stream_usage: StreamUsage::Ask,
         dialects: vec![Dialect::OpenaiChat],
         optional: vec![Dialect::OpenaiEmbeddings],
         quirks: quirks.map(|(name, kind)| (name.to_owned(), kind)).into(),
@@ -39,13 +40,14 @@ fn drawn(text: &str, expected: &str) {
 fn five_lines_are_a_provider() {
     let vendor = read(
         "provider: acme\nbase_url: {env: ACME_BASE, default: \"https://acme.example/v1\"}\nkey: [ACME_KEY, ACME_TOKEN]\n\
-         prefill: assistant\nheaders: {X-Title: {env: TITLE}, x-app: tidegate}\n\
+         prefill: assistant\nstream_usage: unasked\nheaders: {X-Title: {env: TITLE}, x-app: tidegate}\n\
          quirks: {drop: [user], rename: {seed: random_seed}, text_content: yes}\n",
     )
     .unwrap();
     assert_eq!(vendor.speaks, "openai");
     let offer = vendor.offer;
     assert_eq!((offer.prefix.as_str(), offer.prefill), ("acme", Prefill::Assistant));
+    assert_eq!(offer.stream_usage, StreamUsage::Unasked);
     assert_eq!(offer.dialects, support().dialects);
     assert_eq!(offer.params["api_base"].env, ["ACME_BASE"]);
     assert_eq!(offer.params["api_base"].default, Some(json!("https://acme.example/v1")));
@@ -148,6 +150,7 @@ fn what_cannot_be_meant_is_refused() {
         ("provider: a\nbase_url: {}\nkey: none\n", "neither `env` nor `default`"),
         ("provider: a\nbase_url: none\nkey: {default: 1, optional: x}\n", "takes true or false"),
         ("provider: a\nbase_url: none\nkey: none\nprefill: asistant\n", "did you mean `assistant`"),
+        ("provider: a\nbase_url: none\nkey: none\nstream_usage: aks\n", "did you mean `ask`"),
         ("provider: a\nbase_url: none\nkey: none\nheaders: {\"a b\": c}\n", "not a header's name"),
         ("provider: a\nbase_url: none\nkey: none\nheaders: {Authorization: c}\n", "`key` says where"),
         ("provider: a\nbase_url: none\nkey: none\nquirks: {drop: {a: b}}\n", "takes a list"),

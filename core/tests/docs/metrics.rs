@@ -31,7 +31,7 @@ impl Hooks for Quiet {
 fn scrape() -> String {
     let metrics = Metrics::new().unwrap();
     metrics.group("a");
-    metrics.deployment("d");
+    metrics.deployment("g", "d");
     metrics.fallbacks.with_label_values(&["a", "b"]);
     metrics.plugin_info.with_label_values(&["p", "1.0", "inline"]);
     let plugins = metrics.of_plugins();

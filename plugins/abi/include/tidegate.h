@@ -357,6 +357,8 @@ typedef struct tg_policy_v1 {
  * required may name others with "or": [NAME, ...], of which one is enough.
  * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
  * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
+ * "stream_usage": "ask" says that streams which pass through in OpenAI's chat dialect tell their usage only with
+ * stream_options.include_usage: the host then asks, where the client did not, and keeps from it what that brings.
  * A provider may also have "headers": {"x-name": {"env": [...], "default": "..."}}, sent with every request, and
  * "vendor": {...}, handed to `create` as it is. Beside "providers" a plugin that serves vendors described by users'
  * files has "vendors": {"dialects": [...], "optional": [...], "quirks": {NAME: KIND}}: what each takes, and what a file may

@@ -24,20 +24,24 @@ fn main() {
     files.sort();
     let base = std::fs::read_to_string("src/manifest.json").expect("the manifest's own part");
     let mut manifest: Value = serde_json::from_str(&base).expect("the manifest is JSON");
-    let dialects = manifest["vendors"]["dialects"].clone();
+    let usual = json!({
+        "dialects": manifest["vendors"]["dialects"], "stream_usage": manifest["vendors"]["stream_usage"],
+    });
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let vendor = yaml::read(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-        let provider = provider(vendor, &dialects).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        let provider = provider(vendor, &usual).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
         manifest["providers"].as_array_mut().expect("a list of providers").push(provider);
     }
     let made = PathBuf::from(std::env::var_os("OUT_DIR").unwrap()).join("manifest.json");
     std::fs::write(made, serde_json::to_string_pretty(&manifest).unwrap()).unwrap();
 }
 
-fn provider(vendor: Value, dialects: &Value) -> Result<Value, String> {
+/// `usual`: what a vendor has where its file does not say.
+fn provider(vendor: Value, usual: &Value) -> Result<Value, String> {
     let Value::Object(vendor) = vendor else { return Err("a vendor file is a mapping".to_owned()) };
-    let mut made = json!({"dialects": dialects, "vendor": {"quirks": {}}});
+    let mut made = usual.clone();
+    made["vendor"] = json!({"quirks": {}});
     for (key, value) in vendor {
         match key.as_str() {
             "provider" => made["prefix"] = value,
@@ -51,6 +55,7 @@ fn provider(vendor: Value, dialects: &Value) -> Result<Value, String> {
             }
             "dialects" => made["dialects"] = value,
             "prefill" => made["prefill"] = value,
+            "stream_usage" => made["stream_usage"] = value,
             "quirks" => made["vendor"]["quirks"] = value,
             other => return Err(format!("there is no key `{other}`")),
         }

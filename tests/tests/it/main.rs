@@ -25,6 +25,7 @@ mod scenarios;
 mod storm;
 mod strategies;
 mod swap;
+mod usage;
 mod vendors;
 mod watchdog;
 mod world;

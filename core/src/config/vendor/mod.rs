@@ -9,7 +9,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tidegate_host::{Dialect, Prefill, ProviderManifest, VendorSupport};
+use tidegate_host::{Dialect, Prefill, ProviderManifest, StreamUsage, VendorSupport};
 
 use super::diagnose::Sink;
 use super::node::{Entry, Mapping, Node, Value};
@@ -23,7 +23,8 @@ pub const SUFFIX: &str = ".provider.yaml";
 /// Who serves a vendor whose file does not say.
 const USUAL: &str = "openai";
 
-const KEYS: &[&str] = &["provider", "speaks", "base_url", "key", "dialects", "headers", "prefill", "quirks"];
+const KEYS: &[&str] =
+    &["provider", "speaks", "base_url", "key", "dialects", "headers", "prefill", "stream_usage", "quirks"];
 
 /// A vendor, read without an error.
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ fn vendor(
     let mut offer = ProviderManifest::default();
     let (speaks, support) = speaks(root.entry("speaks"), file, text, speakers, sink)?;
     offer.dialects = support.dialects.clone();
+    offer.stream_usage = support.stream_usage;
     let mut quirks = serde_json::Map::new();
     for entry in &root.entries {
         let Entry { key, node, .. } = entry;
@@ -90,6 +92,10 @@ fn vendor(
             "dialects" => offer.dialects = dialects(node, &speaks, support, sink),
             "headers" => offer.headers = values::headers(node, sink),
             "prefill" => offer.prefill = prefill(entry, sink),
+            "stream_usage" => {
+                let pairs = [StreamUsage::Ask, StreamUsage::Unasked].map(|usage| (usage.name(), usage));
+                offer.stream_usage = strict::choice(sink, "stream_usage", node, &pairs).unwrap_or_default();
+            }
             "quirks" => quirks = quirks::read(node, &speaks, &support.quirks, sink),
             _ => {
                 let hint = suggest::did_you_mean(key, KEYS.iter().copied())

@@ -4,12 +4,15 @@ mod continuation;
 mod encode;
 mod inspect;
 mod request;
+mod usage;
+
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde_json::Value;
 use tidegate_host::Prefill;
 
-use super::{Encoder, Facts, Request, Route, Said, Seen, Speak};
+use super::{Encoder, Facts, Placed, Request, Route, Said, Seen, Speak};
 use crate::failure::Failure;
 
 /// The canonical dialect.
@@ -27,6 +30,10 @@ impl Speak for Chat {
     fn to_chat(&self, request: &Request, _dropping: bool) -> Result<super::Chat, String> {
         let (body, model_at) = (request.body.clone(), request.model_at.clone());
         Ok(super::Chat { body, model_at, dropped: Vec::new() })
+    }
+
+    fn asking_usage(&self, body: &[u8], model_at: Option<Range<usize>>) -> Option<Placed> {
+        usage::asked(body, model_at)
     }
 
     fn obstacle(&self, body: &[u8]) -> Option<&'static str> {

@@ -150,7 +150,7 @@ pub enum Plugin {
         /// A recorded answer of the real upstream: the bytes of a 2xx body that is a stream.
         #[arg(long, value_name = "FILE")]
         transcript: Option<PathBuf>,
-        /// How the transcript is framed; without it by its ending: .sse, .jsonl or .json.
+        /// How the transcript is framed; without it by its ending: .sse, .jsonl, .json or .eventstream.
         #[arg(long, requires = "transcript")]
         framing: Option<RecordedFraming>,
         /// Only this case; repeatable.

@@ -14,6 +14,8 @@ pub enum RecordedFraming {
     JsonLines,
     /// One JSON array whose elements are the events.
     JsonArray,
+    /// AWS's binary frames.
+    AwsEventstream,
 }
 
 impl RecordedFraming {
@@ -22,6 +24,7 @@ impl RecordedFraming {
             Self::Sse => "sse",
             Self::JsonLines => "json-lines",
             Self::JsonArray => "json-array",
+            Self::AwsEventstream => "aws-eventstream",
         }
     }
 }
@@ -52,6 +55,8 @@ pub(super) fn shipped() -> Vec<Transcript> {
         "gemini tools" GeminiGenerate Sse "gemini-tools.sse"
         "gemini array" GeminiGenerate JsonArray "gemini-array.json"
         "anthropic text" AnthropicMessages Sse "anthropic-text.sse"
+        "bedrock text" BedrockConverse AwsEventstream "bedrock-text.eventstream"
+        "bedrock tools" BedrockConverse AwsEventstream "bedrock-tools.eventstream"
         "ollama lines" Unknown JsonLines "ollama-text.jsonl"
     };
     let transcript = |(name, dialect, framing, bytes): (&str, Dialect, Framing, &[u8])| Transcript {
@@ -72,6 +77,7 @@ pub(super) fn read(file: &Path, framing: Option<RecordedFraming>) -> Result<Tran
         (Some(RecordedFraming::Sse), _) | (None, Some("sse")) => Framing::Sse,
         (Some(RecordedFraming::JsonLines), _) | (None, Some("jsonl")) => Framing::JsonLines,
         (Some(RecordedFraming::JsonArray), _) | (None, Some("json")) => Framing::JsonArray,
+        (Some(RecordedFraming::AwsEventstream), _) | (None, Some("eventstream")) => Framing::AwsEventstream,
         _ => return Err(format!("{}: say with `--framing` how it is framed", file.display())),
     };
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;

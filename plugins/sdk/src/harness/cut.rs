@@ -20,6 +20,8 @@ pub struct Recorded {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) stray: bool,
+    /// The framing itself says that it is an error: the plugin is asked to classify it, and never sees it before.
+    pub(super) error: bool,
     pub(super) name: String,
     pub(super) data: Vec<u8>,
 }
@@ -37,6 +39,7 @@ pub(super) fn cut(body: &[u8], framing: Framing) -> Vec<Event> {
     match framing {
         Framing::JsonLines => json_lines(body),
         Framing::JsonArray => json_array(body),
+        Framing::AwsEventStream => super::frames::cut(body),
         _ => Sse::default().events(body),
     }
 }
@@ -157,7 +160,7 @@ impl Sse {
     fn stray_ends(&mut self) {
         if let Some((data, _)) = self.stray.take() {
             let data = data.trim_ascii_end().to_vec();
-            self.events.push(Event { stray: true, name: String::new(), data });
+            self.events.push(Event { stray: true, data, ..Event::default() });
         }
     }
 
@@ -165,7 +168,7 @@ impl Sse {
         self.stray_ends();
         let name = core::mem::take(&mut self.name);
         if let Some(data) = self.data.take() {
-            self.events.push(Event { stray: false, name, data });
+            self.events.push(Event { name, data, ..Event::default() });
         }
     }
 }

@@ -15,6 +15,7 @@
 //! log.
 
 mod cut;
+mod frames;
 mod policy;
 mod raw;
 mod replay;

@@ -60,7 +60,7 @@ impl Recording {
         Recording { body: body.into(), framing }
     }
 
-    /// A file. Its ending says the framing: `.sse`, `.jsonl` (a document a line), `.json` (an array).
+    /// A file. Its ending says the framing: `.sse`, `.jsonl` (a document a line), `.json` (an array), `.eventstream` (AWS's).
     ///
     /// # Panics
     /// It cannot be read, or has another ending.
@@ -70,7 +70,8 @@ impl Recording {
             Some("sse") => Framing::Sse,
             Some("jsonl") => Framing::JsonLines,
             Some("json") => Framing::JsonArray,
-            _ => panic!("{}: a recording ends in .sse, .jsonl or .json", file.display()),
+            Some("eventstream") => Framing::AwsEventStream,
+            _ => panic!("{}: a recording ends in .sse, .jsonl, .json or .eventstream", file.display()),
         };
         let body = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         Recording { body, framing }
@@ -109,6 +110,10 @@ impl Harness {
         let is_punctuation =
             |event: &Event| event.stray && event.data.iter().all(|b| b"[],\r\n\t ".contains(b));
         for event in cut(body, framing).into_iter().filter(|event| !is_punctuation(event)) {
+            if event.error {
+                told.ending = self.class_of(&event);
+                return told;
+            }
             let step = stream.play(&EventIn { stray: event.stray, name: &event.name, data: &event.data });
             let done = step.notes.iter().any(|(kind, _)| *kind == note::DONE);
             let answer = step.status;

@@ -25,7 +25,7 @@ impl Setup {
         PROVIDERS.iter().fold(setup, |setup, (name, _)| setup.model(name, name, sim, ""))
     }
 
-    /// Adds a deployment of a kind of [`PROVIDERS`], of `anthropic` or of `together_ai`, to the group `name`. `more`: further `litellm_params`.
+    /// Adds a deployment of a kind of [`PROVIDERS`], of `anthropic`, `bedrock` or `together_ai`, to the group `name`. `more`: further `litellm_params`.
     #[must_use]
     pub fn model(mut self, name: &str, kind: &str, sim: &Sim, more: &str) -> Self {
         let addr = sim.addr();
@@ -36,6 +36,12 @@ impl Setup {
             "anthropic" => {
                 format!("model: anthropic/claude-sonnet-4-5, api_base: \"http://{addr}\", api_key: sim-key")
             }
+            "bedrock" => format!(
+                "model: \"bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0\", aws_region_name: us-east-1, \
+                 aws_bedrock_runtime_endpoint: \"http://{addr}\", aws_access_key_id: {}, \
+                 aws_secret_access_key: sim-key",
+                tidegate_sim::AWS_ACCESS_KEY_ID
+            ),
             "gemini" => {
                 format!("model: gemini/gemini-2.5-pro, api_base: \"http://{addr}/v1beta\", api_key: sim-key")
             }

@@ -19,7 +19,9 @@ pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
             let original = original.and_then(|status| u32::try_from(status).ok());
             let original =
                 original.filter(|original| status == 424 && (matches!(original, 408 | 429 | 500..=599)));
-            set_status(class, original.or(from_head.filter(|_| auth)).unwrap_or(status));
+            // Throttling is 400 in AWS's older services, and 429 to everybody else.
+            let own = from_head.filter(|_| !matches!(status, 429 | 503));
+            set_status(class, original.or(own).unwrap_or(status));
             if auth {
                 (class.error, class.retryable) = (ErrorKind::Auth, false);
             }

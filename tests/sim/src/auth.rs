@@ -5,8 +5,14 @@ use crate::http::Request;
 use crate::select::Chat;
 
 /// Headers whose values are never shown as they came.
-const SECRET_HEADERS: [&str; 5] =
-    ["authorization", "proxy-authorization", "x-goog-api-key", "x-api-key", "api-key"];
+const SECRET_HEADERS: [&str; 6] = [
+    "authorization",
+    "proxy-authorization",
+    "x-goog-api-key",
+    "x-api-key",
+    "api-key",
+    "x-amz-security-token",
+];
 
 /// A secret's stand-in: its length in bytes and its 64-bit FNV-1a hash, so that a test can tell which it was.
 pub fn mask(secret: &str) -> String {
@@ -47,11 +53,13 @@ pub(crate) fn allowed(
 ) -> bool {
     let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let key = match chat.dialect {
-        Dialect::OpenAiChat => bearer,
+        Dialect::OpenAiChat | Dialect::Bedrock => bearer,
         Dialect::Gemini => request.header("x-goog-api-key").or_else(|| request.query("key")),
         Dialect::Anthropic => request.header("x-api-key").or(bearer),
     };
     let by_key = !chat.vertex && key == Some(api_key);
-    let by_token = chat.dialect != Dialect::OpenAiChat && !chat.gemini_api && bearer.is_some_and(is_token);
+    let by_token = !matches!(chat.dialect, Dialect::OpenAiChat | Dialect::Bedrock)
+        && !chat.gemini_api
+        && bearer.is_some_and(is_token);
     by_key || by_token
 }

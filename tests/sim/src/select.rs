@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::dialect::{Dialect, anthropic, gemini, openai};
+use crate::dialect::{Dialect, anthropic, bedrock, gemini, openai};
 use crate::http::Request;
 use crate::scenario::Mode;
 
@@ -63,6 +63,8 @@ pub(crate) fn route(request: &Request) -> Route {
         (Dialect::OpenAiChat, Mode::Whole, None)
     } else if rest.ends_with("/messages") || count {
         (Dialect::Anthropic, Mode::Whole, None)
+    } else if let Some((model, mode)) = converse(rest) {
+        (Dialect::Bedrock, mode, Some(model))
     } else {
         let Some((base, method)) = rest.rsplit_once(':') else { return Route::Nothing };
         let (dialect, mode) = match method {
@@ -81,12 +83,13 @@ pub(crate) fn route(request: &Request) -> Route {
     };
     let model = model.unwrap_or_else(|| body["model"].as_str().unwrap_or_default().to_owned());
     let count = count || model == "count-tokens";
-    let in_body = dialect != Dialect::Gemini && !count;
+    let in_body = !matches!(dialect, Dialect::Gemini | Dialect::Bedrock) && !count;
     let mode = if in_body && body["stream"] == Value::Bool(true) { Mode::Stream } else { mode };
     let last_words = match dialect {
         Dialect::OpenAiChat => openai::last_user_text(&body),
         Dialect::Gemini => gemini::last_user_text(&body),
         Dialect::Anthropic => anthropic::last_user_text(&body),
+        Dialect::Bedrock => bedrock::last_user_text(&body),
     };
     let marker = marker(&last_words);
     let scenario = marker.as_ref().map(|marker| marker.at(place)).or(by_path).map(str::to_owned);
@@ -94,6 +97,17 @@ pub(crate) fn route(request: &Request) -> Route {
     let vertex = rest.contains("/projects/");
     let gemini_api = !vertex && (rest.starts_with("/v1beta/") || rest.starts_with("/v1/models/"));
     Route::Chat(Chat { dialect, mode, model, count, vertex, gemini_api, body, scenario, tag })
+}
+
+/// The model and the mode of `/model/ID/converse` and `/model/ID/converse-stream`.
+fn converse(path: &str) -> Option<(String, Mode)> {
+    let (model, call) = path.split_once("/model/")?.1.rsplit_once('/')?;
+    let mode = match call {
+        "converse" => Mode::Whole,
+        "converse-stream" => Mode::Stream,
+        _ => return None,
+    };
+    Some((model.replace("%2F", "/").replace("%2f", "/"), mode))
 }
 
 /// `/s/NAME/rest` into `NAME` and `/rest`; litellm's `{base}:{endpoint}` form may put a colon after the name.

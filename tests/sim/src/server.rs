@@ -20,6 +20,7 @@ use crate::scenario::{self, Context, Scenario};
 use crate::script::Script;
 use crate::select::{self, Chat, Route};
 use crate::settings::{Settings, TokenBehaviour};
+use crate::sigv4;
 use crate::token::{Tokens, service_account_json};
 
 /// The name that [`Sim::push_script`] queues under.
@@ -236,7 +237,9 @@ impl Shared {
                 Answer { name, tag: chat.tag, script }
             }
             Route::Token => plain("token", self.tokens.answer(request)),
-            Route::Models(Dialect::OpenAiChat) => plain("models", Script::json(200, openai::models(names()))),
+            Route::Models(Dialect::OpenAiChat | Dialect::Bedrock) => {
+                plain("models", Script::json(200, openai::models(names())))
+            }
             Route::Models(Dialect::Gemini) => plain("models", Script::json(200, gemini::models(names()))),
             Route::Models(Dialect::Anthropic) => {
                 plain("models", Script::json(200, anthropic::models(names())))
@@ -254,7 +257,18 @@ impl Shared {
 
     fn chat(&self, request: &Request, chat: &Chat) -> (String, Script) {
         let is_live = |token: &str| self.tokens.is_live(token);
-        if self.settings.require_auth && !auth::allowed(request, chat, &self.settings.api_key, is_live) {
+        let header = request.header("authorization");
+        let signed = header.is_some_and(|header| header.starts_with("AWS4-HMAC-SHA256"));
+        // A signature with the key that is known is checked even where none is asked for.
+        let known = signed && header.is_some_and(|header| header.contains(sigv4::AWS_ACCESS_KEY_ID));
+        let asked = self.settings.require_auth && (signed || header.is_none());
+        if chat.dialect == Dialect::Bedrock && (known || asked) {
+            if let Err((name, sentence)) = sigv4::check(request, &self.settings.api_key, "bedrock") {
+                let body = json!({"message": sentence}).to_string();
+                return ("unauthorized".into(), Script::json(403, body).header("x-amzn-errortype", name));
+            }
+        } else if self.settings.require_auth && !auth::allowed(request, chat, &self.settings.api_key, is_live)
+        {
             let sentence = "The request does not have valid authentication credentials.";
             return ("unauthorized".into(), Script::json(401, scenario::error(chat.dialect, 401, sentence)));
         }

@@ -119,12 +119,17 @@ async fn anthropic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bedrock() {
+    every_scenario("bedrock", Dialect::Bedrock, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn vertex() {
     every_scenario("vertex", Dialect::Gemini, &[]).await;
 }
 
 /// The policy too: it says which of them are tried again.
-const ALL: [&str; 4] = ["openai", "anthropic", "gemini", "fallback"];
+const ALL: [&str; 5] = ["openai", "anthropic", "gemini", "bedrock", "fallback"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openai_in_a_process() {
@@ -139,6 +144,11 @@ async fn a_vendor_in_a_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn anthropic_in_a_process() {
     every_scenario("anthropic", Dialect::Anthropic, &ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bedrock_in_a_process() {
+    every_scenario("bedrock", Dialect::Bedrock, &ALL).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,7 @@ const PROVIDER: &[&str] = &[
     "vertex_ai_location",
     "region_name",
     "aws_region_name",
+    "model_id",
     "aws_profile_name",
     "aws_role_name",
     "aws_session_name",

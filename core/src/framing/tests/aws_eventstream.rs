@@ -218,3 +218,27 @@ proptest! {
         prop_assert_eq!(ends, usize::from(damage.is_some() && !bytes.is_empty()));
     }
 }
+
+/// The recorded streams of the plugin for Bedrock, as botocore reads them: `tests/clients/bedrock_judge.py` says that the
+/// list is its.
+#[test]
+fn recorded_streams_are_read_as_botocore_reads_them() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/bedrock/tests/fixtures");
+    let list = std::fs::read_to_string(format!("{folder}/events.json")).expect("the list is there");
+    let list: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&list).expect("it is JSON");
+    assert!(list.len() > 10);
+    for (name, events) in list {
+        let bytes = std::fs::read(format!("{folder}/{name}.eventstream")).expect("the stream is there");
+        let told = aws(&[&bytes]);
+        let told: Vec<serde_json::Value> = told
+            .into_iter()
+            .map(|(kind, name, data)| match kind {
+                Kind::Broken(Broken::Cut) => serde_json::json!(["cut"]),
+                Kind::Broken(_) => serde_json::json!(["broken"]),
+                Kind::Error => serde_json::json!(["error", name, data]),
+                _ => serde_json::json!(["event", name, data]),
+            })
+            .collect();
+        assert_eq!(serde_json::Value::Array(told), events, "{name}");
+    }
+}

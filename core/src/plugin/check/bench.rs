@@ -134,8 +134,8 @@ impl Bench {
         }
         let mut params = Map::new();
         for (name, param) in &offer.params {
-            let base = (name == "api_base").then(|| json!("http://127.0.0.1:9/v1"));
-            params.extend(param.default.clone().or(base).map(|value| (name.clone(), value)));
+            params
+                .extend(param.default.clone().or_else(|| stand_in(name)).map(|value| (name.clone(), value)));
         }
         let secrets: Vec<&String> = offer.secrets.keys().collect();
         json!({"provider": offer.prefix, "model": "model", "params": params, "secrets": secrets})
@@ -228,5 +228,14 @@ pub(super) fn small_input(stream: bool) -> RequestIn<'static> {
         body: SMALL.as_bytes(),
         model_span: Some(MODEL_AT),
         headers: &[],
+    }
+}
+
+/// What a parameter is that a provider cannot do without and that has no default.
+pub(in crate::plugin) fn stand_in(name: &str) -> Option<Value> {
+    match name {
+        "api_base" => Some(json!("http://127.0.0.1:9/v1")),
+        "aws_region_name" => Some(json!("us-east-1")),
+        _ => None,
     }
 }

@@ -18,6 +18,7 @@ mod verdict;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use bench::stand_in;
 pub use transcript::RecordedFraming;
 
 use bench::Bench;

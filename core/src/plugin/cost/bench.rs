@@ -11,6 +11,7 @@ use tidegate_host::{
 };
 
 use super::samples;
+use crate::plugin::check::stand_in;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -244,8 +245,7 @@ fn provider_config(plugin: &Plugin) -> Value {
     let Some(offer) = plugin.manifest().providers.first() else { return json!({}) };
     let mut params = Map::new();
     for (name, param) in &offer.params {
-        let base = (name == "api_base").then(|| json!("http://127.0.0.1:9/v1"));
-        params.extend(param.default.clone().or(base).map(|value| (name.clone(), value)));
+        params.extend(param.default.clone().or_else(|| stand_in(name)).map(|value| (name.clone(), value)));
     }
     let secrets: Vec<&String> = offer.secrets.keys().collect();
     json!({"provider": offer.prefix, "model": "model", "params": params, "secrets": secrets})

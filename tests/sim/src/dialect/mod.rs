@@ -1,6 +1,7 @@
 //! The providers' JSON, piece by piece. Key order is the providers' own.
 
 pub(crate) mod anthropic;
+pub(crate) mod bedrock;
 pub(crate) mod gemini;
 pub(crate) mod openai;
 
@@ -15,6 +16,8 @@ pub enum Dialect {
     Gemini,
     /// Anthropic Messages, and the count of their tokens; Anthropic's own and Vertex AI's.
     Anthropic,
+    /// Amazon Bedrock's Converse and ConverseStream.
+    Bedrock,
 }
 
 /// A call of a tool.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::say::{self, Say};
 use super::{Context, Mode};
 use crate::auth::{masked_headers, masked_target};
-use crate::dialect::{Call, Dialect, Usage, anthropic, gemini, openai};
+use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai};
 use crate::script::{Ending, Script};
 use crate::select::body_value;
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES};
@@ -37,6 +37,9 @@ fn round(context: &Context<'_>, count: usize, signature: Option<&str>) -> Script
         Dialect::Gemini => (gemini::tool_names(context.body), gemini::tool_history(context.body, SIGNATURE)),
         Dialect::Anthropic => {
             (anthropic::tool_names(context.body), anthropic::tool_history(context.body, SIGNATURE))
+        }
+        Dialect::Bedrock => {
+            (bedrock::tool_names(context.body), bedrock::tool_history(context.body, SIGNATURE))
         }
     };
     if answered && signature.is_some() && !kept {
@@ -75,6 +78,7 @@ pub(super) fn describe(context: &Context<'_>) -> Script {
         Dialect::OpenAiChat => openai::describe(context.body),
         Dialect::Gemini => gemini::describe(context.body),
         Dialect::Anthropic => anthropic::describe(context.body),
+        Dialect::Bedrock => bedrock::describe(context.body),
     };
     say_json(context, &seen)
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage, quote};
+use crate::dialect::{Dialect, Usage, bedrock, quote};
 use crate::script::{Ending, Framing, Script};
 use crate::text::FAULT_PIECES;
 
@@ -46,7 +46,7 @@ pub(super) fn open(context: &Context<'_>) -> Script {
 pub(super) fn error_503(context: &Context<'_>) -> Script {
     let json = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"The engine is overloaded","type":"server_error","param":null,"code":503}}"#.to_owned(),
-        Dialect::Gemini | Dialect::Anthropic => context.error(503),
+        Dialect::Gemini | Dialect::Anthropic | Dialect::Bedrock => context.error(503),
     };
     error_frame(context, &json, Ending::Complete)
 }
@@ -62,7 +62,7 @@ pub(super) fn first(context: &Context<'_>) -> Script {
 }
 
 pub(super) fn event_line(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream {
+    if context.mode != Mode::Stream || context.dialect == Dialect::Bedrock {
         return end(context);
     }
     let mut say = Say::before_fault(context);
@@ -78,6 +78,7 @@ pub(super) fn numeric(context: &Context<'_>) -> Script {
             r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":1750000000,"model":{},"provider":"Sim","error":{{"code":429,"message":"Rate limit exceeded"}},"choices":[{{"index":0,"delta":{{"role":"assistant","content":""}},"finish_reason":"error","native_finish_reason":"error"}}]}}"#,
             quote(&context.meta.model)
         ),
+        (Dialect::Bedrock, _) => context.error(429),
         _ => r#"{"error":{"code":429,"message":"Rate limit exceeded"}}"#.to_owned(),
     };
     error_frame(context, &json, Ending::Complete)
@@ -97,7 +98,7 @@ pub(super) fn flat(context: &Context<'_>) -> Script {
             r#"{"object":"error","message":"Rate limit exceeded","type":"RateLimitError","param":null,"code":429}"#
         }
         Dialect::Gemini => r#"{"error":{"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}"#,
-        Dialect::Anthropic => return end(context),
+        Dialect::Anthropic | Dialect::Bedrock => return end(context),
     };
     error_frame(context, json, Ending::Complete)
 }
@@ -115,7 +116,7 @@ pub(super) fn then_done(context: &Context<'_>) -> Script {
 
 /// The error as a bare document over several lines, in no event.
 pub(super) fn bare(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream {
+    if context.mode != Mode::Stream || context.dialect == Dialect::Bedrock {
         return end(context);
     }
     let mut say = Say::before_fault(context);
@@ -127,6 +128,7 @@ pub(super) fn bare(context: &Context<'_>) -> Script {
 /// The end of a JSON array behind an event stream: `,{error}` and `]`.
 pub(super) fn array_tail(context: &Context<'_>) -> Script {
     match context.mode {
+        Mode::Stream if context.dialect == Dialect::Bedrock => end(context),
         Mode::Whole => Script::json(200, format!("[{}]", context.error(429))),
         Mode::Array => end(context),
         Mode::Stream => {
@@ -250,7 +252,9 @@ pub(super) fn empty(context: &Context<'_>) -> Script {
 pub(super) fn overloaded_frame(context: &Context<'_>) -> Script {
     let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     match (context.dialect, context.mode) {
-        (Dialect::Gemini, _) => error_frame(context, &context.error(503), Ending::Complete),
+        (Dialect::Gemini | Dialect::Bedrock, _) => {
+            error_frame(context, &context.error(503), Ending::Complete)
+        }
         (Dialect::OpenAiChat | Dialect::Anthropic, Mode::Stream) => {
             let mut say = Say::before_fault(context);
             say.raw(format!("event: error\ndata: {overloaded}\n\n"));
@@ -268,6 +272,7 @@ pub(super) fn router_frame(context: &Context<'_>) -> Script {
             r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":1750000000,"model":{},{error},"choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"error"}}]}}"#,
             quote(&context.meta.model)
         ),
+        (Dialect::Bedrock, _) => bedrock::model_error(502),
         _ => format!("{{{error}}}"),
     };
     error_frame(context, &json, Ending::Complete)
@@ -278,6 +283,11 @@ pub(super) fn quota_frame(context: &Context<'_>) -> Script {
     let json = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
         Dialect::Gemini => context.error(429),
+        Dialect::Bedrock => super::error(
+            context.dialect,
+            429,
+            "Too many tokens per day, please wait before trying again.",
+        ),
         Dialect::Anthropic => super::error(context.dialect, 402, "Your credit balance is too low to access the API."),
     };
     error_frame(context, &json, Ending::Complete)

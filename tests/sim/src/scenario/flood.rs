@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::healthy::keep_alive;
 use super::say::Say;
 use super::{Context, Mode};
-use crate::dialect::{Dialect, anthropic, openai};
+use crate::dialect::{Dialect, anthropic, bedrock, openai};
 use crate::script::{Ending, Script, Step};
 
 /// About how much one write of a flood carries.
@@ -17,7 +17,10 @@ const WRITE: usize = 16 * 1024;
 const GIANT: u64 = 64 * 1024 * 1024;
 
 pub(super) fn empty(context: &Context<'_>) -> Script {
-    flood(context, |say| format!("data:{0}{0}", say.eol()))
+    flood(context, |say| match context.dialect {
+        Dialect::Bedrock => bedrock::delta_frame(br#"{"contentBlockIndex":0,"delta":{"text":""}}"#),
+        _ => format!("data:{0}{0}", say.eol()).into_bytes(),
+    })
 }
 
 pub(super) fn comment(context: &Context<'_>) -> Script {
@@ -25,7 +28,10 @@ pub(super) fn comment(context: &Context<'_>) -> Script {
 }
 
 pub(super) fn blank(context: &Context<'_>) -> Script {
-    flood(context, |say| say.eol().to_owned())
+    flood(context, |say| match context.dialect {
+        Dialect::Bedrock => keep_alive(context, say),
+        _ => say.eol().as_bytes().to_vec(),
+    })
 }
 
 /// Events that are well-formed and say nothing.
@@ -37,8 +43,9 @@ pub(super) fn empty_delta(context: &Context<'_>) -> Script {
                 r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"index":0}]}"#.into()
             }
             Dialect::Anthropic => anthropic::text(""),
+            Dialect::Bedrock => bedrock::text(""),
         };
-        String::from_utf8_lossy(&say.encode(&json)).into_owned()
+        say.encode(&json)
     })
 }
 
@@ -46,13 +53,13 @@ pub(super) fn empty_delta(context: &Context<'_>) -> Script {
 pub(super) fn text(context: &Context<'_>) -> Script {
     flood(context, |say| {
         let json = say.next_text("Flut ");
-        String::from_utf8_lossy(&say.encode(&json)).into_owned()
+        say.encode(&json)
     })
 }
 
-fn flood(context: &Context<'_>, unit: impl Fn(&mut Say<'_>) -> String) -> Script {
+fn flood(context: &Context<'_>, unit: impl Fn(&mut Say<'_>) -> Vec<u8>) -> Script {
     let mut say = if context.mode == Mode::Whole { Say::new(context) } else { Say::before_fault(context) };
-    let unit = if context.mode == Mode::Whole { " ".to_owned() } else { unit(&mut say) };
+    let unit = if context.mode == Mode::Whole { b" ".to_vec() } else { unit(&mut say) };
     let bytes = Bytes::from(unit.repeat((WRITE / unit.len()).max(1)));
     say.step(repeat(context, bytes, Duration::ZERO, u64::MAX));
     say.end(Ending::Complete)
@@ -61,7 +68,7 @@ fn flood(context: &Context<'_>, unit: impl Fn(&mut Say<'_>) -> String) -> Script
 /// A keep-alive every 50 ms and nothing else: the sort of byte that must feed no clock.
 pub(super) fn keepalive_only(context: &Context<'_>) -> Script {
     let mut say = if context.mode == Mode::Whole { Say::new(context) } else { Say::before_fault(context) };
-    let unit = if context.mode == Mode::Whole { "\n".to_owned() } else { keep_alive(context, &say) };
+    let unit = if context.mode == Mode::Whole { b"\n".to_vec() } else { keep_alive(context, &say) };
     say.step(repeat(context, unit.into(), Duration::from_millis(50), u64::MAX));
     say.end(Ending::Complete)
 }
@@ -69,7 +76,7 @@ pub(super) fn keepalive_only(context: &Context<'_>) -> Script {
 /// Keep-alives before any content.
 pub(super) fn keepalive_first(context: &Context<'_>) -> Script {
     let mut say = Say::new(context);
-    let unit = if context.mode == Mode::Whole { "\n".to_owned() } else { keep_alive(context, &say) };
+    let unit = if context.mode == Mode::Whole { b"\n".to_vec() } else { keep_alive(context, &say) };
     say.step(repeat(context, unit.into(), Duration::from_millis(50), u64::MAX));
     say.end(Ending::Complete)
 }
@@ -86,7 +93,11 @@ pub(super) fn giant_event(context: &Context<'_>) -> Script {
         Mode::Array => "\n,\n",
         Mode::Whole => "",
     };
-    say.raw(format!("{prefix}{}", &json[..open]));
+    if context.mode == Mode::Stream && context.dialect == Dialect::Bedrock {
+        say.raw(bedrock::prelude(u32::MAX, 0));
+    } else {
+        say.raw(format!("{prefix}{}", &json[..open]));
+    }
     say.step(repeat(context, Bytes::from("a".repeat(WRITE)), Duration::ZERO, GIANT));
     say.end(Ending::Complete)
 }

@@ -138,5 +138,6 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> String {
         Dialect::OpenAiChat => crate::dialect::openai::error(status, message),
         Dialect::Gemini => crate::dialect::gemini::error(status, message, None),
         Dialect::Anthropic => crate::dialect::anthropic::error(status, message),
+        Dialect::Bedrock => crate::dialect::bedrock::error(status, message),
     }
 }

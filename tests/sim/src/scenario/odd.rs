@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::healthy;
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage};
+use crate::dialect::{Dialect, Usage, bedrock};
 use crate::script::{Ending, Framing, Script, Step};
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES};
 
@@ -138,15 +138,20 @@ pub(super) fn bad_utf8(context: &Context<'_>) -> Script {
     }
     let mut say = Say::before_fault(context);
     let json = say.next_text("BAD!");
-    let bytes = spoil(String::from_utf8_lossy(&say.encode(&json)).into_owned());
+    let bytes = match context.dialect {
+        Dialect::Bedrock => {
+            bedrock::delta_frame(&spoil(r#"{"contentBlockIndex":0,"delta":{"text":"BAD!"}}"#.into()))
+        }
+        _ => spoil(String::from_utf8_lossy(&say.encode(&json)).into_owned()),
+    };
     say.raw(bytes);
     say.finish("stop", Usage::PLAIN);
     say.end(Ending::Complete)
 }
 
-/// The whole answer, then bytes that are nothing, behind `[DONE]`. Gemini's end is the body's, so nothing can follow.
+/// The whole answer, then bytes that are nothing, behind `[DONE]`. Gemini's end is the body's, and Bedrock's the counts, so nothing can follow.
 pub(super) fn done_then_garbage(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream || context.dialect == Dialect::Gemini {
+    if context.mode != Mode::Stream || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock) {
         return say::normal(context, &HEALTHY_PIECES, Say::new(context));
     }
     let mut say = Say::new(context);

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::Context;
 use super::healthy;
-use crate::dialect::{Dialect, gemini};
+use crate::dialect::{Dialect, bedrock, gemini};
 use crate::script::{Framing, Script};
 
 /// The message of an error of this status.
@@ -29,7 +29,16 @@ fn seconds(context: &Context<'_>) -> String {
 }
 
 fn status(context: &Context<'_>, status: u16) -> Script {
-    Script::json(status, context.error(status))
+    of_bedrock(context, status, Script::json(status, context.error(status)))
+}
+
+/// AWS names the exception in a header.
+fn of_bedrock(context: &Context<'_>, status: u16, script: Script) -> Script {
+    if context.dialect != Dialect::Bedrock {
+        return script;
+    }
+    let kind = format!("{}:http://internal.amazon.com/coral/com.amazon.bedrock/", bedrock::exception(status));
+    script.header("x-amzn-errortype", kind).header("x-amzn-requestid", "5a1d0c2e-sim")
 }
 
 pub(super) fn http_400(context: &Context<'_>) -> Script {
@@ -56,10 +65,11 @@ pub(super) fn http_503(context: &Context<'_>) -> Script {
     status(context, 503).header("retry-after", seconds(context))
 }
 
-/// The provider's own way: a header from OpenAI and Anthropic, `retryDelay` in the body from Google.
+/// The provider's own way: a header from OpenAI and Anthropic, `retryDelay` in the body from Google. Bedrock has none, and
+/// is given OpenAI's.
 pub(super) fn http_429(context: &Context<'_>) -> Script {
     match context.dialect {
-        Dialect::OpenAiChat | Dialect::Anthropic => http_429_seconds(context),
+        Dialect::OpenAiChat | Dialect::Anthropic | Dialect::Bedrock => http_429_seconds(context),
         Dialect::Gemini => http_429_delay(context),
     }
 }
@@ -100,6 +110,7 @@ pub(super) fn http_429_quota(context: &Context<'_>) -> Script {
     let body = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
         Dialect::Gemini => google_429(context).replace("PerMinutePerProjectPerModel", "PerDayPerProjectPerModel"),
+        Dialect::Bedrock => super::error(context.dialect, 429, "Too many tokens per day, please wait before trying again."),
         Dialect::Anthropic => super::error(context.dialect, 429, "Number of request tokens has exceeded your daily rate limit."),
     };
     Script::json(429, body)
@@ -146,6 +157,7 @@ pub(super) fn http_context(context: &Context<'_>) -> Script {
     let body = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#.to_owned(),
         Dialect::Gemini => gemini::error(400, "The input token count (9000) exceeds the maximum number of tokens allowed (8192).", None),
+        Dialect::Bedrock => super::error(context.dialect, 400, "Input is too long for requested model."),
         Dialect::Anthropic => super::error(context.dialect, 400, "prompt is too long: 9000 tokens > 8192 maximum"),
     };
     Script::json(400, body)
@@ -159,7 +171,7 @@ pub(super) fn http_policy(context: &Context<'_>) -> Script {
             r#"{{"error":{{"message":"{sentence}","type":"invalid_request_error","param":null,"code":"content_policy_violation"}}}}"#
         ),
         Dialect::Gemini => gemini::error(400, sentence, None),
-        Dialect::Anthropic => {
+        Dialect::Anthropic | Dialect::Bedrock => {
             super::error(context.dialect, 400, "Output blocked by content filtering policy")
         }
     };

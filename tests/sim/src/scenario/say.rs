@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Context, Mode};
-use crate::dialect::{Call, Dialect, Usage, anthropic, gemini, openai};
+use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai};
 use crate::script::{Ending, Script, Step};
 use crate::text::FAULT_PIECES;
 
@@ -20,7 +20,7 @@ pub(super) struct Say<'a> {
     events: usize,
     texts: u32,
     opened: bool,
-    /// Anthropic's block of text is open.
+    /// Anthropic's or Bedrock's block of text is open.
     in_text: bool,
 }
 
@@ -29,10 +29,12 @@ impl<'a> Say<'a> {
         let content_type = match (context.mode, context.dialect) {
             (Mode::Stream, Dialect::OpenAiChat | Dialect::Anthropic) => "text/event-stream; charset=utf-8",
             (Mode::Stream, Dialect::Gemini) => "text/event-stream",
+            (Mode::Stream, Dialect::Bedrock) => "application/vnd.amazon.eventstream",
+            (Mode::Whole, Dialect::Bedrock) => "application/json",
             (Mode::Array | Mode::Whole, _) => "application/json; charset=UTF-8",
         };
         let eols: &[&str] = match context.dialect {
-            Dialect::OpenAiChat | Dialect::Anthropic => &["\n"],
+            Dialect::OpenAiChat | Dialect::Anthropic | Dialect::Bedrock => &["\n"],
             Dialect::Gemini => &["\r\n"],
         };
         let script = Script::new(200).header("content-type", content_type);
@@ -82,6 +84,7 @@ impl<'a> Say<'a> {
             Dialect::OpenAiChat => openai::text(&self.context.meta, piece),
             Dialect::Gemini => gemini::text(&self.context.meta, piece, self.texts),
             Dialect::Anthropic => anthropic::text(piece),
+            Dialect::Bedrock => bedrock::text(piece),
         }
     }
 
@@ -91,6 +94,7 @@ impl<'a> Say<'a> {
             Dialect::OpenAiChat => openai::calls(&self.context.meta, calls),
             Dialect::Gemini => vec![gemini::calls(&self.context.meta, calls)],
             Dialect::Anthropic => anthropic::calls(calls),
+            Dialect::Bedrock => bedrock::calls(calls),
         };
         for chunk in chunks {
             self.event(&chunk);
@@ -98,12 +102,13 @@ impl<'a> Say<'a> {
         }
     }
 
-    /// The chunk that opens an OpenAI or Anthropic answer; Gemini has none.
+    /// The chunk that opens an answer; Gemini has none.
     fn open(&mut self) {
         let json = match self.context.dialect {
             _ if self.opened => None,
             Dialect::OpenAiChat => Some(openai::role(&self.context.meta)),
             Dialect::Anthropic => Some(anthropic::start(&self.context.meta)),
+            Dialect::Bedrock => Some(bedrock::start()),
             Dialect::Gemini => None,
         };
         self.opened = true;
@@ -119,6 +124,8 @@ impl<'a> Say<'a> {
             self.event(anthropic::TEXT_START);
             self.event(anthropic::PING);
         }
+        // Bedrock does not say that text begins, but that it ends.
+        self.in_text |= self.context.dialect == Dialect::Bedrock;
     }
 
     /// One event (or array element) in one write.
@@ -132,6 +139,7 @@ impl<'a> Say<'a> {
         let eol = self.eols[self.events % self.eols.len()];
         self.events += 1;
         match self.context.mode {
+            Mode::Stream if self.context.dialect == Dialect::Bedrock => bedrock::frame(json, self.events),
             Mode::Stream => match event_name(json).filter(|_| self.context.dialect == Dialect::Anthropic) {
                 Some(name) => format!("event: {name}{eol}data: {json}{eol}{eol}").into_bytes(),
                 None => format!("data: {json}{eol}{eol}").into_bytes(),
@@ -188,6 +196,13 @@ impl<'a> Say<'a> {
                 }
                 self.event(&anthropic::ended(reason, usage));
             }
+            Dialect::Bedrock => {
+                if self.in_text {
+                    self.event(&bedrock::block_stop(0));
+                }
+                self.event(&bedrock::stopped(reason));
+                self.event(&bedrock::metadata(usage));
+            }
         }
     }
 
@@ -196,7 +211,7 @@ impl<'a> Say<'a> {
         match (self.context.dialect, self.context.mode) {
             (Dialect::OpenAiChat, _) => self.event("[DONE]"),
             (Dialect::Anthropic, _) => self.event(anthropic::STOP),
-            (Dialect::Gemini, Mode::Stream) => {}
+            (Dialect::Gemini, Mode::Stream) | (Dialect::Bedrock, _) => {}
             (Dialect::Gemini, _) => self.raw("\n]"),
         }
     }
@@ -221,6 +236,7 @@ pub(super) fn whole(context: &Context<'_>, text: &str, calls: &[Call], usage: Us
         Dialect::OpenAiChat => openai::whole(meta, text, calls, Some(reason), usage),
         Dialect::Anthropic => anthropic::whole(meta, text, calls, Some(reason), usage),
         Dialect::Gemini => gemini::whole(meta, text, calls, true, usage),
+        Dialect::Bedrock => bedrock::whole(text, calls, Some(reason), usage),
     }
 }
 
@@ -230,6 +246,7 @@ pub(super) fn whole_unfinished(context: &Context<'_>, text: &str) -> String {
         Dialect::OpenAiChat => openai::whole(&context.meta, text, &[], None, Usage::PLAIN),
         Dialect::Gemini => gemini::whole(&context.meta, text, &[], false, Usage::PLAIN),
         Dialect::Anthropic => anthropic::whole(&context.meta, text, &[], None, Usage::PLAIN),
+        Dialect::Bedrock => bedrock::whole(text, &[], None, Usage::PLAIN),
     }
 }
 

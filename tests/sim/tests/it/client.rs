@@ -120,6 +120,10 @@ pub(crate) async fn ask(sim: &Sim, scenario: &str, dialect: Dialect, how: &str) 
             format!("/s/{scenario}/v1/messages"),
             format!(r#"{{"model":"m","max_tokens":9,"messages":[],"stream":{}}}"#, how == "stream"),
         ),
+        (Dialect::Bedrock, how) => (
+            format!("/s/{scenario}/model/m/{}", if how == "stream" { "converse-stream" } else { "converse" }),
+            r#"{"messages":[]}"#.into(),
+        ),
         (Dialect::Gemini, "stream") => (
             format!("/s/{scenario}/v1beta/models/m:streamGenerateContent?alt=sse"),
             r#"{"contents":[]}"#.into(),

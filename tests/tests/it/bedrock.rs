@@ -110,12 +110,8 @@ async fn recorded_streams_end_as_they_did_inline_and_in_a_process() {
                 let case = format!("{isolation}: {how}-{name}");
                 let answer = told(&proxy, "mine", &format!("{how}-{name}"), true).await;
                 assert_eq!((answer.status, answer.text.as_str()), (status, text), "{case}");
-                match error {
-                    None => assert_eq!(answer.terminal, Terminal::Done, "{case}"),
-                    Some(status) => {
-                        assert_eq!(answer.error.map(|error| error.status), Some(status), "{case}")
-                    }
-                }
+                let want = error.map_or(Terminal::Done, Terminal::Error);
+                assert_eq!(answer.terminal, want, "{case}: {}", answer.message);
             }
         }
         let first = told(&proxy, "mine", "recorded-first", true).await;
@@ -173,8 +169,8 @@ async fn a_silence_within_a_frame_is_a_stall_and_leaves_nothing_open() {
     let proxy = Proxy::start(&setup.yaml()).await;
     let answer = told(&proxy, "mine", "half-a-frame", true).await;
     assert_eq!(
-        (answer.text.as_str(), answer.error.map(|error| error.status)),
-        ("Die Flut steigt über das 潮 🌊 ", Some(504))
+        (answer.text.as_str(), answer.terminal),
+        ("Die Flut steigt über das 潮 🌊 ", Terminal::Error(504))
     );
     proxy.metrics_when("no stream is left", |m| m.sum("tidegate_active_streams", &[]) == 0.0).await;
 }

@@ -128,7 +128,7 @@ pub(super) fn bare(context: &Context<'_>) -> Script {
 /// The end of a JSON array behind an event stream: `,{error}` and `]`.
 pub(super) fn array_tail(context: &Context<'_>) -> Script {
     match context.mode {
-        Mode::Stream if context.dialect == Dialect::Bedrock => end(context),
+        _ if context.dialect == Dialect::Bedrock => end(context),
         Mode::Whole => Script::json(200, format!("[{}]", context.error(429))),
         Mode::Array => end(context),
         Mode::Stream => {

@@ -11,7 +11,7 @@ use tidegate_plugin_sdk::{
     RequestIn, RequestOut, Stream, StreamOut, TextOut, body,
 };
 
-use tidegate_anthropic_wire::{Options, Passing, Platform, Translator, answer, classify, translate, whole};
+use tidegate_anthropic_wire::{Options, Passing, Platform, Translator, answer, classify, encode, whole};
 
 use crate::endpoint::Endpoint;
 
@@ -56,15 +56,12 @@ impl Provider for Anthropic {
                 [before, model.as_bytes(), after].concat()
             }
             Dialect::OpenAiChat => {
-                let body: Value = serde_json::from_slice(input.body).map_err(|error| {
-                    Fault::Invalid(format!("the request body is not valid JSON: {error}"))
-                })?;
                 let options = Options {
                     stream: input.stream,
                     drop_params: self.drop_params,
                     platform: Platform::Anthropic,
                 };
-                translate(&body, input.model, options)?.to_string().into_bytes()
+                encode(input.body, input.model, options)?
             }
             _ => {
                 let sentence = "this provider takes Anthropic messages and OpenAI chat completions only";

@@ -1,6 +1,6 @@
 //! What provider plugins of Claude share: chat completions to and from Anthropic's Messages, whoever serves them.
 //!
-//! - [`translate`] makes a Messages body of a chat body; [`for_vertex`] puts a Messages body in Vertex AI's form.
+//! - [`encode`] makes a Messages body of a chat body, [`translate`] does so where it is parsed already; [`for_vertex`] puts a Messages body in Vertex AI's form.
 //! - [`Translator`] and [`whole`] make chat chunks and completions of answers.
 //! - [`Passing`] and [`answer`] look at answers that pass as they are.
 //! - [`classify`] says what a failure means.
@@ -11,6 +11,7 @@
 
 mod classify;
 mod event;
+mod members;
 mod model;
 mod native;
 mod request;
@@ -18,5 +19,5 @@ mod response;
 
 pub use classify::classify;
 pub use native::{Passing, answer, for_vertex};
-pub use request::{JSON_TOOL, Options, Platform, VERTEX_VERSION, translate};
+pub use request::{JSON_TOOL, Options, Platform, VERTEX_VERSION, encode, translate};
 pub use response::{Translator, whole};

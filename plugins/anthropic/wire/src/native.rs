@@ -1,14 +1,11 @@
 //! Messages for a client that speaks them: requests and answers pass byte for byte. What is told of them is what the host
 //! cannot see by itself.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, Note, Stream, StreamOut};
 
 use crate::event::{Read, find_error, read};
+use crate::members::Members;
 use crate::request::VERTEX_VERSION;
 use crate::response::wire::{Event, Usage};
 
@@ -96,29 +93,6 @@ pub fn for_vertex(body: &[u8]) -> Result<Vec<u8>, Fault> {
     }
     out.push('}');
     Ok(out.into_bytes())
-}
-
-/// The members of an object in their order, their values as they were written.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        from.deserialize_map(InOrder)
-    }
 }
 
 #[cfg(test)]

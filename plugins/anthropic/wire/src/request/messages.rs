@@ -111,6 +111,7 @@ impl Turns {
     fn assistant(&mut self, message: &Value, content: &Value, at: &str) -> Result<Vec<Value>, Fault> {
         let list = |path: &str| message.pointer(path).and_then(Value::as_array).into_iter().flatten();
         let mut made: Vec<Value> = list("/thinking_blocks").filter_map(thought).collect();
+        restore_thought(message, &mut made);
         made.extend(
             list("/provider_specific_fields/server_blocks").filter(|block| block.is_object()).cloned(),
         );
@@ -192,6 +193,18 @@ fn thought(block: &Value) -> Option<Value> {
             json!({"type": "thinking", "thinking": text("thinking").unwrap_or(""), "signature": signature})
         }),
         _ => None,
+    }
+}
+
+/// In a stream the thought comes as `reasoning_content` and its signature alone in a block, and so a client may send them
+/// back. With one block it is clear whose thought it is; one that was never shown has none.
+fn restore_thought(message: &Value, blocks: &mut [Value]) {
+    let mut bare = blocks.iter_mut().filter(|block| block["type"] == "thinking");
+    if let (Some(block), None) = (bare.next(), bare.next())
+        && block["thinking"] == ""
+        && let Some(text) = message.get("reasoning_content").filter(|text| text.is_string())
+    {
+        block["thinking"] = text.clone();
     }
 }
 

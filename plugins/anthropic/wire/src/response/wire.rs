@@ -23,6 +23,7 @@ pub(crate) enum Event {
         index: u64,
     },
     MessageDelta {
+        #[serde(default)]
         delta: Ended,
         usage: Option<Usage>,
     },

@@ -32,6 +32,28 @@ pub(super) fn without_options(
     Ok(request)
 }
 
+/// The model that a body names, and where its value stands, quotes included. `raw` is the value, lent from the body.
+///
+/// # Errors
+/// A sentence for the client.
+pub(super) fn model(body: &[u8], raw: Option<&RawValue>) -> Result<(String, Range<usize>), String> {
+    let raw = raw.ok_or("the request has no \"model\"")?;
+    let model = serde_json::from_str(raw.get()).map_err(|_| "\"model\" must be a string")?;
+    let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
+    Ok((model, start..start + raw.get().len()))
+}
+
+/// The body with the model that the path names, in the place of its own. One that cannot be read stays as it is: what is
+/// wrong with it is said where it is decoded.
+pub(super) fn of_model(body: Bytes, model: Option<&str>) -> Bytes {
+    let Some(model) = model else { return body };
+    let name = serde_json::Value::from(model).to_string();
+    let own = std::str::from_utf8(&body).ok().and_then(|text| options::members_of(text).ok());
+    let Some(own) = own else { return body };
+    let rest = own.iter().filter(|(name, _)| name != "model").map(|(name, raw)| (name.as_str(), raw.get()));
+    written(std::iter::once(("model", name.as_str())).chain(rest)).0
+}
+
 /// The request with some members of its body put in the place of its own.
 pub(super) fn with(request: &Request, changes: &[(String, Box<RawValue>)]) -> Option<Request> {
     let text = std::str::from_utf8(&request.body).ok()?;

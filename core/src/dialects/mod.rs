@@ -10,11 +10,12 @@ mod elements;
 pub mod gemini;
 mod json;
 pub mod openai_chat;
+mod openai_completions;
+mod openai_embeddings;
 pub mod options;
 mod responses;
 mod seen;
 mod speak;
-mod unserved;
 mod voice;
 
 use std::ops::{Deref, Range};
@@ -25,8 +26,6 @@ pub use options::Options;
 pub use seen::{Chunk, Seen, Usage};
 pub use speak::{Encoder, Placed, Said, Speak};
 pub use voice::Voice;
-
-use unserved::Unserved;
 
 /// What a client and Tidegate agreed on, by the route that the client called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +55,8 @@ impl Deref for Dialect {
     fn deref(&self) -> &'static dyn Speak {
         match self {
             Dialect::OpenAiChat => &openai_chat::Chat,
-            Dialect::OpenAiCompletions => &Unserved(tidegate_host::Dialect::OpenaiCompletions),
-            Dialect::OpenAiEmbeddings => &Unserved(tidegate_host::Dialect::OpenaiEmbeddings),
+            Dialect::OpenAiCompletions => &openai_completions::Completions,
+            Dialect::OpenAiEmbeddings => &openai_embeddings::Embeddings,
             Dialect::OpenAiResponses => &responses::Responses,
             Dialect::AnthropicMessages => &anthropic::Messages,
             Dialect::AnthropicCountTokens => &anthropic::CountTokens,

@@ -32,7 +32,9 @@ impl Exchange {
         if request.dialect == Dialect::OpenAiChat {
             return Ok(Cow::Borrowed(request));
         }
-        let (chat, dropped) = request.to_chat(deployment.drops_params()).map_err(Failure::bad_request)?;
+        let (chat, dropped) = request
+            .to_chat(deployment.drops_params())
+            .map_err(|why| Failure::bad_request(format!("{why} (its provider is {}/)", deployment.prefix)))?;
         if !dropped.is_empty() {
             let dropped = dropped.join(", ");
             tracing::debug!(group = %self.group.name, deployment = %deployment.name, dropped, "left out of the request");

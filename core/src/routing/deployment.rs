@@ -90,6 +90,8 @@ pub struct Deployment {
     pub(super) any: Vec<super::any::Provider>,
     /// One model out of many is asked for: that there is no such one says nothing about the deployment.
     pub wild: bool,
+    /// Its provider's name, as configurations have it before the `/`.
+    pub prefix: String,
     /// The dialects that its provider takes as they are, beside the canonical one.
     dialects: Vec<tidegate_host::Dialect>,
     drops_params: bool,
@@ -157,6 +159,7 @@ impl Deployment {
             any: Vec::new(),
             wild: is_pattern(&from.model),
             dialects: manifest.dialects.clone(),
+            prefix: manifest.prefix.clone(),
             drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
             asks_usage: AtomicBool::new(manifest.stream_usage == StreamUsage::Ask),
             defaults: from.defaults.clone(),

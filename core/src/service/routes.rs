@@ -43,6 +43,10 @@ impl Found {
             Some(Err(asked)) => return Some(Self { place: Place::GoogleModels(asked.one()), methods: LOOK }),
             None => {}
         }
+        if let Some((dialect, model)) = of_deployment(path) {
+            let route = Route { model: Some(model), ..Route::of(dialect) };
+            return Some(Self { place: Place::Model(route), methods: ASK });
+        }
         // litellm's other path for Anthropic's clients.
         let path = path.strip_prefix("/anthropic").unwrap_or(path);
         let dialect = match path.strip_prefix("/v1").unwrap_or(path) {
@@ -67,6 +71,21 @@ impl Found {
     }
 }
 
+/// Where a path names the model, as Azure's clients and old ones have it: `/openai/deployments/MODEL/chat/completions`,
+/// `/engines/MODEL/embeddings`. A model's name may have a `/` in it.
+fn of_deployment(path: &str) -> Option<(Dialect, String)> {
+    let starts = ["/openai/deployments/", "/engines/", "/v1/engines/"];
+    let rest = starts.iter().find_map(|start| path.strip_prefix(start))?;
+    let ends = [
+        ("/chat/completions", Dialect::OpenAiChat),
+        ("/completions", Dialect::OpenAiCompletions),
+        ("/embeddings", Dialect::OpenAiEmbeddings),
+    ];
+    let (model, dialect) =
+        ends.iter().find_map(|(end, dialect)| Some((rest.strip_suffix(end)?, *dialect)))?;
+    (!model.is_empty()).then(|| (dialect, decoded(model)))
+}
+
 /// The dialect in which an error at this path is worded. Anthropic's clients name the version that they speak.
 pub(super) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
     if path.starts_with("/v1/messages") || path.starts_with("/anthropic/") || headers.contains_key(VERSION) {
@@ -88,7 +107,9 @@ pub(super) fn beside(dialect: Dialect) -> &'static str {
             "POST /v1/messages, POST /v1/messages/count_tokens and GET /v1/models; batches, files, skills and agents have to \
              be asked of Anthropic itself"
         }
-        _ => "POST /v1/chat/completions, GET /v1/models and GET /health/liveliness",
+        _ => {
+            "POST /v1/chat/completions, /v1/completions and /v1/embeddings, GET /v1/models and GET /health/liveliness"
+        }
     }
 }
 
@@ -132,6 +153,27 @@ mod tests {
             [(http::HeaderName::from_static(VERSION), http::HeaderValue::from_static("2023-06-01"))];
         assert_eq!(dialect_of("/v1/files", &versioned.into_iter().collect()), Dialect::AnthropicMessages);
         assert_eq!(dialect_of("/v1/files", &HeaderMap::new()), Dialect::OpenAiChat);
+    }
+
+    #[test]
+    fn a_path_may_name_the_model() {
+        let model = |path| match Found::at(path, "")?.place {
+            Place::Model(route) => Some((route.dialect, route.model)),
+            _ => None,
+        };
+        for (path, dialect, name) in [
+            ("/openai/deployments/gpt-4o/chat/completions", Dialect::OpenAiChat, "gpt-4o"),
+            ("/openai/deployments/my%20gpt/embeddings", Dialect::OpenAiEmbeddings, "my gpt"),
+            ("/openai/deployments/openai/gpt/completions", Dialect::OpenAiCompletions, "openai/gpt"),
+            ("/engines/a%2Fb/chat/completions", Dialect::OpenAiChat, "a/b"),
+            ("/v1/engines/50%/embeddings", Dialect::OpenAiEmbeddings, "50%"),
+        ] {
+            assert_eq!(model(path), Some((dialect, Some(name.to_owned()))), "{path}");
+        }
+        assert_eq!(model("/v1/completions"), Some((Dialect::OpenAiCompletions, None)));
+        for path in ["/openai/deployments//chat/completions", "/engines/a/audio", "/openai/deployments/a"] {
+            assert!(Found::at(path, "").is_none(), "{path}");
+        }
     }
 
     #[test]

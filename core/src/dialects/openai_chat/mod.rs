@@ -23,8 +23,8 @@ impl Speak for Chat {
         tidegate_host::Dialect::OpenaiChat as u32
     }
 
-    fn decode(&self, _route: &Route, body: Bytes) -> Result<Request, String> {
-        request::decode(body)
+    fn decode(&self, route: &Route, body: Bytes) -> Result<Request, String> {
+        request::decode(super::body::of_model(body, route.model.as_deref()))
     }
 
     fn to_chat(&self, request: &Request, _dropping: bool) -> Result<super::Chat, String> {

@@ -1,0 +1,75 @@
+//! OpenAI's embeddings: the API reference's `POST /v1/embeddings`. Only a provider that takes them as they are serves them:
+//! no chat answers with vectors.
+
+mod inspect;
+mod request;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::openai_chat::Chat;
+use super::{Encoder, Facts, Request, Route, Said, Seen, Speak};
+use crate::failure::Failure;
+
+/// The dialect of vectors.
+pub(super) struct Embeddings;
+
+/// Of a deployment's default parameters, those that an embedding knows. The rest are its chats'.
+const DEFAULTS: [&str; 6] = ["dimensions", "encoding_format", "input_type", "truncate", "user", "extra_body"];
+
+impl Speak for Embeddings {
+    fn number(&self) -> u32 {
+        tidegate_host::Dialect::OpenaiEmbeddings as u32
+    }
+
+    fn decode(&self, route: &Route, body: Bytes) -> Result<Request, String> {
+        request::decode(route, body)
+    }
+
+    fn to_chat(&self, _request: &Request, _dropping: bool) -> Result<super::Chat, String> {
+        Err("the provider of this model has no embeddings".into())
+    }
+
+    fn add_defaults(&self, body: &mut Map<String, Value>, defaults: &Map<String, Value>) {
+        for (name, value) in defaults.iter().filter(|(name, _)| DEFAULTS.contains(&name.as_str())) {
+            body.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// They have no streams.
+    fn inspect(&self, _name: &[u8], _data: &[u8]) -> Seen {
+        Seen::Malformed
+    }
+
+    fn inspect_body(&self, body: &[u8]) -> Seen {
+        inspect::body(body)
+    }
+
+    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+        Chat.frame(name, data, out);
+    }
+
+    fn done(&self) -> &'static [u8] {
+        Chat.done()
+    }
+
+    fn is_done(&self, data: &[u8]) -> bool {
+        Chat.is_done(data)
+    }
+
+    fn error_body(&self, failure: &Failure) -> Vec<u8> {
+        Chat.error_body(failure)
+    }
+
+    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {
+        Chat.error_event(failure, said)
+    }
+
+    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
+        None
+    }
+
+    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
+        None
+    }
+}

@@ -61,6 +61,10 @@ pub struct ProviderManifest {
     /// that this host does not know are left out.
     #[serde(default, deserialize_with = "dialects")]
     pub dialects: Vec<Dialect>,
+    /// In the place of `dialects` for some models, by their names; `*` at the end stands for any rest. Of several that fit,
+    /// the longest holds.
+    #[serde(default, deserialize_with = "dialects_by_model")]
+    pub dialects_by_model: BTreeMap<String, Vec<Dialect>>,
     /// The parameters it reads, by name.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
@@ -202,11 +206,29 @@ impl Manifest {
 }
 
 impl ProviderManifest {
+    /// The client dialects that this model takes as they are.
+    pub fn dialects_of(&self, model: &str) -> &[Dialect] {
+        let fits = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(start) => model.starts_with(start),
+            None => model == pattern,
+        };
+        let fitting = self.dialects_by_model.iter().filter(|(pattern, _)| fits(pattern));
+        fitting.max_by_key(|(pattern, _)| pattern.len()).map_or(&self.dialects, |(_, dialects)| dialects)
+    }
+
     /// Whether users can name a provider so.
     pub fn is_prefix(name: &str) -> bool {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
         !name.is_empty() && name.len() <= 64 && name.bytes().all(legal)
     }
+}
+
+fn dialects_by_model<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, Vec<Dialect>>, D::Error> {
+    let names = BTreeMap::<String, Vec<String>>::deserialize(from)?;
+    let known = |names: Vec<String>| names.iter().filter_map(|name| Dialect::from_name(name)).collect();
+    Ok(names.into_iter().map(|(pattern, names)| (pattern, known(names))).collect())
 }
 
 fn dialects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Dialect>, D::Error> {
@@ -246,6 +268,20 @@ mod tests {
             (gemini.prefill, prefill("a"), prefill("b")),
             (Prefill::Assistant, Prefill::None, Prefill::None)
         );
+    }
+
+    #[test]
+    fn a_model_may_take_other_dialects_than_its_provider() {
+        let text = r#"{"providers": [{"prefix": "a", "dialects": ["gemini-generate"], "dialects_by_model": {
+            "claude-*": ["anthropic-messages", "of-tomorrow"], "claude-x": ["openai-chat"], "meta/*": []}}]}"#;
+        let manifest = Manifest::parse(text).unwrap();
+        let of = |model| manifest.provider("a").unwrap().dialects_of(model);
+        assert_eq!(of("gemini-2"), [Dialect::GeminiGenerate]);
+        assert_eq!(
+            (of("claude-y"), of("claude-x")),
+            (&[Dialect::AnthropicMessages][..], &[Dialect::OpenaiChat][..])
+        );
+        assert_eq!((of("meta/llama"), of("meta")), (&[][..], &[Dialect::GeminiGenerate][..]));
     }
 
     #[test]

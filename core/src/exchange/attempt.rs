@@ -71,7 +71,7 @@ impl Exchange {
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
         let request = self.request_for(target);
-        let request = self.spoken(&deployment, &request)?;
+        let request = self.spoken(&deployment, &model, &request)?;
         // Twice at most: after a refusal the usage is not asked for again.
         let (head, body, wanted) = loop {
             let (call, wanted) = self.prepare(&request, &deployment, &model, &mut clocks).await?;

@@ -1,6 +1,7 @@
 //! A committed stream that broke off goes on with another deployment, where its group wants that and its content allows
 //! it: at most once, from the request's own budget.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -109,8 +110,8 @@ impl Exchange {
 
     /// Why `target` cannot go on with the answer to `request`, its default parameters included.
     fn obstacle(&self, target: u16, request: &Request) -> Option<&'static str> {
-        let deployment = self.serving(target);
-        let Ok(request) = self.spoken(&deployment, request) else { return Some("it cannot be read") };
+        let (deployment, model) = self.served(target);
+        let Ok(request) = self.spoken(&deployment, &model, request) else { return Some("it cannot be read") };
         match deployment.body(&request) {
             Ok((body, _)) => request.dialect.obstacle(&body),
             Err(_) => Some("it cannot be read"),
@@ -119,8 +120,13 @@ impl Exchange {
 
     /// Who really serves it: a deployment of any model has one for each provider.
     pub(super) fn serving(&self, target: u16) -> Arc<Deployment> {
+        self.served(target).0
+    }
+
+    /// The same, and its provider's name of the model.
+    pub(super) fn served(&self, target: u16) -> (Arc<Deployment>, Cow<'_, str>) {
         let model = self.routes.upstream_model(&self.group, target, &self.request.model);
-        self.deployment(target).serving(model).0
+        self.deployment(target).serving(model)
     }
 
     async fn go_on(&mut self, target: u16, transcript: &Transcript) -> Result<OpenStream, Stopped> {

@@ -11,13 +11,14 @@ use crate::relay::classify::unix_ms;
 use crate::routing::Deployment;
 
 impl Exchange {
-    /// The request as `deployment` is asked.
+    /// The request as `deployment` is asked for `model`.
     pub(super) fn spoken<'a>(
         &self,
         deployment: &Deployment,
+        model: &str,
         request: &'a Request,
     ) -> Result<Cow<'a, Request>, Failure> {
-        if deployment.takes(request.dialect) {
+        if deployment.takes(request.dialect, model) {
             return Ok(request.dialect.without_ours(request).map_or(Cow::Borrowed(request), Cow::Owned));
         }
         self.in_chat(deployment, request)
@@ -46,7 +47,10 @@ impl Exchange {
     pub(super) fn estimate(&self) -> Option<Bytes> {
         let guess = self.request.dialect.estimate(&self.request)?;
         let mut targets = (0..).take(self.group.targets.len());
-        let asked = targets.any(|target| self.serving(target).takes(self.request.dialect));
+        let asked = targets.any(|target| {
+            let (deployment, model) = self.served(target);
+            deployment.takes(self.request.dialect, &model)
+        });
         (!asked).then(|| guess.to_string().into())
     }
 

@@ -89,6 +89,11 @@ fn provider(offer: &tidegate_host::ProviderManifest) -> Value {
     json!({
         "prefix": offer.prefix,
         "dialects": offer.dialects.iter().map(|dialect| dialect.name()).collect::<Vec<_>>(),
+        "dialects_by_model": offer
+            .dialects_by_model
+            .iter()
+            .map(|(pattern, dialects)| (pattern.clone(), json!(dialects.iter().map(|one| one.name()).collect::<Vec<_>>())))
+            .collect::<serde_json::Map<_, _>>(),
         "models": offer.models,
         "params": params,
         "secrets": secrets,
@@ -140,6 +145,12 @@ fn offered(f: &mut fmt::Formatter<'_>, offer: &tidegate_host::ProviderManifest) 
     let dialects: Vec<&str> = offer.dialects.iter().map(|dialect| dialect.name()).collect();
     if !dialects.is_empty() {
         writeln!(f, "  dialects  {}", dialects.join(", "))?;
+    }
+    for (pattern, dialects) in &offer.dialects_by_model {
+        let dialects: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
+        let dialects =
+            if dialects.is_empty() { "none but openai-chat".to_owned() } else { dialects.join(", ") };
+        writeln!(f, "  of        {pattern}: {dialects}")?;
     }
     if !offer.models.is_empty() {
         writeln!(f, "  models    {}", offer.models.join(", "))?;

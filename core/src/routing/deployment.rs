@@ -92,8 +92,8 @@ pub struct Deployment {
     pub wild: bool,
     /// Its provider's name, as configurations have it before the `/`.
     pub prefix: String,
-    /// The dialects that its provider takes as they are, beside the canonical one.
-    dialects: Vec<tidegate_host::Dialect>,
+    /// Says which dialects its provider takes as they are, beside the canonical one.
+    offer: ProviderManifest,
     drops_params: bool,
     /// Whether it is asked for the usage of streams where the client did not ask.
     asks_usage: AtomicBool,
@@ -158,7 +158,7 @@ impl Deployment {
             health,
             any: Vec::new(),
             wild: is_pattern(&from.model),
-            dialects: manifest.dialects.clone(),
+            offer: manifest.clone(),
             prefix: manifest.prefix.clone(),
             drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
             asks_usage: AtomicBool::new(manifest.stream_usage == StreamUsage::Ask),
@@ -196,10 +196,10 @@ impl Deployment {
         self.health.cooldown_ms() == 0 && !self.is_full() && !self.is_spent() && self.quarantine.is_open()
     }
 
-    /// Whether its provider takes a request of this dialect as it is.
-    pub fn takes(&self, dialect: Dialect) -> bool {
-        dialect == Dialect::OpenAiChat
-            || self.dialects.contains(&tidegate_host::Dialect::from_u32(dialect.number()))
+    /// Whether its provider takes a request of this dialect for this model as it is.
+    pub fn takes(&self, dialect: Dialect, model: &str) -> bool {
+        let own = tidegate_host::Dialect::from_u32(dialect.number());
+        dialect == Dialect::OpenAiChat || self.offer.dialects_of(model).contains(&own)
     }
 
     /// litellm's `drop_params`: what a provider cannot do is left out of a request instead of refusing it.

@@ -355,6 +355,8 @@ typedef struct tg_policy_v1 {
  *                   "models":  ["gemini-*"], "prefill": "assistant"}]}
  * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims. A secret that is
  * required may name others with "or": [NAME, ...], of which one is enough.
+ * Models that take other client dialects than `dialects` stand in "dialects_by_model": {"claude-*": ["anthropic-messages"]}:
+ * `*` at the end is any rest, and of several that fit the longest holds.
  * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
  * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
  * "stream_usage": "ask" says that streams which pass through in OpenAI's chat dialect tell their usage only with

@@ -7,6 +7,7 @@ use common::{
     E_PROTOCOL, E_TRUNCATED, E_UPSTREAM, ERROR_429, NOTE_DONE, OK, check_chunks, finish, gemini, head, text,
 };
 use serde_json::{Value, json};
+use tidegate_plugin_sdk::harness::{Ending, Recording};
 
 #[test]
 fn a_good_stream() {
@@ -227,4 +228,18 @@ fn an_object_that_is_no_reply_is_malformed_or_an_error() {
         let step = stream.event("", data);
         assert_eq!((step.status, step.events.len()), (want, 0), "{data}");
     }
+}
+
+/// A thinking model's call, in the form that Google's servers write.
+#[test]
+fn a_recorded_form_is_read_and_never_ends_early() {
+    let recording =
+        Recording::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/thought-then-call.sse"));
+    let answer = gemini().replay(&recording);
+    assert_eq!(
+        (answer.text().as_str(), answer.finish().as_deref()),
+        ("I look it up. 潮", Some("tool_calls"))
+    );
+    assert_eq!(answer.ending, Ending::Done);
+    assert!(gemini().invented_ends(&recording).is_empty());
 }

@@ -261,7 +261,8 @@ impl<T: Translator> Reader<T> {
                 self.count(chunk);
                 self.answered |= chunk.is_answer();
                 self.finish = if self.dialect.ends_with_body() {
-                    chunk.finish || self.finish
+                    // The last event has both, most often. Content after a reason says that it was not the last.
+                    chunk.finish || (self.finish && !chunk.content)
                 } else {
                     // Of several choices it is not known here which have ended. Servers that say a reason in every chunk
                     // do not mean it while content comes.

@@ -25,7 +25,7 @@ pub(crate) struct Chat {
     pub(crate) mode: Mode,
     /// The model as the request names it.
     pub(crate) model: String,
-    /// Anthropic's `count_tokens`.
+    /// Anthropic's `count_tokens`, or Google's `countTokens`.
     pub(crate) count: bool,
     /// The path has Vertex AI's shape.
     pub(crate) vertex: bool,
@@ -58,17 +58,19 @@ pub(crate) fn route(request: &Request) -> Route {
     if request.method != "POST" {
         return Route::Nothing;
     }
-    let count = rest.ends_with("/messages/count_tokens");
+    let count = rest.ends_with("/messages/count_tokens") || rest.ends_with(":countTokens");
     let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
         (Dialect::OpenAiChat, Mode::Whole, None)
-    } else if rest.ends_with("/messages") || count {
+    } else if rest.ends_with("/messages") || rest.ends_with("/count_tokens") {
         (Dialect::Anthropic, Mode::Whole, None)
     } else if let Some((model, mode)) = converse(rest) {
         (Dialect::Bedrock, mode, Some(model))
     } else {
         let Some((base, method)) = rest.rsplit_once(':') else { return Route::Nothing };
         let (dialect, mode) = match method {
-            "generateContent" => (Dialect::Gemini, Mode::Whole),
+            "generateContent" | "countTokens" | "batchEmbedContents" | "predict" => {
+                (Dialect::Gemini, Mode::Whole)
+            }
             "streamGenerateContent" if request.query("alt") == Some("sse") => (Dialect::Gemini, Mode::Stream),
             "streamGenerateContent" => (Dialect::Gemini, Mode::Array),
             // Claude on Vertex AI: whether it streams is said in the body.

@@ -277,6 +277,11 @@ impl Shared {
             let sentence = "anthropic-version: header is required";
             return ("unversioned".into(), Script::json(400, scenario::error(chat.dialect, 400, sentence)));
         }
+        if chat.scenario.is_none()
+            && let Some(answer) = gemini::embeddings(request.path(), &chat.body)
+        {
+            return ("embeddings".into(), Script::json(200, answer));
+        }
         let (of_model, only_scenario) = select::of_model(&chat.model);
         let name = match &chat.scenario {
             Some(name) => name,

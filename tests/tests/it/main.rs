@@ -10,6 +10,7 @@ mod conformance;
 mod continuation;
 mod drill;
 mod founding;
+mod gemini_client;
 mod guilty;
 mod innocent;
 mod isolation;

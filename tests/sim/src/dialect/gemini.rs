@@ -46,6 +46,12 @@ fn call_parts(calls: &[Call]) -> String {
 
 /// A whole answer; without `finished` it has no finish reason, which no complete answer lacks.
 pub(crate) fn whole(meta: &Meta, text: &str, calls: &[Call], finished: bool, usage: Usage) -> String {
+    if meta.count {
+        let prompt = usage.prompt;
+        return format!(
+            r#"{{"totalTokens":{prompt},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{prompt}}}]}}"#
+        );
+    }
     let parts = if calls.is_empty() { format!(r#"{{"text":{}}}"#, quote(text)) } else { call_parts(calls) };
     response(meta, &parts, finished.then_some("STOP"), usage)
 }
@@ -79,6 +85,22 @@ pub(crate) fn error(status: u16, message: &str, retry_delay: Option<&str>) -> St
     });
     let message = quote(message);
     format!(r#"{{"error":{{"code":{status},"message":{message},"status":"{name}"{details}}}}}"#)
+}
+
+/// Embeddings, one for each text: the Gemini API's `batchEmbedContents`, and Vertex AI's `predict`, which counts in floats.
+/// `None`: another method.
+pub(crate) fn embeddings(path: &str, body: &Value) -> Option<String> {
+    let many = |list: &str| body[list].as_array().map_or(0, Vec::len);
+    if path.ends_with(":batchEmbedContents") {
+        let each = vec![r#"{"values":[0.25,-0.5,1.0]}"#; many("requests")];
+        return Some(format!(r#"{{"embeddings":[{}]}}"#, each.join(",")));
+    }
+    if path.ends_with(":predict") {
+        let one =
+            r#"{"embeddings":{"statistics":{"truncated":false,"token_count":3.0},"values":[0.25,-0.5,1.0]}}"#;
+        return Some(format!(r#"{{"predictions":[{}]}}"#, vec![one; many("instances")].join(",")));
+    }
+    None
 }
 
 /// Model names `models/sim-NAME`.

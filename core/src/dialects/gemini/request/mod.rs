@@ -16,7 +16,7 @@ pub(in crate::dialects) use defaults::add as add_defaults;
 
 use crate::dialects::json::{Invalid, Scan};
 use crate::dialects::options;
-use crate::dialects::{Dialect, Request, Route, body};
+use crate::dialects::{Request, Route, body};
 
 /// A request to `generateContent` or `streamGenerateContent`. Model and mode stand in the path.
 ///

@@ -1,6 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::dialects::Dialect;
 
 fn route(stream: bool) -> Route {
     Route {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_sim::{Ending, Script};
 use tidegate_tests::client::{ask, get, post};
-use tidegate_tests::{Answer, Conn, End, PROVIDERS, Proxy, Setup};
+use tidegate_tests::config::PROVIDERS;
+use tidegate_tests::{Answer, Conn, End, Proxy, Setup};
 
 use crate::world::{LONG, sim, world};
 
@@ -212,7 +213,8 @@ async fn what_cannot_cross_is_refused_or_left_out() {
     let refused = call(&proxy, "openai", "generateContent", &body).await;
     assert_eq!((refused.status, &refused.json()["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
     assert!(refused.text().contains("tools[0].googleSearch"), "{}", refused.text());
-    assert_eq!(call(&proxy, "dropping", "generateContent", &body).await.status, 200);
+    let dropped = call(&proxy, "dropping", "generateContent", &body).await;
+    assert_eq!(dropped.status, 200, "{}", dropped.text());
     assert_eq!(call(&proxy, "gemini", "generateContent", &body).await.status, 200);
 }
 

@@ -165,6 +165,12 @@ fn provider(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         }
         _ => node,
     };
+    if params::FLAGS.contains(&key) {
+        if let Some(flag) = read::flag(sink, key, node) {
+            deployment.params.insert(key.to_owned(), flag.into());
+        }
+        return;
+    }
     let Some(text) = read::text(sink, key, node) else { return };
     if matches!(key, "api_base" | "base_url")
         && !(text.starts_with("http://") || text.starts_with("https://"))

@@ -60,6 +60,7 @@ const PROVIDER: &[&str] = &[
     "vertex_location",
     "vertex_ai_project",
     "vertex_ai_location",
+    "use_psc_endpoint_format",
     "region_name",
     "aws_region_name",
     "model_id",
@@ -71,6 +72,9 @@ const PROVIDER: &[&str] = &[
     "aws_bedrock_runtime_endpoint",
     "watsonx_region_name",
 ];
+
+/// Of the provider's, those that are true or false.
+pub(super) const FLAGS: &[&str] = &["drop_params", "use_psc_endpoint_format"];
 
 const REQUEST: &[&str] = &[
     "temperature",

@@ -1,8 +1,8 @@
 //! Google's paths: `/v1beta/models/MODEL:METHOD` of the Gemini API, and Vertex AI's, which name a project and a place
 //! before that. SDKs differ in the version that they write, and litellm's users put `/gemini` or `/vertex_ai` before it.
 
-use http::Response;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response};
 use serde_json::{Value, json};
 
 use super::auth;
@@ -103,6 +103,11 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
+/// Whether one of Google's SDKs asks, or somebody with Google's header for the key.
+pub(super) fn is_client<B>(request: &Request<B>) -> bool {
+    ["x-goog-api-client", "x-goog-api-key"].iter().any(|name| request.headers().contains_key(*name))
+}
+
 /// Whether a dialect is one of Google's.
 pub(super) fn speaks(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::GeminiGenerate | Dialect::GeminiCountTokens)
@@ -137,14 +142,10 @@ impl Asked {
 }
 
 /// `GET /v1beta/models`, and one of them. Nothing is known of a model but its name: what else Google tells is left out.
-pub(super) fn models(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    query: &str,
-    one: Option<&str>,
-) -> Response<Body> {
+pub(super) fn models<B>(gateway: &Gateway, request: &Request<B>, one: Option<&str>) -> Response<Body> {
     let routes = gateway.routes.load();
-    if let Err(failure) = auth::check_or(&routes.config.general, headers, key(query).as_deref()) {
+    let key = request.uri().query().and_then(key);
+    if let Err(failure) = auth::check_or(&routes.config.general, request.headers(), key.as_deref()) {
         return exchange::error(Dialect::GeminiGenerate, &failure);
     }
     let of = |name: &str| {

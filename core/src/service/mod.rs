@@ -49,12 +49,12 @@ pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming
         // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must
         // not hold what only its attempts needed.
         Place::Model(route) => Box::pin(complete(gateway, peer, route, request)).await,
+        // google-genai asks for its list at OpenAI's path (3.4.0).
+        Place::Models if google::is_client(&request) => google::models(&gateway, &request, None),
+        Place::AModel(name) if google::is_client(&request) => google::models(&gateway, &request, Some(&name)),
         Place::Models => models::list(&gateway, &request),
         Place::AModel(name) => models::one(&gateway, &request, &name),
-        Place::GoogleModels(one) => {
-            let query = request.uri().query().unwrap_or_default();
-            google::models(&gateway, request.headers(), query, one.as_deref())
-        }
+        Place::GoogleModels(one) => google::models(&gateway, &request, one.as_deref()),
         Place::Health => health::answer(&gateway, path).map(Body::from),
         Place::Stored => {
             let message = format!(

@@ -244,6 +244,11 @@ async fn every_path_of_google_leads_here() {
     let names: Vec<&str> =
         listed["models"].as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
     assert!(names.contains(&"models/gemini"), "{names:?}");
+    // google-genai asks at OpenAI's path.
+    let listed = ask(proxy.data, &get("/v1/models", "x-goog-api-key: sk-1\r\n"), LONG).await.json();
+    assert_eq!(listed["models"][0]["name"], "models/openai");
+    let listed = ask(proxy.data, &get("/v1/models", "authorization: Bearer sk-1\r\n"), LONG).await.json();
+    assert_eq!(listed["object"], "list");
     let one = ask(proxy.data, &get("/v1beta/models/openai?key=sk-1", ""), LONG).await;
     assert_eq!((one.status, &one.json()["name"]), (200, &json!("models/openai")));
     let none = ask(proxy.data, &get("/v1beta/models/nobody?key=sk-1", ""), LONG).await;
@@ -338,5 +343,31 @@ async fn claude_on_vertex_ai_is_claude() {
             (&body["anthropic_version"], body.get("model"), &body["max_tokens"]),
             (&json!("vertex-2023-10-16"), None, &json!(9))
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_come_from_either_api() {
+    let sim = sim().await;
+    let credentials = sim.service_account_json().replace('\n', " ");
+    let place = format!(
+        "http://{}/v1/projects/p/locations/l/publishers/google/models/text-embedding-005",
+        sim.addr()
+    );
+    let setup = Setup::of(&sim)
+        .params("embed", &format!("model: gemini/gemini-embedding-001, api_base: \"http://{}/v1beta\", api_key: sim-key", sim.addr()))
+        .params("embed-vertex", &format!("model: vertex_ai/text-embedding-005, vertex_credentials: '{credentials}', api_base: \"{place}\""));
+    let proxy = Proxy::start(&setup.yaml()).await;
+    for (model, tokens) in [("embed", 0), ("embed-vertex", 6)] {
+        let body = json!({"model": model, "input": ["a", "b"], "encoding_format": "float"});
+        let answer = ask(proxy.data, &post("/v1/embeddings", "", body.to_string().as_bytes()), LONG).await;
+        assert_eq!(answer.status, 200, "{model}: {}", answer.text());
+        let answer = answer.json();
+        assert_eq!(
+            answer["data"][1],
+            json!({"object": "embedding", "index": 1, "embedding": [0.25, -0.5, 1.0]}),
+            "{model}"
+        );
+        assert_eq!(answer["usage"]["prompt_tokens"], tokens, "{model}");
     }
 }

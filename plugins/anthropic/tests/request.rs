@@ -65,6 +65,11 @@ fn messages_are_merged_by_role() {
             {"role": "assistant", "content": [{"type": "text", "text": "It is"}]},
         ])
     );
+    let begun =
+        json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "It "}]});
+    let new = upstream("claude-opus-4-7", &begun).unwrap();
+    assert_eq!(new["messages"][1]["content"][0]["text"], "It");
+    assert_eq!(new["messages"][2]["role"], "user", "it takes no message of its own as the last");
     let alone = upstream("m", &json!({"messages": [{"role": "system", "content": "hi"}]})).unwrap();
     assert_eq!(alone["messages"][0]["role"], "user");
     assert!(alone.get("system").is_none());

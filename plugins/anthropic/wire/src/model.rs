@@ -32,6 +32,11 @@ impl<'a> Model<'a> {
         self.since(4, 6)
     }
 
+    /// Whether it goes on with a last message of the assistant. Since 4.6 that is a 400 ("Prefill not supported").
+    pub(crate) fn takes_prefill(&self) -> bool {
+        !self.since(4, 6)
+    }
+
     /// Whether it takes `output_config.format`: Opus since 4.1, the others since 4.5.
     pub(crate) fn has_structured_outputs(&self) -> bool {
         if self.is_opus() { self.since(4, 1) } else { self.since(4, 5) }

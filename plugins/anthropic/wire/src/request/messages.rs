@@ -5,6 +5,10 @@ use tidegate_plugin_sdk::Fault;
 
 use super::content::{blocks, keep_cache_control, texts};
 use super::{Platform, at, invalid, put};
+use crate::model::Model;
+
+/// What is said to a model that does not go on by itself with what it has begun.
+const GO_ON: &str = "Go on from where your last message ends, without repeating it.";
 
 /// What the history says that other parts of the request depend on.
 #[derive(Debug, Default)]
@@ -28,6 +32,7 @@ struct Turns {
 /// refuses one without messages.
 pub(super) fn translate(
     messages: &[Value],
+    model: &Model<'_>,
     platform: Platform,
     out: &mut Map<String, Value>,
 ) -> Result<History, Fault> {
@@ -50,6 +55,11 @@ pub(super) fn translate(
     }
     if let Some(("assistant", blocks)) = list.last_mut() {
         trim_prefill(blocks);
+        // OpenAI's models take a last message of their own too, and answer with another. A turn that Anthropic has paused
+        // ends in a block of its own tools, and goes on from there.
+        if !model.takes_prefill() && blocks.last().is_some_and(|last| last["type"] == "text") {
+            list.push(("user", vec![json!({"type": "text", "text": GO_ON})]));
+        }
     }
     let list = list.into_iter().filter(|(_, blocks)| !blocks.is_empty());
     let list: Vec<Value> = list.map(|(role, blocks)| json!({"role": role, "content": blocks})).collect();

@@ -106,7 +106,7 @@ pub fn translate(body: &Value, model: &str, options: Options) -> Result<Value, F
         Platform::Anthropic => put(&mut out, "model", json!(model.name)),
         Platform::Vertex => put(&mut out, "anthropic_version", json!(VERTEX_VERSION)),
     }
-    let history = messages::translate(messages, options.platform, &mut out)?;
+    let history = messages::translate(messages, &model, options.platform, &mut out)?;
     thinking::translate(body, &model, &mut out)?;
     generation::translate(body, &model, options, &mut out)?;
     tools::translate(body, &history, &mut out)?;

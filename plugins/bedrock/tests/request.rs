@@ -247,7 +247,7 @@ fn cache_points_stand_where_the_client_put_them_for_models_that_know_them() {
 #[test]
 fn sampling_is_inference_config() {
     assert_eq!(
-        with(CLAUDE, json!({"temperature": 0.5, "top_p": 0.9, "max_tokens": 1, "max_completion_tokens": 64, "stop": "a", "n": 1, "logprobs": false, "presence_penalty": 0, "parallel_tool_calls": true, "user": "u", "metadata": {}}))
+        with(CLAUDE, json!({"temperature": 0.5, "top_p": 0.9, "max_tokens": 1, "max_completion_tokens": 64, "stop": "a", "n": 1, "logprobs": false, "presence_penalty": 0, "parallel_tool_calls": false, "user": "u", "metadata": {}}))
             .unwrap(),
         json!({"inferenceConfig": {"temperature": 0.5, "topP": 0.9, "maxTokens": 64, "stopSequences": ["a"]}})
     );
@@ -259,7 +259,6 @@ fn sampling_is_inference_config() {
         ("logprobs", json!(true)),
         ("logit_bias", json!({"1": 2})),
         ("presence_penalty", json!(0.5)),
-        ("parallel_tool_calls", json!(false)),
         ("x_unknown", json!({})),
     ] {
         refused(with(CLAUDE, json!({name: value})), E_UNSUPPORTED, name);

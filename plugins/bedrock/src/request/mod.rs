@@ -21,7 +21,8 @@ pub(crate) struct Options<'a> {
     pub(crate) beta: Option<&'a str>,
 }
 
-/// Parameters without an effect on the answer, or only a hint: left out. `stream` is in the URL.
+/// Parameters without an effect on the answer, or only a hint: left out. `parallel_tool_calls` has no counterpart, as at
+/// Gemini; `stream` is in the URL.
 const IGNORED: &[&str] = &[
     "model",
     "messages",
@@ -34,6 +35,7 @@ const IGNORED: &[&str] = &[
     "prompt_cache_key",
     "prompt_cache_retention",
     "prediction",
+    "parallel_tool_calls",
     "verbosity",
     "drop_params",
 ];
@@ -86,7 +88,6 @@ pub(crate) fn translate(body: &Value, model: &Model, options: Options<'_>) -> Re
             // What asks for no more than the default asks for nothing.
             "n" if value.as_u64() == Some(1) => {}
             "logprobs" if *value == Value::Bool(false) => {}
-            "parallel_tool_calls" if *value == Value::Bool(true) => {}
             "presence_penalty" | "frequency_penalty" if value.as_f64() == Some(0.0) => {}
             "reasoning_effort" if thinks => {}
             name if known(name) || options.drop_params => {}

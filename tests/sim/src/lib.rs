@@ -33,6 +33,7 @@ mod token;
 pub use auth::mask;
 pub use board::{Counts, Seen};
 pub use dialect::Dialect;
+pub use dialect::bedrock::frame as bedrock_frame;
 pub use http::Request;
 pub use scenario::{Expect, Mode, Scenario};
 pub use script::{Ending, Framing, Gate, Head, Script, Step};

@@ -7,6 +7,7 @@ mod bedrock;
 mod bytes;
 mod clients;
 mod clocks;
+mod compatibility;
 mod conformance;
 mod continuation;
 mod drill;

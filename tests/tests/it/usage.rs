@@ -60,8 +60,10 @@ fn good() -> Script {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_provider_tells_what_a_stream_and_a_whole_answer_cost() {
     let sim = sim().await;
-    let proxy = Proxy::start(&Setup::of(&sim).model("anthropic", "anthropic", &sim, "").yaml()).await;
-    for group in PROVIDERS.map(|(name, _)| name).into_iter().chain(["anthropic"]) {
+    let more = ["anthropic", "bedrock"];
+    let setup = more.iter().fold(Setup::of(&sim), |setup, name| setup.model(name, name, &sim, ""));
+    let proxy = Proxy::start(&setup.yaml()).await;
+    for group in PROVIDERS.map(|(name, _)| name).into_iter().chain(more) {
         let mut before = (0.0, 0.0);
         for stream in [true, false] {
             told(&proxy, group, "fast", stream).await;

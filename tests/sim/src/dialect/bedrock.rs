@@ -141,7 +141,7 @@ pub(crate) fn model_error(status: u16) -> String {
 }
 
 /// The bytes of one event or exception; `nth` decides how much it is padded. What is neither is a delta's payload as it stands.
-pub(crate) fn frame(json: &str, nth: usize) -> Vec<u8> {
+pub fn frame(json: &str, nth: usize) -> Vec<u8> {
     let object = serde_json::from_str::<Map<String, Value>>(json).unwrap_or_default();
     if let Some(name) = object.get("__type").and_then(Value::as_str) {
         let name = name[..1].to_ascii_lowercase() + &name[1..];

@@ -7,6 +7,7 @@
     reason = "a broken assumption ends the test with its sentence, and a failed test shows the proxy's log"
 )]
 
+pub mod anthropic;
 pub mod compatibility;
 pub mod config;
 pub mod cpu;

@@ -90,7 +90,7 @@ fn call(name: &str, query: &str) -> Option<Asked> {
 }
 
 /// Percent-decoding. `None`: it is not UTF-8 then.
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(byte) = bytes.get(at) {

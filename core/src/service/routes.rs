@@ -59,7 +59,8 @@ impl Found {
             "/models" => return Some(Self { place: Place::Models, methods: LOOK }),
             models if models.starts_with("/models/") => {
                 let name = models.trim_start_matches("/models/");
-                return Some(Self { place: Place::AModel(decoded(name)), methods: LOOK });
+                let name = google::decoded(name).unwrap_or_else(|| name.to_owned());
+                return Some(Self { place: Place::AModel(name), methods: LOOK });
             }
             stored if stored.starts_with("/responses/") => {
                 return Some(Self { place: Place::Stored, methods: ANY });
@@ -111,19 +112,6 @@ pub(super) fn beside(dialect: Dialect) -> &'static str {
             "POST /v1/chat/completions, /v1/completions and /v1/embeddings, GET /v1/models and GET /health/liveliness"
         }
     }
-}
-
-/// A part of a path as it was meant (RFC 3986, section 2.1): a model's name may have a slash. What is no legal escape stays.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let code = digits.filter(|_| *first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok());
-        bytes.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

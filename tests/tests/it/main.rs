@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
+mod anthropic_client;
 mod anthropic_provider;
 mod bedrock;
 mod bytes;

@@ -5,7 +5,7 @@
 //! URLs, which is also the one of ids. litellm does the same with the same mark.
 
 /// Between an id and a signature.
-const MARK: &str = "__thought__";
+pub(super) const MARK: &str = "__thought__";
 
 /// The id of a message.
 pub(super) fn message(seed: u64) -> String {

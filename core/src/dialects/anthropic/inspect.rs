@@ -7,10 +7,11 @@ use crate::dialects::json::{Invalid, Scan};
 use crate::dialects::{Chunk, Seen, Usage};
 
 pub(super) fn event(name: &[u8], data: &[u8]) -> Seen {
-    if name == b"error" {
+    let data = data.trim_ascii();
+    // Whatever an error says it is one; but one that is cut short may have been anything.
+    if name == b"error" && !(data.starts_with(b"{") && body(data) == Seen::Malformed) {
         return Seen::Error;
     }
-    let data = data.trim_ascii();
     if data.is_empty() {
         return Seen::Chunk(Chunk::default());
     }
@@ -216,6 +217,8 @@ mod tests {
             assert_eq!(seen(&data), expected, "{data}");
         }
         assert_eq!(event(b"error", b"anything"), Seen::Error);
+        assert_eq!(event(b"error", b"{}"), Seen::Error);
+        assert_eq!(event(b"error", br#"{"type":"error","error":{"type":"#), Seen::Malformed);
         assert_eq!(event(b"ping", b""), chunk(false, false));
     }
 

@@ -9,6 +9,7 @@ mod defaults;
 mod encode;
 mod ids;
 mod inspect;
+mod native;
 mod request;
 mod stream;
 mod usage;
@@ -33,6 +34,10 @@ impl Speak for Messages {
 
     fn to_chat(&self, request: &Request, dropping: bool) -> Result<Chat, String> {
         chat::of(request, dropping)
+    }
+
+    fn without_ours(&self, request: &Request) -> Option<Request> {
+        native::without_ours(request)
     }
 
     fn add_defaults(&self, body: &mut Map<String, Value>, defaults: &Map<String, Value>) {
@@ -109,6 +114,10 @@ impl Speak for CountTokens {
 
     fn to_chat(&self, _request: &Request, _dropping: bool) -> Result<Chat, String> {
         Err("this model's provider does not count tokens".to_owned())
+    }
+
+    fn without_ours(&self, request: &Request) -> Option<Request> {
+        native::without_ours(request)
     }
 
     /// What counts nothing, such as a limit, has no place in this request.

@@ -8,4 +8,4 @@ pub mod told;
 
 pub use client::{Answer, Conn, End};
 pub use judge::judge;
-pub use told::{Terminal, Told};
+pub use told::{Call, Terminal, Told};

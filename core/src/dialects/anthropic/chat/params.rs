@@ -59,7 +59,9 @@ fn read<'a, T: serde::Deserialize<'a>>(name: &str, raw: &'a RawValue, form: &str
 fn thinking(raw: &RawValue, out: &mut Draft) -> Result<(), String> {
     let thinking: Value = read("thinking", raw, "an object")?;
     match thinking.get("type").and_then(Value::as_str) {
-        Some("enabled" | "disabled" | "adaptive" | "between_tools") => out.put("thinking", raw),
+        Some("enabled" | "disabled" | "adaptive") => out.put("thinking", raw),
+        // When to think is the other model's own business.
+        Some("between_tools") => out.put("thinking", &json!({"type": "adaptive"})),
         _ => Err("\"thinking\" must have the type enabled, disabled or adaptive".to_owned()),
     }
 }

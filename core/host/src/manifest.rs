@@ -30,6 +30,9 @@ pub struct VendorSupport {
     /// What its vendors do with the usage of a stream, where their file does not say.
     #[serde(default, deserialize_with = "stream_usage")]
     pub stream_usage: StreamUsage,
+    /// What its vendors take beyond OpenAI's chat completions, where their file does not say; as in [`ProviderManifest`].
+    #[serde(default)]
+    pub extensions: Option<Vec<String>>,
     /// The quirks it knows, by name, with what each takes.
     #[serde(default)]
     pub quirks: BTreeMap<String, QuirkKind>,
@@ -65,6 +68,10 @@ pub struct ProviderManifest {
     /// the longest holds.
     #[serde(default, deserialize_with = "dialects_by_model")]
     pub dialects_by_model: BTreeMap<String, Vec<Dialect>>,
+    /// What it takes beyond OpenAI's chat completions of a request that was another dialect's, by the names of
+    /// `tidegate.h`; `None`: all of it.
+    #[serde(default)]
+    pub extensions: Option<Vec<String>>,
     /// The parameters it reads, by name.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,

@@ -9,6 +9,7 @@ mod body;
 mod elements;
 pub mod gemini;
 mod json;
+pub mod narrow;
 pub mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
@@ -22,6 +23,7 @@ use std::ops::{Deref, Range};
 
 use bytes::Bytes;
 
+pub use narrow::Takes;
 pub use options::Options;
 pub use seen::{Chunk, Seen, Usage};
 pub use speak::{Encoder, Placed, Said, Speak};
@@ -128,12 +130,13 @@ impl Request {
         }
     }
 
-    /// The same in the canonical dialect, and what of it was left out.
+    /// The same in the canonical dialect, as far as a provider takes that beyond OpenAI's words, and what of it was left out.
     ///
     /// # Errors
     /// See [`Speak::to_chat`].
-    pub fn to_chat(&self, dropping: bool) -> Result<(Self, Vec<String>), String> {
-        let Chat { body, model_at, dropped } = self.dialect.to_chat(self, dropping)?;
+    pub fn to_chat(&self, dropping: bool, takes: &Takes) -> Result<(Self, Vec<String>), String> {
+        let chat = self.dialect.to_chat(self, dropping)?;
+        let Chat { body, model_at, dropped } = narrow::narrow(chat, takes);
         let chat = Self {
             dialect: Dialect::OpenAiChat,
             model: self.model.clone(),

@@ -34,7 +34,7 @@ impl Exchange {
             return Ok(Cow::Borrowed(request));
         }
         let (chat, dropped) = request
-            .to_chat(deployment.drops_params())
+            .to_chat(deployment.drops_params(), &deployment.extensions)
             .map_err(|why| Failure::bad_request(format!("{why} (its provider is {}/)", deployment.prefix)))?;
         if !dropped.is_empty() {
             let dropped = dropped.join(", ");

@@ -18,7 +18,7 @@ use super::plugins::Plugins;
 use super::quarantine::Quarantine;
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
-use crate::dialects::{Dialect, Request};
+use crate::dialects::{Dialect, Request, Takes};
 use crate::failure::Failure;
 use crate::metrics::{DeploymentSeries, Metrics};
 use crate::relay::clocks::Limits;
@@ -94,6 +94,8 @@ pub struct Deployment {
     pub prefix: String,
     /// Says which dialects its provider takes as they are, beside the canonical one.
     offer: ProviderManifest,
+    /// What it takes beyond OpenAI's words of a request that was made canonical.
+    pub extensions: Takes,
     drops_params: bool,
     /// Whether it is asked for the usage of streams where the client did not ask.
     asks_usage: AtomicBool,
@@ -160,6 +162,7 @@ impl Deployment {
             wild: is_pattern(&from.model),
             offer: manifest.clone(),
             prefix: manifest.prefix.clone(),
+            extensions: Takes::of(manifest.extensions.clone()),
             drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
             asks_usage: AtomicBool::new(manifest.stream_usage == StreamUsage::Ask),
             defaults: from.defaults.clone(),

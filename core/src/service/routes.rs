@@ -84,7 +84,7 @@ fn of_deployment(path: &str) -> Option<(Dialect, String)> {
     ];
     let (model, dialect) =
         ends.iter().find_map(|(end, dialect)| Some((rest.strip_suffix(end)?, *dialect)))?;
-    (!model.is_empty()).then(|| (dialect, decoded(model)))
+    (!model.is_empty()).then(|| (dialect, google::decoded(model).unwrap_or_else(|| model.to_owned())))
 }
 
 /// The dialect in which an error at this path is worded. Anthropic's clients name the version that they speak.

@@ -19,6 +19,7 @@ fn support() -> VendorSupport {
         stream_usage: StreamUsage::Ask,
         dialects: vec![Dialect::OpenaiChat],
         optional: vec![Dialect::OpenaiEmbeddings],
+        extensions: Some(Vec::new()),
         quirks: quirks.map(|(name, kind)| (name.to_owned(), kind)).into(),
     }
 }
@@ -75,6 +76,22 @@ a.provider.yaml:4:30: error: the plugin `openai` takes no dialect `gemini-genera
   4 | dialects: [openai-embedding, gemini-generate]
     |                              ^^^^^^^^^^^^^^^
     = it takes openai-chat, openai-embeddings",
+    );
+}
+
+#[test]
+fn a_file_may_list_what_it_takes_beyond_openais_words() {
+    let vendor = "provider: a\nbase_url: none\nkey: none\n";
+    assert_eq!(read(vendor).unwrap().offer.extensions, Some(Vec::new()), "what its plugin says");
+    let listed = read(&format!("{vendor}extensions: [cache_control, thinking]")).unwrap().offer.extensions;
+    assert_eq!(listed, Some(vec!["cache_control".to_owned(), "thinking".to_owned()]));
+    drawn(
+        &format!("{vendor}extensions: [cache_controls]"),
+        r"
+a.provider.yaml:4:14: error: there is no extension `cache_controls`
+  4 | extensions: [cache_controls]
+    |              ^^^^^^^^^^^^^^
+    = did you mean `cache_control`?",
     );
 }
 

@@ -353,6 +353,11 @@ typedef struct tg_policy_v1 {
  *                   "params":  {"api_base": {"env": ["X_BASE"], "default": "https://..."}},
  *                   "secrets": {"api_key": {"env": ["X_KEY"], "default": "none", "required": true}},
  *                   "models":  ["gemini-*"], "prefill": "assistant"}]}
+ * A request in the canonical dialect that was another dialect's says more than OpenAI's chat completions do. "extensions"
+ * lists what of that a provider takes: "thinking" and "output_config" (Anthropic's words for how much to think),
+ * "cache_control", "reasoning_content" and "thinking_blocks" of earlier answers, "signatures" ("extra_content" and
+ * "provider_specific_fields"), "is_error" of a tool's result, "tool_media" (more than text in one). Without the list it is
+ * given all; what is not on it is left out, or said in OpenAI's words.
  * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims. A secret that is
  * required may name others with "or": [NAME, ...], of which one is enough.
  * Models that take other client dialects than `dialects` stand in "dialects_by_model": {"claude-*": ["anthropic-messages"]}:
@@ -363,8 +368,8 @@ typedef struct tg_policy_v1 {
  * stream_options.include_usage: the host then asks, where the client did not, and keeps from it what that brings.
  * A provider may also have "headers": {"x-name": {"env": [...], "default": "..."}}, sent with every request, and
  * "vendor": {...}, handed to `create` as it is. Beside "providers" a plugin that serves vendors described by users'
- * files has "vendors": {"dialects": [...], "optional": [...], "quirks": {NAME: KIND}}: what each takes, and what a file may
- * list beside that; KIND being "flag", "text", "texts" or "map" (of texts to texts): the host then makes a provider of
+ * files has "vendors": {"dialects": [...], "optional": [...], "extensions": [...], "quirks": {NAME: KIND}}: what each takes,
+ * and what a file may list beside that; KIND being "flag", "text", "texts" or "map" (of texts to texts): the host then makes a provider of
  * each such file. */
 typedef struct tg_plugin_v1 {
   uint32_t size, abi_major, abi_minor, flags;

@@ -26,6 +26,7 @@ fn main() {
     let mut manifest: Value = serde_json::from_str(&base).expect("the manifest is JSON");
     let usual = json!({
         "dialects": manifest["vendors"]["dialects"], "stream_usage": manifest["vendors"]["stream_usage"],
+        "extensions": manifest["vendors"]["extensions"],
     });
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
@@ -54,6 +55,7 @@ fn provider(vendor: Value, usual: &Value) -> Result<Value, String> {
                 }
             }
             "dialects" => made["dialects"] = value,
+            "extensions" => made["extensions"] = value,
             "prefill" => made["prefill"] = value,
             "stream_usage" => made["stream_usage"] = value,
             "quirks" => made["vendor"]["quirks"] = value,

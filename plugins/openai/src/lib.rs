@@ -6,6 +6,7 @@
 //! events pass too; this plugin tells errors and the end. A vendor's quirks change what they have to and no more.
 #![forbid(unsafe_code)]
 
+mod effort;
 mod endpoint;
 mod quirks;
 mod request;
@@ -37,6 +38,8 @@ pub struct OpenAi {
     quirks: Quirks,
     /// The quirk of that name; every stream has it.
     reasons: Arc<wire::FinishReasons>,
+    /// OpenAI itself, or what stands in its place; no vendor with quirks.
+    is_own: bool,
     /// Set for litellm's `text-completion-openai/`: legacy completions and nothing else.
     completions_only: bool,
     /// Set for litellm's `openai/responses/`: Responses and nothing else.
@@ -54,6 +57,7 @@ impl Provider for OpenAi {
             endpoint,
             reasons: Arc::new(quirks.finish_reasons.clone()),
             quirks,
+            is_own: config.provider == "openai",
             completions_only: config.provider == COMPLETIONS_ONLY,
             responses_only: config.model.starts_with(RESPONSES_ONLY),
             has_key: config.has_secret("api_key"),
@@ -96,6 +100,7 @@ impl Provider for OpenAi {
         let model = self.quirks.model(model.unwrap_or(input.model));
         // The quirks of requests are about chat.
         let edited = match input.dialect {
+            Dialect::OpenAiChat if self.is_own => effort::edited(input.body, &model)?,
             Dialect::OpenAiChat => self.quirks.edited(input.body)?,
             _ => None,
         };

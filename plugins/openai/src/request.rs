@@ -28,18 +28,7 @@ impl Quirks {
     }
 
     fn rename(&self, members: &mut Members<'_>) -> bool {
-        let mut changed = false;
-        for (from, to) in &self.rename {
-            let Some(at) = members.0.iter().position(|(name, _)| name == from) else { continue };
-            changed = true;
-            let (_, value) = members.0.remove(at);
-            // A null says nothing, so it takes nothing's place.
-            if value.get() != "null" {
-                members.drop(|name, _| name == to);
-                members.0.push((to.clone(), value));
-            }
-        }
-        changed
+        self.rename.iter().fold(false, |changed, (from, to)| members.rename(from, to) | changed)
     }
 
     fn tool_choice(&self, members: &mut Members<'_>) -> bool {
@@ -104,15 +93,15 @@ fn joined(content: &str) -> Option<Box<RawValue>> {
 }
 
 /// The members of an object in their order, their values as they were written.
-struct Members<'a>(Vec<(String, Piece<'a>)>);
+pub(crate) struct Members<'a>(Vec<(String, Piece<'a>)>);
 
-enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     Lent(&'a RawValue),
     Own(Box<RawValue>),
 }
 
 impl Piece<'_> {
-    fn get(&self) -> &str {
+    pub(crate) fn get(&self) -> &str {
         match self {
             Piece::Lent(raw) => raw.get(),
             Piece::Own(raw) => raw.get(),
@@ -121,18 +110,34 @@ impl Piece<'_> {
 }
 
 impl<'a> Members<'a> {
-    fn get_mut(&mut self, name: &str) -> Option<&mut Piece<'a>> {
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Piece<'a>> {
         self.0.iter_mut().find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
+    pub(crate) fn push(&mut self, name: &str, value: Piece<'a>) {
+        self.0.push((name.to_owned(), value));
+    }
+
+    /// Whether there was a member of that name. It takes the place of one that has the new name already; a null says
+    /// nothing, so it takes nothing's place.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> bool {
+        let Some(at) = self.0.iter().position(|(name, _)| name == from) else { return false };
+        let (_, value) = self.0.remove(at);
+        if value.get() != "null" {
+            self.drop(|name, _| name == to);
+            self.0.push((to.to_owned(), value));
+        }
+        true
+    }
+
     /// Whether any member went.
-    fn drop(&mut self, mut goes: impl FnMut(&str, &str) -> bool) -> bool {
+    pub(crate) fn drop(&mut self, mut goes: impl FnMut(&str, &str) -> bool) -> bool {
         let before = self.0.len();
         self.0.retain(|(name, value)| !goes(name, value.get()));
         self.0.len() < before
     }
 
-    fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         let members = self
             .0
             .iter()

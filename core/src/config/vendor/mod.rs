@@ -16,6 +16,7 @@ use super::node::{Entry, Mapping, Node, Value};
 use super::source::{Place, Source};
 use super::tidegate::strict;
 use super::{Notice, Report, read, suggest, yaml};
+use crate::dialects::narrow::NAMES;
 
 /// How the name of a vendor file ends.
 pub const SUFFIX: &str = ".provider.yaml";
@@ -23,8 +24,18 @@ pub const SUFFIX: &str = ".provider.yaml";
 /// Who serves a vendor whose file does not say.
 const USUAL: &str = "openai";
 
-const KEYS: &[&str] =
-    &["provider", "speaks", "base_url", "key", "dialects", "headers", "prefill", "stream_usage", "quirks"];
+const KEYS: &[&str] = &[
+    "provider",
+    "speaks",
+    "base_url",
+    "key",
+    "dialects",
+    "extensions",
+    "headers",
+    "prefill",
+    "stream_usage",
+    "quirks",
+];
 
 /// A vendor, read without an error.
 #[derive(Clone, Debug)]
@@ -79,6 +90,7 @@ fn vendor(
     let (speaks, support) = speaks(root.entry("speaks"), file, text, speakers, sink)?;
     offer.dialects = support.dialects.clone();
     offer.stream_usage = support.stream_usage;
+    offer.extensions = support.extensions.clone();
     let mut quirks = serde_json::Map::new();
     for entry in &root.entries {
         let Entry { key, node, .. } = entry;
@@ -90,6 +102,7 @@ fn vendor(
             }
             "key" => offer.secrets.extend(values::key(node, sink).map(|spec| ("api_key".to_owned(), spec))),
             "dialects" => offer.dialects = dialects(node, &speaks, support, sink),
+            "extensions" => offer.extensions = Some(extensions(node, sink)),
             "headers" => offer.headers = values::headers(node, sink),
             "prefill" => offer.prefill = prefill(entry, sink),
             "stream_usage" => {
@@ -179,6 +192,22 @@ fn dialects(node: &Node, speaks: &str, support: &VendorSupport, sink: &mut Sink)
                 );
             }
         }
+    }
+    listed
+}
+
+/// What the vendor takes of a request that was another dialect's, beyond OpenAI's words.
+fn extensions(node: &Node, sink: &mut Sink) -> Vec<String> {
+    let mut listed = Vec::new();
+    for item in read::list(sink, "extensions", node) {
+        let Some(name) = read::text(sink, "extensions", item) else { continue };
+        if NAMES.contains(&name.as_str()) {
+            listed.push(name);
+            continue;
+        }
+        let all = || format!("there are {}", NAMES.join(", "));
+        let hint = suggest::did_you_mean(&name, NAMES.iter().copied()).unwrap_or_else(all);
+        sink.error_hint(&item.place, format!("there is no extension `{name}`"), Some(hint));
     }
     listed
 }

@@ -1,0 +1,259 @@
+//! What a canonical request has beyond OpenAI's chat completions, taken out for a provider that does not know it.
+//!
+//! A request that was made canonical carries what its client said of thoughts, proofs and caches, for providers that can use
+//! it. A server that speaks OpenAI's dialect by the letter would refuse it, or every request of a client such as Claude
+//! Code. Nothing here changes what is asked; what does, such as `top_k`, stays, and the provider says if it refuses it. A
+//! request of an OpenAI client never comes here.
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::{Chat, body, options};
+
+/// The extensions, as manifests name them.
+pub const NAMES: [&str; 8] = [
+    "thinking",
+    "output_config",
+    "cache_control",
+    "reasoning_content",
+    "thinking_blocks",
+    "signatures",
+    "is_error",
+    "tool_media",
+];
+
+/// The members in which a tool call, or a message, carries what its provider wants back.
+const SIGNATURES: [&str; 2] = ["extra_content", "provider_specific_fields"];
+
+/// The extensions that a provider takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Takes(Option<Vec<String>>);
+
+impl Takes {
+    /// As its manifest says; `None`: all of them.
+    pub fn of(listed: Option<Vec<String>>) -> Self {
+        Self(listed)
+    }
+
+    fn all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|listed| listed.iter().any(|known| known == name))
+    }
+}
+
+/// The chat without what its provider does not take. What cannot be read stays as it is: the provider says what is wrong.
+pub(super) fn narrow(chat: Chat, takes: &Takes) -> Chat {
+    if takes.all() {
+        return chat;
+    }
+    let Some((body, model_at)) = narrowed(&chat.body, takes) else { return chat };
+    Chat { body, model_at, dropped: chat.dropped }
+}
+
+fn narrowed(body: &[u8], takes: &Takes) -> Option<(bytes::Bytes, std::ops::Range<usize>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut members = options::members_of(text).ok()?;
+    members.retain(|(name, _)| !matches!(name.as_str(), "thinking" | "output_config") || takes.has(name));
+    let mut changed: Vec<(String, Box<RawValue>)> = Vec::new();
+    for (name, value) in &members {
+        let value = match name.as_str() {
+            "messages" => messages(value, takes)?,
+            "tools" if !takes.has("cache_control") => tools(value)?,
+            _ => continue,
+        };
+        changed.push((name.clone(), RawValue::from_string(value).ok()?));
+    }
+    let written = members.iter().map(|(name, value)| {
+        let own = changed.iter().find(|(known, _)| known == name);
+        (name.as_str(), own.map_or(value.get(), |(_, changed)| changed.get()))
+    });
+    Some(body::written(written))
+}
+
+/// The order of a schema's members means something to a model, so that a tool is taken apart no further than needed.
+fn tools(list: &RawValue) -> Option<String> {
+    let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    let tools = list.into_iter().map(|tool| {
+        let members = options::members_of(tool.get()).ok()?;
+        let kept = members.iter().filter(|(name, _)| name != "cache_control");
+        let (tool, _) = body::written(kept.map(|(name, value)| (name.as_str(), value.get())));
+        String::from_utf8(tool.to_vec()).ok()
+    });
+    Some(format!("[{}]", tools.collect::<Option<Vec<_>>>()?.join(",")))
+}
+
+fn messages(list: &RawValue, takes: &Takes) -> Option<String> {
+    let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    let (mut made, mut media): (Vec<String>, Vec<Value>) = (Vec::new(), Vec::new());
+    for raw in list {
+        let mut message: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
+        let is_result = message.get("role").is_some_and(|role| role == "tool");
+        if !is_result {
+            made.extend(shown(&mut media));
+        }
+        own_members(&mut message, takes);
+        if is_result && !takes.has("is_error") {
+            say_error(&mut message);
+        }
+        if is_result && !takes.has("tool_media") {
+            media.extend(take_media(&mut message));
+        }
+        made.push(serde_json::to_string(&message).ok()?);
+    }
+    made.extend(shown(&mut media));
+    Some(format!("[{}]", made.join(",")))
+}
+
+fn own_members(message: &mut Map<String, Value>, takes: &Takes) {
+    let alien = |name: &str| {
+        let extension = if SIGNATURES.contains(&name) { "signatures" } else { name };
+        NAMES.contains(&extension) && extension != "is_error" && !takes.has(extension)
+    };
+    message.retain(|name, _| !alien(name));
+    for list in ["content", "tool_calls"] {
+        for part in message.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Value::Object(part) = part {
+                part.retain(|name, _| !alien(name));
+            }
+        }
+    }
+    simplify(message);
+}
+
+/// One plain text is a text: every server takes that.
+fn simplify(message: &mut Map<String, Value>) {
+    let Some(Value::Array(parts)) = message.get_mut("content") else { return };
+    if let [Value::Object(part)] = parts.as_mut_slice()
+        && part.len() == 2
+        && part.get("type").is_some_and(|kind| kind == "text")
+        && let Some(text @ Value::String(_)) = part.remove("text")
+    {
+        message.insert("content".to_owned(), text);
+    }
+}
+
+/// Where a result cannot be marked as an error, its text says so.
+fn say_error(message: &mut Map<String, Value>) {
+    if message.remove("is_error") != Some(Value::Bool(true)) {
+        return;
+    }
+    match message.get_mut("content") {
+        Some(Value::String(text)) => *text = format!("Error: {text}"),
+        Some(Value::Array(parts)) => parts.insert(0, json!({"type": "text", "text": "Error:"})),
+        _ => {}
+    }
+}
+
+/// What of a tool's result is no text, with a word on whose it is.
+fn take_media(message: &mut Map<String, Value>) -> Vec<Value> {
+    let Some(Value::Array(parts)) = message.get_mut("content") else { return Vec::new() };
+    let is_text = |part: &Value| part.get("type").is_some_and(|kind| kind == "text");
+    let (texts, mut media): (Vec<Value>, Vec<Value>) = parts.drain(..).partition(is_text);
+    if media.is_empty() {
+        *parts = texts;
+        simplify(message);
+        return media;
+    }
+    *parts = texts;
+    parts.push(json!({"type": "text", "text": "(see the attachment in the next message)"}));
+    let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
+    let whose = json!({"type": "text", "text": format!("Attachment of the result of the tool call {id}:")});
+    media.insert(0, whose);
+    simplify(message);
+    media
+}
+
+/// Results stand right behind the calls that they answer, so that what they show comes after the last of them.
+fn shown(media: &mut Vec<Value>) -> Option<String> {
+    if media.is_empty() {
+        return None;
+    }
+    let message = json!({"role": "user", "content": std::mem::take(media)});
+    Some(message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn narrowed(body: &Value, takes: &[&str]) -> Value {
+        let takes = Takes::of(Some(takes.iter().map(|name| (*name).to_owned()).collect()));
+        let chat = Chat { body: body.to_string().into(), model_at: 0..0, dropped: Vec::new() };
+        let chat = narrow(chat, &takes);
+        assert_eq!(chat.body[chat.model_at], *b"\"m\"");
+        serde_json::from_slice(&chat.body).expect("JSON")
+    }
+
+    fn full() -> Value {
+        let cached = json!({"type": "ephemeral"});
+        json!({
+            "model": "m", "top_k": 4, "thinking": {"type": "adaptive"}, "output_config": {"effort": "low"},
+            "tools": [{"type": "function", "function": {"name": "f"}, "cache_control": cached}],
+            "messages": [
+                {"role": "system", "content": [{"type": "text", "text": "s", "cache_control": cached}]},
+                {"role": "assistant", "content": null, "reasoning_content": "hm", "provider_specific_fields": {"a": 1},
+                 "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "S"}],
+                 "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}, "cache_control": cached,
+                    "extra_content": {"google": {"thought_signature": "S"}}, "provider_specific_fields": {}}]},
+                {"role": "tool", "tool_call_id": "1", "content": "no", "is_error": true, "cache_control": cached},
+                {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "here"},
+                    {"type": "image_url", "image_url": {"url": "https://h/i"}}]},
+                {"role": "user", "content": "x"},
+            ],
+        })
+    }
+
+    #[test]
+    fn a_server_that_knows_openais_dialect_alone_gets_that() {
+        assert_eq!(
+            narrowed(&full(), &[]),
+            json!({
+                "model": "m", "top_k": 4, "tools": [{"type": "function", "function": {"name": "f"}}],
+                "messages": [
+                    {"role": "system", "content": "s"},
+                    {"role": "assistant", "content": null,
+                     "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]},
+                    {"role": "tool", "tool_call_id": "1", "content": "Error: no"},
+                    {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "here"},
+                        {"type": "text", "text": "(see the attachment in the next message)"}]},
+                    {"role": "user", "content": [{"type": "text", "text": "Attachment of the result of the tool call 2:"},
+                        {"type": "image_url", "image_url": {"url": "https://h/i"}}]},
+                    {"role": "user", "content": "x"},
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn each_is_kept_where_it_is_taken() {
+        assert_eq!(narrowed(&full(), &NAMES), full());
+        for name in NAMES {
+            let others: Vec<&str> = NAMES.into_iter().filter(|other| *other != name).collect();
+            assert_ne!(narrowed(&full(), &others), full(), "{name}");
+        }
+        let chat = Chat { body: full().to_string().into(), model_at: 0..0, dropped: Vec::new() };
+        assert_eq!(narrow(chat.clone(), &Takes::default()).body, chat.body);
+    }
+
+    #[test]
+    fn schemas_keep_their_order() {
+        let body = r#"{"model":"m","messages":[],"tools":[{"function":{"parameters":{"z":1,"a":2}},"cache_control":{}}]}"#;
+        let chat = Chat { body: body.into(), model_at: 0..0, dropped: Vec::new() };
+        let made = narrow(chat, &Takes::of(Some(Vec::new()))).body;
+        assert_eq!(
+            made,
+            r#"{"model":"m","messages":[],"tools":[{"function":{"parameters":{"z":1,"a":2}}}]}"#
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_stays_as_it_is() {
+        for body in ["", "[]", r#"{"messages":7}"#, r#"{"messages":[7]}"#] {
+            let chat = Chat { body: body.into(), model_at: 0..0, dropped: Vec::new() };
+            assert_eq!(narrow(chat, &Takes::of(Some(Vec::new()))).body, body);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! How much a model is to think, which clients of Anthropic's API say in Anthropic's words, in OpenAI's; and the name of a
+//! limit, which OpenAI's reasoning models know by another.
+//!
+//! No client of OpenAI's own sends `thinking` or `output_config`, so that its requests are what they were.
+
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+use tidegate_plugin_sdk::Fault;
+
+use crate::request::{Members, Piece};
+
+/// Budgets up to these many tokens are a low and a medium effort. Claude Code's words for "think", "think hard" and "think
+/// harder" stand for 4,000, 10,000 and 31,999 tokens.
+const LOW: u64 = 4_096;
+const MEDIUM: u64 = 16_384;
+
+/// The body for `model`; `None`: it is right as it is.
+pub(crate) fn edited(body: &[u8], model: &str) -> Result<Option<Vec<u8>>, Fault> {
+    let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
+    let reasons = reasons(model);
+    let alien = text.contains("\"thinking\"") || text.contains("\"output_config\"");
+    if !alien && !(reasons && text.contains("\"max_tokens\"")) {
+        return Ok(None);
+    }
+    let mut members: Members<'_> = serde_json::from_str(text)
+        .map_err(|error| Fault::Invalid(format!("the request body is not a JSON object: {error}")))?;
+    let effort = effort(&mut members);
+    let mut changed = members.drop(|name, _| matches!(name, "thinking" | "output_config"));
+    if reasons {
+        if let Some(effort) = effort.filter(|_| members.get_mut("reasoning_effort").is_none())
+            && let Ok(raw) = to_raw_value(effort)
+        {
+            members.push("reasoning_effort", Piece::Own(raw));
+        }
+        // These refuse `max_tokens`, and take no answer's length but by this name.
+        changed |= members.rename("max_tokens", "max_completion_tokens");
+    }
+    Ok(changed.then(|| members.written().into_bytes()))
+}
+
+/// OpenAI's reasoning models by their names; a chat variant of one does not reason.
+fn reasons(model: &str) -> bool {
+    let model = model.rsplit('/').next().unwrap_or(model);
+    let series = |start: &str, from: u32| {
+        let digits = model.strip_prefix(start)?.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<u32>().ok().filter(|number| *number >= from)
+    };
+    (series("o", 1).is_some() || series("gpt-", 5).is_some()) && !model.contains("-chat")
+}
+
+fn effort(members: &mut Members<'_>) -> Option<&'static str> {
+    let mut read = |name: &str| {
+        let value = members.get_mut(name).and_then(|value| serde_json::from_str::<Value>(value.get()).ok());
+        value.unwrap_or_default()
+    };
+    let (thinking, config) = (read("thinking"), read("output_config"));
+    if thinking["type"] == "disabled" {
+        return None;
+    }
+    match config["effort"].as_str() {
+        Some("low") => return Some("low"),
+        Some("medium") => return Some("medium"),
+        Some(_) => return Some("high"),
+        None => {}
+    }
+    match thinking["budget_tokens"].as_u64()? {
+        ..=LOW => Some("low"),
+        ..=MEDIUM => Some("medium"),
+        _ => Some("high"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn made(model: &str, body: Value) -> Option<Value> {
+        let made = edited(body.to_string().as_bytes(), model).unwrap()?;
+        Some(serde_json::from_slice(&made).unwrap())
+    }
+
+    #[test]
+    fn a_model_that_reasons_is_told_how_much() {
+        let budget = |tokens: u64| json!({"thinking": {"type": "enabled", "budget_tokens": tokens}});
+        for (body, effort) in [
+            (budget(1024), json!("low")),
+            (budget(10_000), json!("medium")),
+            (budget(31_999), json!("high")),
+            (json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}), json!("high")),
+            (json!({"output_config": {"effort": "medium"}}), json!("medium")),
+            (json!({"thinking": {"type": "adaptive"}}), Value::Null),
+            (json!({"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}}), Value::Null),
+        ] {
+            let made = made("gpt-5.1", body.clone()).unwrap();
+            assert_eq!(made["reasoning_effort"], effort, "{body}");
+            assert!(made.get("thinking").is_none() && made.get("output_config").is_none());
+        }
+        let own = json!({"reasoning_effort": "minimal", "thinking": {"type": "enabled", "budget_tokens": 9}});
+        assert_eq!(made("o3", own), Some(json!({"reasoning_effort": "minimal"})));
+    }
+
+    #[test]
+    fn a_model_that_does_not_is_not() {
+        let body = json!({"max_tokens": 5, "thinking": {"type": "enabled", "budget_tokens": 2048}});
+        for model in ["gpt-4o", "gpt-5-chat-latest", "gpt-4.1", "openai-model", "omni"] {
+            assert_eq!(made(model, body.clone()), Some(json!({"max_tokens": 5})), "{model}");
+        }
+        for model in ["o1", "o4-mini", "gpt-5", "gpt-5.2-codex", "gpt-6", "openai/gpt-5-mini"] {
+            let made = made(model, body.clone()).unwrap();
+            assert_eq!(made, json!({"max_completion_tokens": 5, "reasoning_effort": "low"}), "{model}");
+        }
+    }
+
+    #[test]
+    fn what_openais_own_clients_send_stays_as_it_is() {
+        for body in [
+            json!({"max_tokens": 5, "messages": []}),
+            json!({"messages": [{"role": "user", "content": "\"thinking\""}]}),
+            json!({"messages": [{"thinking": 1}], "reasoning_effort": "low"}),
+        ] {
+            assert_eq!(made("gpt-4o", body), None);
+        }
+        assert_eq!(made("o3", json!({"max_completion_tokens": 5, "reasoning_effort": "low"})), None);
+        assert!(edited(b"[\"thinking\"]", "o3").is_err());
+        assert_eq!(edited(b"\xff", "o3").unwrap(), None);
+    }
+}

@@ -221,6 +221,19 @@ fn thinking_by_effort_and_by_budget() {
             .is_none()
     );
     assert!(sent("claude-sonnet-4-5", json!({"reasoning_effort": "none"})).get("thinking").is_none());
+    // Where a call stands without its thought, a budget would be a 400.
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let thought = json!([{"type": "thinking", "thinking": "hm", "signature": "S"}]);
+    for (model, thought, thinks) in [
+        ("claude-sonnet-4-5", json!(null), false),
+        ("claude-sonnet-4-5", thought, true),
+        ("claude-opus-4-7", json!(null), true),
+    ] {
+        let body = json!({"reasoning_effort": "low", "messages": [
+            {"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call], "thinking_blocks": thought},
+            {"role": "tool", "tool_call_id": "a", "content": "3"}]});
+        assert_eq!(upstream(model, &body).unwrap().get("thinking").is_some(), thinks, "{model}");
+    }
     let new = sent("claude-opus-4-7", json!({"reasoning_effort": "minimal"}));
     assert_eq!(
         (&new["thinking"], &new["output_config"]),

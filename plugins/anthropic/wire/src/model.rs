@@ -4,7 +4,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model<'a> {
     pub(crate) name: &'a str,
-    /// Major and minor, such as 4 and 5 of `claude-sonnet-4-5-20250929`. `None`: the name has no number.
+    /// Major and minor, such as 4 and 5 of `claude-sonnet-4-5-20250929`. `None`: the name has no number. Other vendors' models
+    /// behind Anthropic's dialect count as the oldest: what they take is not known.
     version: Option<(u32, u32)>,
 }
 
@@ -13,6 +14,9 @@ impl<'a> Model<'a> {
         // A number of one or two digits; a longer one is a date. Vertex AI puts the date behind an @, Bedrock a `v1:0`.
         let number = |word: &str| word.parse::<u32>().ok().filter(|_| word.len() <= 2);
         let mut words = name.split(['-', '.', '_', '@']).skip_while(|word| number(word).is_none());
+        if !name.contains("claude") {
+            return Model { name, version: Some((0, 0)) };
+        }
         let version =
             words.next().and_then(number).map(|major| (major, words.next().and_then(number).unwrap_or(0)));
         Model { name, version }
@@ -73,7 +77,8 @@ mod tests {
             ("claude-sonnet-4@20250514", Some((4, 0))),
             ("anthropic.claude-opus-4-1-20250805-v1:0", Some((4, 1))),
             ("claude-mythos-preview", None),
-            ("", None),
+            ("", Some((0, 0))),
+            ("glm-4.6", Some((0, 0))),
         ] {
             assert_eq!(Model::of(name).version, version, "{name}");
         }

@@ -15,6 +15,10 @@ const GO_ON: &str = "Go on from where your last message ends, without repeating 
 pub(super) struct History {
     /// The tools that were called, each once, in order.
     pub(super) called: Vec<String>,
+    /// A thought was sent back.
+    pub(super) thought: bool,
+    /// The last message of the assistant called a tool.
+    pub(super) calling: bool,
 }
 
 struct Turns {
@@ -122,6 +126,7 @@ impl Turns {
         let list = |path: &str| message.pointer(path).and_then(Value::as_array).into_iter().flatten();
         let mut made: Vec<Value> = list("/thinking_blocks").filter_map(thought).collect();
         restore_thought(message, &mut made);
+        self.history.thought |= !made.is_empty();
         made.extend(
             list("/provider_specific_fields/server_blocks").filter(|block| block.is_object()).cloned(),
         );
@@ -144,6 +149,7 @@ impl Turns {
             made.push(self.call(&id, function, at)?);
             self.function_call = Some(id);
         }
+        self.history.calling = made.iter().any(|block| block["type"] == "tool_use");
         Ok(made)
     }
 

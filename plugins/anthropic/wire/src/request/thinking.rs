@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::Fault;
 
+use super::messages::History;
 use super::{given, invalid, put};
 use crate::model::Model;
 
@@ -16,6 +17,7 @@ const LEAST: u64 = 1024;
 pub(super) fn translate(
     body: &Map<String, Value>,
     model: &Model<'_>,
+    history: &History,
     out: &mut Map<String, Value>,
 ) -> Result<(), Fault> {
     if let Some(config) = given(body, "output_config") {
@@ -51,6 +53,10 @@ pub(super) fn translate(
         if let Some(config) = config.as_object_mut() {
             config.entry("effort").or_insert_with(|| json!(word));
         }
+        return Ok(());
+    }
+    // With a budget, calls must stand behind the thought that led to them, and many clients of chat completions lose it.
+    if history.calling && !history.thought {
         return Ok(());
     }
     // litellm's budgets, the smallest raised to what Anthropic takes. An effort is a hint, and the client's limit is none:

@@ -142,6 +142,11 @@ pub trait Speak: Sync {
 
     /// The canonical whole answer as its own; `None`: it is the canonical one.
     fn answer(&self, chat: &Value, facts: &Facts) -> Option<Value>;
+
+    /// A whole answer in this dialect, in the form that its request asks for where a provider knows another alone.
+    fn as_asked(&self, _request: &Request, body: Bytes) -> Bytes {
+        body
+    }
 }
 
 /// Whole events that went to the client as they came.

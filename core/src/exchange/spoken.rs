@@ -58,7 +58,7 @@ impl Exchange {
     pub(super) fn voiced(&self, wire: Dialect, body: Bytes) -> Result<Bytes, Failure> {
         let dialect = self.request.dialect;
         if wire == dialect {
-            return Ok(body);
+            return Ok(dialect.as_asked(&self.request, body));
         }
         let chat = serde_json::from_slice(&body)
             .map_err(|error| Failure::malformed(format!("its body cannot be read: {error}")))?;

@@ -369,5 +369,10 @@ async fn embeddings_come_from_either_api() {
             "{model}"
         );
         assert_eq!(answer["usage"]["prompt_tokens"], tokens, "{model}");
+        // What OpenAI's SDKs ask for, and neither API knows.
+        let body = json!({"model": model, "input": "a", "encoding_format": "base64"});
+        let answer =
+            ask(proxy.data, &post("/v1/embeddings", "", body.to_string().as_bytes()), LONG).await.json();
+        assert_eq!(answer["data"][0]["embedding"], "AACAPgAAAL8AAIA/", "{model}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod inspect;
 mod request;
+mod vectors;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -71,5 +72,9 @@ impl Speak for Embeddings {
 
     fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
         None
+    }
+
+    fn as_asked(&self, request: &Request, body: Bytes) -> Bytes {
+        vectors::as_asked(&request.body, body)
     }
 }

@@ -69,6 +69,13 @@ impl Delta {
         json!({"content": core::mem::take(&mut self.logprobs)})
     }
 
+    /// All calls but the first, each as a delta of its own: OpenAI sends the pieces of one call at a time, and clients such as
+    /// LlamaIndex read no more of a chunk.
+    pub(crate) fn take_further_calls(&mut self) -> Vec<Map<String, Value>> {
+        let further = self.calls.split_off(self.calls.len().min(1));
+        further.into_iter().map(|call| Map::from_iter([("tool_calls".to_owned(), json!([call]))])).collect()
+    }
+
     /// The fields of a delta: only those that say something.
     pub(crate) fn into_delta(self) -> Map<String, Value> {
         let mut out = Map::new();

@@ -19,7 +19,16 @@ impl Finish {
                 told("content_filter")
             }
             _ if word.starts_with("IMAGE_") => told("content_filter"),
-            _ => told("stop"),
+            "OTHER"
+            | "LANGUAGE"
+            | "MALFORMED_FUNCTION_CALL"
+            | "MALFORMED_RESPONSE"
+            | "UNEXPECTED_TOOL_CALL"
+            | "TOO_MANY_TOOL_CALLS"
+            | "MISSING_THOUGHT_SIGNATURE"
+            | "NO_IMAGE" => told("stop"),
+            // A word that others than Google may have: a client that is told of a stop leaves the calls undone.
+            _ => told(if called { "tool_calls" } else { "stop" }),
         }
     }
 
@@ -48,7 +57,9 @@ mod tests {
             ("MODEL_ARMOR", false, Some("content_filter")),
             ("MALFORMED_FUNCTION_CALL", false, Some("stop")),
             ("NO_IMAGE", false, Some("stop")),
+            ("MALFORMED_FUNCTION_CALL", true, Some("stop")),
             ("A_WORD_OF_TOMORROW", false, Some("stop")),
+            ("FUNCTION_CALL", true, Some("tool_calls")),
             ("FINISH_REASON_UNSPECIFIED", false, None),
             ("", false, None),
         ];

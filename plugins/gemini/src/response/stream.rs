@@ -65,8 +65,11 @@ impl Translator {
             delta.add_logprobs(result);
         }
         if !delta.is_empty() {
-            let logprobs = delta.take_logprobs();
+            let (logprobs, further) = (delta.take_logprobs(), delta.take_further_calls());
             self.chunk(at, delta.into_delta(), logprobs, None, out)?;
+            for call in further {
+                self.chunk(at, call, Value::Null, None, out)?;
+            }
         }
         let called = self.choices[at].calls > 0;
         match candidate.finish_reason.as_deref().and_then(|word| Finish::of(word, called)) {

@@ -2,9 +2,9 @@
 
     judge.py [--client NAME]... [--upstream NAME]... [--case NAME]... [--verbose]
 
-A case is a line of `cases.json`; a library is a module of `drivers`. For each the control: against the simulator itself,
-without the proxy, the good answers must pass and the cases marked `control` must fail. A judge that finds nothing wrong there
-would find nothing anywhere.
+A case is a line of `cases.json`; a library is a module of `drivers`. For each the control: through a proxy that cuts streams
+short and says nothing, whole answers must pass and the cases marked `control` must fail. A judge that finds nothing wrong
+there would find nothing anywhere.
 
 One line a case. The last is `N passed, N failed`; the exit code is 1 if any failed.
 """
@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import drivers
 from drivers import base
-from server import World, binary
+from server import Liar, World, binary
 
 TABLE = json.loads(pathlib.Path(__file__).with_name("cases.json").read_text())
 # At once. More only makes a machine of few cores late for the clocks of the stalls.
@@ -98,8 +98,23 @@ class Score:
 
     def __init__(self, verbose: bool) -> None:
         self.passed = self.failed = 0
+        self.excused: dict[str, list[str]] = {}
         self.verbose = verbose
         self.lock = threading.Lock()
+
+    def left(self, name: str, what: str, why: str) -> None:
+        """A case that is not played, and why. Said at the end, once for each reason."""
+        self.excused.setdefault(f"{name}: {why}", []).append(what)
+
+    def end(self) -> int:
+        """Prints the summary and gives the exit code."""
+        for key, what in self.excused.items():
+            print(f"left  {key}: {f'{len(what)} cases' if len(what) > 6 else ', '.join(what)}")
+        if not self.passed:
+            self.failed += 1
+            print("FAIL  nothing was played: is any library of `drivers` installed here?")
+        print(f"{self.passed} passed, {self.failed} failed")
+        return 1 if self.failed else 0
 
     def play(self, name: str, run) -> None:
         try:
@@ -118,14 +133,15 @@ class Score:
                 traceback.print_exception(wrong)
 
 
-def control(module, case: dict, sim: str) -> None:
-    """The simulator's own stream has no proxy to tell what became of it: a case that is judged must be failed by it."""
+def control(module, case: dict, liar: str) -> None:
+    """A good answer that the liar cuts short, taken for the one that should break: the judge must say that nothing was raised."""
     try:
-        check(module.Driver(sim, "sim-key"), case, "sim", "openai")
+        check(module.Driver(liar), case | {"scenario": "fast"}, "anthropic", "anthropic")
     except AssertionError as error:
-        assert str(error).startswith("nothing was raised"), error
+        alone = module.Driver.alone_says
+        assert str(error).startswith("nothing was raised") or (alone and alone in str(error)), error
         return
-    raise AssertionError("passed without the proxy, so it judges nothing")
+    raise AssertionError("passed through a proxy that lies, so it judges nothing")
 
 
 def main() -> int:
@@ -141,34 +157,34 @@ def main() -> int:
     cases = [case for case in TABLE["cases"] if not args.case or case["case"] in args.case]
     modules = libraries(args.client)
     world, score = World(binary()), Score(args.verbose)
+    liar = Liar(world.base)
     try:
         with ThreadPoolExecutor(THREADS) as pool:
             for name, module in modules.items():
                 able = [case for case in cases if hasattr(module.Driver, case["does"].replace("-", "_"))]
                 for case in able:
-                    if why := module.Driver.excused.get(case["case"]):
-                        print(f"left  {name} {case['case']}: {why}")
-                        continue
                     for upstream in args.upstream or TABLE["upstreams"]:
+                        what, excused = f"{case['case']} [{upstream}]", module.Driver.excused
+                        if why := excused.get(case["case"]) or excused.get(what) or excused.get(f"[{upstream}]"):
+                            score.left(name, what, why)
+                            continue
+
                         def run(module=module, case=case, upstream=upstream) -> None:
                             driver = module.Driver(world.base, case.get("key", base.KEY))
                             check(driver, case, upstream + ("-hasty" if case.get("hasty") else ""), upstream)
 
-                        pool.submit(score.play, f"{name} {case['case']} [{upstream}]", run)
+                        pool.submit(score.play, f"{name} {what}", run)
                 for case in able:
                     if case.get("control"):
-                        run = lambda module=module, case=case: control(module, case, world.sim)
+                        run = lambda module=module, case=case: control(module, case, liar.base)
                         pool.submit(score.play, f"{name} {case['case']} [control]", run)
-                    elif case["scenario"] == "fast" and "status" not in case:
-                        run = lambda module=module, case=case: check(module.Driver(world.sim, "sim-key"), case, "sim", "openai")
-                        pool.submit(score.play, f"{name} {case['case']} [without the proxy]", run)
+                    elif case["case"] == "whole":
+                        run = lambda module=module, case=case: check(module.Driver(liar.base), case, "anthropic", "anthropic")
+                        pool.submit(score.play, f"{name} {case['case']} [through the liar]", run)
     finally:
+        liar.stop()
         world.stop()
-    if not score.passed:
-        score.failed += 1
-        print("FAIL  nothing was played: is any library of `drivers` installed here?")
-    print(f"{score.passed} passed, {score.failed} failed")
-    return 1 if score.failed else 0
+    return score.end()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The real `tidegate sim` and `tidegate serve`, as child processes on free ports."""
 
+import http.server
 import json
 import os
 import pathlib
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -90,6 +92,38 @@ class World(Server):
         proxy = self._start("serve", [binary, "serve", "-c", str(config)], "serving")
         self.base = f"http://{proxy['data']}"
         self.admin = f"http://{proxy['admin']}"
+
+
+class Liar:
+    """A proxy as none should be: it ends every stream halfway, as if that were its end. What is judged must be found out there."""
+
+    def __init__(self, target: str) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+                asked = urllib.request.Request(target + self.path, body, headers)
+                with urllib.request.urlopen(asked, timeout=30) as answer:
+                    kind, told = answer.headers["content-type"], answer.read()
+                if kind.startswith("text/event-stream"):
+                    events = told.split(b"\n\n")
+                    told = b"".join(event + b"\n\n" for event in events[: len(events) // 2])
+                self.send_response(200)
+                self.send_header("content-type", kind)
+                self.send_header("content-length", str(len(told)))
+                self.end_headers()
+                self.wfile.write(told)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def binary() -> str:

@@ -40,6 +40,8 @@ class Driver(base.Driver):
         """`does` with an agent; its runs end with the client's, so that no connection outlives its event loop."""
 
         async def run():
+            # A stream that broke is closed twice; the second time is said to the loop.
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
             async with self.model(model) as of:
                 agent = Agent(of, retries=0, **more)
                 if tool:

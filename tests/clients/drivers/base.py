@@ -102,8 +102,10 @@ class Driver:
 
     #: The client's dialect: openai, anthropic or gemini.
     dialect: ClassVar[str] = "openai"
-    #: Cases of `cases.json` that this library cannot play, with the reason.
+    #: What this library cannot play, with the reason: a case, a case with an upstream, `case [upstream]`, or an `[upstream]`.
     excused: ClassVar[dict[str, str]] = {}
+    #: What it says by itself of a stream that ends halfway; most say nothing.
+    alone_says: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
         """Where a driver makes its client."""

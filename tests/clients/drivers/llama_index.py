@@ -1,4 +1,5 @@
-"""LlamaIndex's OpenAILike. It lets the SDK's errors through."""
+"""LlamaIndex's OpenAILike. It lets the SDK's errors through. By default it asks for one call at a time, which not every provider
+can promise."""
 
 import base64
 
@@ -76,7 +77,8 @@ class Driver(base.Driver):
             ChatMessage(role=MessageRole.TOOL, content=base.RESULT, additional_kwargs={"tool_call_id": call.tool_id})
             for call in calls
         ]
-        last = llm.chat_with_tools([TOOL], chat_history=[self.user(ask), answer.message, *results])
+        history = [self.user(ask), answer.message, *results]
+        last = llm.chat_with_tools([TOOL], chat_history=history, allow_parallel_tool_calls=True)
         return [base.Call(call.tool_id, call.tool_name, call.tool_kwargs) for call in calls], last.message.content or ""
 
     def image(self, model: str, ask: str) -> str:
@@ -85,4 +87,5 @@ class Driver(base.Driver):
             ChatMessage(role=MessageRole.SYSTEM, content=base.SYSTEM),
             ChatMessage(role=MessageRole.USER, blocks=blocks),
         ]
-        return self.whole_model(model).chat_with_tools([TOOL], chat_history=messages).message.content or ""
+        answer = self.whole_model(model).chat_with_tools([TOOL], chat_history=messages, allow_parallel_tool_calls=True)
+        return answer.message.content or ""

@@ -25,6 +25,7 @@ def usage_of(usage) -> base.Usage:
 
 
 class Driver(base.Driver):
+    excused = {"[openai]": "the simulator does not play Responses yet"}
     told = staticmethod(openai_chat.told)
     expected = staticmethod(openai_chat.expected)
 

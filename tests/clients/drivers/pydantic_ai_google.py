@@ -11,6 +11,7 @@ from . import agents
 
 class Driver(agents.Driver):
     dialect = "gemini"
+    alone_says = "Streamed response ended"
 
     @asynccontextmanager
     async def model(self, model: str):

@@ -9,9 +9,19 @@ import { parseArgs } from "node:util";
 
 import * as base from "./drivers/base.mjs";
 import { Score, together } from "./score.mjs";
-import { startWorld, table } from "./world.mjs";
+import { startLiar, startWorld, table } from "./world.mjs";
 
-const NAMES = ["openai_chat", "ai_openai_chat", "ai_compatible"];
+const NAMES = [
+  "openai_chat",
+  "openai_responses",
+  "anthropic_messages",
+  "google_genai",
+  "ai_compatible",
+  "ai_openai_chat",
+  "ai_openai_responses",
+  "ai_anthropic",
+  "ai_google",
+];
 const WIDTH = 12;
 const ARGUMENTS = { city: "Zürich 潮", days: 3 };
 
@@ -85,15 +95,18 @@ function usage(got, want) {
   assert.ok(got.reasoning === undefined || got.reasoning === want.reasoning, what);
 }
 
-/** Without the proxy a case that is judged must fail: by silence, or where the library says so by another error than Tidegate's. */
-async function control(Driver, entry, sim) {
+/**
+ * A good answer that the liar cuts short, taken for the one that should break: the judge must find nothing raised, or the
+ * library's own words for it instead of Tidegate's.
+ */
+async function control(Driver, entry, liar) {
   try {
-    await check(new Driver(sim, "sim-key"), entry, "sim", "openai");
+    await check(new Driver(liar), { ...entry, scenario: "fast" }, "anthropic", "anthropic");
   } catch (error) {
     if (error instanceof Silent || Driver.aloneSays?.test(error.message)) return;
     throw error;
   }
-  throw new Error("passed without the proxy, so it judges nothing");
+  throw new Error("passed through a proxy that lies, so it judges nothing");
 }
 
 const { values: args } = parseArgs({
@@ -107,29 +120,33 @@ const { values: args } = parseArgs({
 const cases = table.cases.filter((entry) => !args.case.length || args.case.includes(entry.case));
 const score = new Score(args.verbose);
 const world = await startWorld();
+const liar = await startLiar(world.base);
 try {
   const runs = [];
   for (const name of args.client.length ? args.client : NAMES) {
     const { Driver } = await import(`./drivers/${name}.mjs`);
     for (const entry of cases.filter((entry) => Driver.prototype[entry.does.replaceAll("-", "_")])) {
-      if (Driver.excused[entry.case]) {
-        console.log(`left  ${name} ${entry.case}: ${Driver.excused[entry.case]}`);
-        continue;
-      }
       for (const upstream of args.upstream.length ? args.upstream : table.upstreams) {
+        const what = `${entry.case} [${upstream}]`;
+        const excuse = Driver.excused[entry.case] ?? Driver.excused[what] ?? Driver.excused[`[${upstream}]`];
+        if (excuse) {
+          score.left(name, what, excuse);
+          continue;
+        }
         const run = () => check(new Driver(world.base, entry.key), entry, upstream + (entry.hasty ? "-hasty" : ""), upstream);
-        runs.push(() => score.play(`${name} ${entry.case} [${upstream}]`, run));
+        runs.push(() => score.play(`${name} ${what}`, run));
       }
       if (entry.control) {
-        runs.push(() => score.play(`${name} ${entry.case} [control]`, () => control(Driver, entry, world.sim)));
-      } else if (entry.scenario === "fast" && entry.status === undefined) {
-        const run = () => check(new Driver(world.sim, "sim-key"), entry, "sim", "openai");
-        runs.push(() => score.play(`${name} ${entry.case} [without the proxy]`, run));
+        runs.push(() => score.play(`${name} ${entry.case} [control]`, () => control(Driver, entry, liar.base)));
+      } else if (entry.case === "whole") {
+        const run = () => check(new Driver(liar.base), entry, "anthropic", "anthropic");
+        runs.push(() => score.play(`${name} ${entry.case} [through the liar]`, run));
       }
     }
   }
   await together(WIDTH, runs);
 } finally {
+  await liar.stop();
   await world.children.stop();
 }
 process.exitCode = score.end();

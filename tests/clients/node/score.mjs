@@ -3,6 +3,7 @@
 export class Score {
   passed = 0;
   failed = 0;
+  excused = new Map();
 
   constructor(verbose = false) {
     this.verbose = verbose;
@@ -20,8 +21,17 @@ export class Score {
     }
   }
 
+  /** A case that is not played, and why. Said at the end, once for each reason. */
+  left(name, what, why) {
+    const key = `${name}: ${why}`;
+    this.excused.set(key, [...(this.excused.get(key) ?? []), what]);
+  }
+
   /** Prints the summary and gives the exit code. */
   end() {
+    for (const [key, what] of this.excused) {
+      console.log(`left  ${key}: ${what.length > 6 ? `${what.length} cases` : what.join(", ")}`);
+    }
     if (this.passed === 0) this.failed += 1;
     console.log(`${this.passed} passed, ${this.failed} failed`);
     return this.failed ? 1 : 0;

@@ -1,7 +1,9 @@
 // The real `tidegate sim` and `tidegate serve`, as child processes on free ports; and the table of cases. As server.py.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -69,4 +71,28 @@ export async function startWorld() {
   const sim = `http://${addr}`;
   const base = await children.serve(worldConfig().replaceAll("SIM", sim));
   return { sim, base, children };
+}
+
+/** A proxy as none should be: it ends every stream halfway, as if that were its end. What is judged must be found out there. */
+export async function startLiar(target) {
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { host: _, "content-length": __, "transfer-encoding": ___, connection: ____, ...headers } = request.headers;
+    const answer = await fetch(target + request.url, { method: "POST", headers, body: Buffer.concat(chunks) });
+    const kind = answer.headers.get("content-type");
+    let told = await answer.text();
+    if (kind.startsWith("text/event-stream")) {
+      const events = told.split("\n\n");
+      told = events.slice(0, events.length / 2).map((event) => `${event}\n\n`).join("");
+    }
+    response.writeHead(answer.status, { "content-type": kind }).end(told);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const stop = () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { base: `http://127.0.0.1:${server.address().port}`, stop };
 }

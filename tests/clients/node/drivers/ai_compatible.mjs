@@ -5,6 +5,9 @@ import { Output, generateText, jsonSchema, stepCountIs, streamText, tool } from 
 
 import * as base from "./base.mjs";
 
+// It warns of models that it does not know.
+globalThis.AI_SDK_LOG_WARNINGS = false;
+
 function usageOf(usage) {
   return {
     prompt: usage.inputTokens,
@@ -37,7 +40,8 @@ export class AiDriver extends base.Driver {
   }
 
   ask(model, prompt, more = {}) {
-    return { model: this.model(model), prompt, maxRetries: 0, onError: () => {}, ...more };
+    const { providerOptions } = this;
+    return { model: this.model(model), prompt, maxRetries: 0, onError: () => {}, providerOptions, ...more };
   }
 
   async stream(model, ask) {
@@ -82,13 +86,18 @@ export function told(error) {
   return {
     kinds: base.kinds(error),
     status: error.statusCode,
-    word: error.code === undefined ? undefined : String(error.code),
+    word: error.code === undefined ? error.type : String(error.code),
     wait: base.headerWait(error.responseHeaders),
     sentence: error.message ?? JSON.stringify(error),
   };
 }
 
 export class Driver extends AiDriver {
+  static excused = Object.fromEntries(
+    ["anthropic", "bedrock"].flatMap((of) =>
+      base.SIGNATURES.map((name) => [`${name} [${of}]`, "it keeps signatures of calls, not of thoughts"]),
+    ),
+  );
   // It looks for a finish reason itself.
   static aloneSays = /ended without a finish reason/;
   told = told;

@@ -6,7 +6,16 @@ import { Driver as Compatible } from "./ai_compatible.mjs";
 
 export class Driver extends Compatible {
   static dialect = "gemini";
+  static excused = {
+    "signature-stream [anthropic]": "it drops a part that is only the signature of the thoughts before it",
+    "signature-stream [bedrock]": "it drops a part that is only the signature of the thoughts before it",
+  };
   static aloneSays = undefined;
+
+  /** In mid-stream, too, with the status. */
+  expected(early, status) {
+    return { kind: "AI_APICallError", status };
+  }
 
   model(name) {
     return createGoogleGenerativeAI({ baseURL: `${this.base}/v1beta`, apiKey: this.key })(name);

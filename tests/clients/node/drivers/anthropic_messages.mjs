@@ -12,7 +12,7 @@ const KINDS = {
   404: "NotFoundError",
   429: "RateLimitError",
 };
-const WORDS = {
+export const WORDS = {
   400: "invalid_request_error",
   401: "authentication_error",
   403: "permission_error",
@@ -37,6 +37,8 @@ const textOf = (message) =>
 
 export class Driver extends base.Driver {
   static dialect = "anthropic";
+  // Of its own: `messages.create` with `stream: true` says nothing.
+  static aloneSays = /stream ended without producing a Message/;
 
   constructor(url, key) {
     super(url, key);

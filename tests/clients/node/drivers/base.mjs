@@ -53,7 +53,7 @@ export function headerWait(headers) {
 /** One library, pointed at one base URL, without retries of its own. `got` collects the texts of a stream as they come. */
 export class Driver {
   static dialect = "openai";
-  /** Cases that this library cannot play, with the reason. */
+  /** What this library cannot play, with the reason: `case`, `case [upstream]`, or `[upstream]`. */
   static excused = {};
   got = [];
 

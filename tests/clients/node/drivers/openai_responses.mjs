@@ -16,11 +16,12 @@ const TOOL = {
 const usageOf = (usage) => ({
   prompt: usage.input_tokens,
   completion: usage.output_tokens,
-  cached: usage.input_tokens_details.cached_tokens,
-  reasoning: usage.output_tokens_details.reasoning_tokens,
+  cached: usage.input_tokens_details?.cached_tokens,
+  reasoning: usage.output_tokens_details?.reasoning_tokens,
 });
 
 export class Driver extends base.Driver {
+  static excused = { "[openai]": "the simulator does not play Responses yet" };
   told = told;
   expected = expected;
 
@@ -33,7 +34,8 @@ export class Driver extends base.Driver {
     let done;
     let number = 0;
     for await (const event of await this.client.responses.create({ model, input: ask, stream: true, store: false })) {
-      if (event.sequence_number !== number) throw new Error(`event ${number} has the number ${event.sequence_number}`);
+      // aimock has none.
+      if (![number, undefined].includes(event.sequence_number)) throw new Error(`event ${number} has the number ${event.sequence_number}`);
       number += 1;
       if (event.type === "response.output_text.delta") this.got.push(event.delta);
       if (event.type === "response.completed") done = event.response;

@@ -53,12 +53,12 @@ pub(crate) fn allowed(
 ) -> bool {
     let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let key = match chat.dialect {
-        Dialect::OpenAiChat | Dialect::Bedrock => bearer,
+        Dialect::OpenAiChat | Dialect::Responses | Dialect::Bedrock => bearer,
         Dialect::Gemini => request.header("x-goog-api-key").or_else(|| request.query("key")),
         Dialect::Anthropic => request.header("x-api-key").or(bearer),
     };
     let by_key = !chat.vertex && key == Some(api_key);
-    let by_token = !matches!(chat.dialect, Dialect::OpenAiChat | Dialect::Bedrock)
+    let by_token = matches!(chat.dialect, Dialect::Gemini | Dialect::Anthropic)
         && !chat.gemini_api
         && bearer.is_some_and(is_token);
     by_key || by_token

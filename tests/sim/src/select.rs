@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::dialect::{Dialect, anthropic, bedrock, gemini, openai};
+use crate::dialect::{Dialect, anthropic, bedrock, gemini, openai, responses};
 use crate::http::Request;
 use crate::scenario::Mode;
 
@@ -61,6 +61,8 @@ pub(crate) fn route(request: &Request) -> Route {
     let count = rest.ends_with("/messages/count_tokens") || rest.ends_with(":countTokens");
     let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
         (Dialect::OpenAiChat, Mode::Whole, None)
+    } else if rest.ends_with("/responses") {
+        (Dialect::Responses, Mode::Whole, None)
     } else if rest.ends_with("/messages") || rest.ends_with("/count_tokens") {
         (Dialect::Anthropic, Mode::Whole, None)
     } else if let Some((model, mode)) = converse(rest) {
@@ -89,6 +91,7 @@ pub(crate) fn route(request: &Request) -> Route {
     let mode = if in_body && body["stream"] == Value::Bool(true) { Mode::Stream } else { mode };
     let last_words = match dialect {
         Dialect::OpenAiChat => openai::last_user_text(&body),
+        Dialect::Responses => responses::last_user_text(&body),
         Dialect::Gemini => gemini::last_user_text(&body),
         Dialect::Anthropic => anthropic::last_user_text(&body),
         Dialect::Bedrock => bedrock::last_user_text(&body),

@@ -237,7 +237,7 @@ impl Shared {
                 Answer { name, tag: chat.tag, script }
             }
             Route::Token => plain("token", self.tokens.answer(request)),
-            Route::Models(Dialect::OpenAiChat | Dialect::Bedrock) => {
+            Route::Models(Dialect::OpenAiChat | Dialect::Responses | Dialect::Bedrock) => {
                 plain("models", Script::json(200, openai::models(names())))
             }
             Route::Models(Dialect::Gemini) => plain("models", Script::json(200, gemini::models(names()))),

@@ -4,6 +4,7 @@ pub(crate) mod anthropic;
 pub(crate) mod bedrock;
 pub(crate) mod gemini;
 pub(crate) mod openai;
+pub(crate) mod responses;
 
 use serde_json::Value;
 
@@ -12,6 +13,8 @@ use serde_json::Value;
 pub enum Dialect {
     /// OpenAI chat completions, and all that speak it.
     OpenAiChat,
+    /// OpenAI Responses.
+    Responses,
     /// Gemini API and Vertex AI `generateContent`.
     Gemini,
     /// Anthropic Messages, and the count of their tokens; Anthropic's own and Vertex AI's.

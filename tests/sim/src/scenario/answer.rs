@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::say::{self, Say};
 use super::{Context, Mode};
 use crate::auth::{masked_headers, masked_target};
-use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai};
+use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai, responses};
 use crate::script::{Ending, Script};
 use crate::select::body_value;
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES};
@@ -34,6 +34,7 @@ fn round(context: &Context<'_>, count: usize, signature: Option<&str>) -> Script
         Dialect::OpenAiChat => {
             (openai::tool_names(context.body), openai::tool_history(context.body, SIGNATURE))
         }
+        Dialect::Responses => (responses::tool_names(context.body), responses::tool_history(context.body)),
         Dialect::Gemini => (gemini::tool_names(context.body), gemini::tool_history(context.body, SIGNATURE)),
         Dialect::Anthropic => {
             (anthropic::tool_names(context.body), anthropic::tool_history(context.body, SIGNATURE))
@@ -76,6 +77,7 @@ pub(super) fn thought_signature(context: &Context<'_>) -> Script {
 pub(super) fn describe(context: &Context<'_>) -> Script {
     let seen = match context.dialect {
         Dialect::OpenAiChat => openai::describe(context.body),
+        Dialect::Responses => responses::describe(context.body),
         Dialect::Gemini => gemini::describe(context.body),
         Dialect::Anthropic => anthropic::describe(context.body),
         Dialect::Bedrock => bedrock::describe(context.body),

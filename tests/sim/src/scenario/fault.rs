@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage, bedrock, quote};
+use crate::dialect::{Dialect, Usage, bedrock, quote, responses};
 use crate::script::{Ending, Framing, Script};
 use crate::text::FAULT_PIECES;
 
@@ -46,7 +46,10 @@ pub(super) fn open(context: &Context<'_>) -> Script {
 pub(super) fn error_503(context: &Context<'_>) -> Script {
     let json = match context.dialect {
         Dialect::OpenAiChat => r#"{"error":{"message":"The engine is overloaded","type":"server_error","param":null,"code":503}}"#.to_owned(),
-        Dialect::Gemini | Dialect::Anthropic | Dialect::Bedrock => context.error(503),
+        Dialect::Responses if context.mode == Mode::Stream => {
+            responses::failed(&context.meta, "server_is_overloaded", "The engine is overloaded")
+        }
+        Dialect::Gemini | Dialect::Anthropic | Dialect::Bedrock | Dialect::Responses => context.error(503),
     };
     error_frame(context, &json, Ending::Complete)
 }
@@ -71,7 +74,7 @@ pub(super) fn event_line(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
-/// OpenRouter's form: a chunk that has choices and a numeric error. Google's: a code and nothing else.
+/// OpenRouter's form: a chunk that has choices and a numeric error. In Responses the nested form of an error. Google's: a code and nothing else.
 pub(super) fn numeric(context: &Context<'_>) -> Script {
     let json = match (context.dialect, context.mode) {
         (Dialect::OpenAiChat, Mode::Stream) => format!(
@@ -79,12 +82,13 @@ pub(super) fn numeric(context: &Context<'_>) -> Script {
             quote(&context.meta.model)
         ),
         (Dialect::Bedrock, _) => context.error(429),
+        (Dialect::Responses, Mode::Stream) => responses::nested_error(&context.error(429)),
         _ => r#"{"error":{"code":429,"message":"Rate limit exceeded"}}"#.to_owned(),
     };
     error_frame(context, &json, Ending::Complete)
 }
 
-/// The flat form of older vLLM; for Google, the status word without a code; for Anthropic, without the line that names the
+/// The flat form of older vLLM; in Responses a `response.failed`; for Google, the status word without a code; for Anthropic, without the line that names the
 /// event.
 pub(super) fn flat(context: &Context<'_>) -> Script {
     if context.dialect == Dialect::Anthropic && context.mode == Mode::Stream {
@@ -93,8 +97,13 @@ pub(super) fn flat(context: &Context<'_>) -> Script {
         say.raw(format!("data: {}{eol}{eol}", context.error(429)));
         return say.end(Ending::Complete);
     }
+    let failed;
     let json = match context.dialect {
-        Dialect::OpenAiChat => {
+        Dialect::Responses if context.mode == Mode::Stream => {
+            failed = responses::failed(&context.meta, "rate_limit_exceeded", "Rate limit exceeded");
+            &failed
+        }
+        Dialect::OpenAiChat | Dialect::Responses => {
             r#"{"object":"error","message":"Rate limit exceeded","type":"RateLimitError","param":null,"code":429}"#
         }
         Dialect::Gemini => r#"{"error":{"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}"#,
@@ -255,7 +264,7 @@ pub(super) fn overloaded_frame(context: &Context<'_>) -> Script {
         (Dialect::Gemini | Dialect::Bedrock, _) => {
             error_frame(context, &context.error(503), Ending::Complete)
         }
-        (Dialect::OpenAiChat | Dialect::Anthropic, Mode::Stream) => {
+        (Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic, Mode::Stream) => {
             let mut say = Say::before_fault(context);
             say.raw(format!("event: error\ndata: {overloaded}\n\n"));
             say.end(Ending::Complete)
@@ -281,7 +290,7 @@ pub(super) fn router_frame(context: &Context<'_>) -> Script {
 /// A quota that ends in mid-stream.
 pub(super) fn quota_frame(context: &Context<'_>) -> Script {
     let json = match context.dialect {
-        Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
+        Dialect::OpenAiChat | Dialect::Responses => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
         Dialect::Gemini => context.error(429),
         Dialect::Bedrock => super::error(
             context.dialect,

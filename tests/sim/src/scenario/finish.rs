@@ -30,7 +30,9 @@ fn then(context: &Context<'_>, ending: Ending) -> Script {
 
 /// The finish reason, and the body's proper end without `[DONE]` or `message_stop`. Gemini has no such marker to leave out.
 pub(super) fn no_done(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock) {
+    if context.mode != Mode::Stream
+        || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock | Dialect::Responses)
+    {
         return then(context, Ending::Complete);
     }
     let mut say = Say::before_fault(context);
@@ -38,9 +40,12 @@ pub(super) fn no_done(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
-/// A normal answer with an error event behind its `[DONE]`. Gemini's end is the body's, and Bedrock's the counts, so nothing can follow.
+/// A normal answer with an error event behind its `[DONE]`. Gemini's end is the body's, and
+/// that of Bedrock and of Responses is in the answer, so nothing can follow.
 pub(super) fn then_error(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock) {
+    if context.mode != Mode::Stream
+        || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock | Dialect::Responses)
+    {
         return then(context, Ending::Complete);
     }
     let mut say = Say::before_fault(context);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::healthy::keep_alive;
 use super::say::Say;
 use super::{Context, Mode};
-use crate::dialect::{Dialect, anthropic, bedrock, openai};
+use crate::dialect::{Dialect, anthropic, bedrock, openai, responses};
 use crate::script::{Ending, Script, Step};
 
 /// About how much one write of a flood carries.
@@ -43,6 +43,7 @@ pub(super) fn empty_delta(context: &Context<'_>) -> Script {
                 r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"index":0}]}"#.into()
             }
             Dialect::Anthropic => anthropic::text(""),
+            Dialect::Responses => responses::text(""),
             Dialect::Bedrock => bedrock::text(""),
         };
         say.encode(&json)

@@ -136,6 +136,7 @@ impl Context<'_> {
 pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> String {
     match dialect {
         Dialect::OpenAiChat => crate::dialect::openai::error(status, message),
+        Dialect::Responses => crate::dialect::responses::error(status, message),
         Dialect::Gemini => crate::dialect::gemini::error(status, message, None),
         Dialect::Anthropic => crate::dialect::anthropic::error(status, message),
         Dialect::Bedrock => crate::dialect::bedrock::error(status, message),

@@ -149,9 +149,12 @@ pub(super) fn bad_utf8(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
-/// The whole answer, then bytes that are nothing, behind `[DONE]`. Gemini's end is the body's, and Bedrock's the counts, so nothing can follow.
+/// The whole answer, then bytes that are nothing, behind `[DONE]`. Gemini's end is the body's, and
+/// that of Bedrock and of Responses is in the answer, so nothing can follow.
 pub(super) fn done_then_garbage(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock) {
+    if context.mode != Mode::Stream
+        || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock | Dialect::Responses)
+    {
         return say::normal(context, &HEALTHY_PIECES, Say::new(context));
     }
     let mut say = Say::new(context);

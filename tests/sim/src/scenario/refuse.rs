@@ -69,7 +69,9 @@ pub(super) fn http_503(context: &Context<'_>) -> Script {
 /// is given OpenAI's.
 pub(super) fn http_429(context: &Context<'_>) -> Script {
     match context.dialect {
-        Dialect::OpenAiChat | Dialect::Anthropic | Dialect::Bedrock => http_429_seconds(context),
+        Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic | Dialect::Bedrock => {
+            http_429_seconds(context)
+        }
         Dialect::Gemini => http_429_delay(context),
     }
 }
@@ -108,7 +110,7 @@ pub(super) fn http_429_array(context: &Context<'_>) -> Script {
 /// A quota that no waiting brings back soon.
 pub(super) fn http_429_quota(context: &Context<'_>) -> Script {
     let body = match context.dialect {
-        Dialect::OpenAiChat => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
+        Dialect::OpenAiChat | Dialect::Responses => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
         Dialect::Gemini => google_429(context).replace("PerMinutePerProjectPerModel", "PerDayPerProjectPerModel"),
         Dialect::Bedrock => super::error(context.dialect, 429, "Too many tokens per day, please wait before trying again."),
         Dialect::Anthropic => super::error(context.dialect, 429, "Number of request tokens has exceeded your daily rate limit."),
@@ -155,7 +157,7 @@ pub(super) fn http_529(_: &Context<'_>) -> Script {
 /// A prompt that is too long.
 pub(super) fn http_context(context: &Context<'_>) -> Script {
     let body = match context.dialect {
-        Dialect::OpenAiChat => r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#.to_owned(),
+        Dialect::OpenAiChat | Dialect::Responses => r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#.to_owned(),
         Dialect::Gemini => gemini::error(400, "The input token count (9000) exceeds the maximum number of tokens allowed (8192).", None),
         Dialect::Bedrock => super::error(context.dialect, 400, "Input is too long for requested model."),
         Dialect::Anthropic => super::error(context.dialect, 400, "prompt is too long: 9000 tokens > 8192 maximum"),
@@ -167,7 +169,7 @@ pub(super) fn http_context(context: &Context<'_>) -> Script {
 pub(super) fn http_policy(context: &Context<'_>) -> Script {
     let sentence = "Your request was rejected as a result of our safety system.";
     let body = match context.dialect {
-        Dialect::OpenAiChat => format!(
+        Dialect::OpenAiChat | Dialect::Responses => format!(
             r#"{{"error":{{"message":"{sentence}","type":"invalid_request_error","param":null,"code":"content_policy_violation"}}}}"#
         ),
         Dialect::Gemini => gemini::error(400, sentence, None),

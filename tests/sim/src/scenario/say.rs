@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Context, Mode};
-use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai};
+use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai, responses};
 use crate::script::{Ending, Script, Step};
 use crate::text::FAULT_PIECES;
 
@@ -20,21 +20,26 @@ pub(super) struct Say<'a> {
     events: usize,
     texts: u32,
     opened: bool,
-    /// Anthropic's or Bedrock's block of text is open.
+    /// Anthropic's or Bedrock's block of text is open, or the message of Responses.
     in_text: bool,
+    /// What was said so far; the last event of Responses repeats it.
+    said: String,
+    called: Vec<Call>,
 }
 
 impl<'a> Say<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let content_type = match (context.mode, context.dialect) {
-            (Mode::Stream, Dialect::OpenAiChat | Dialect::Anthropic) => "text/event-stream; charset=utf-8",
+            (Mode::Stream, Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic) => {
+                "text/event-stream; charset=utf-8"
+            }
             (Mode::Stream, Dialect::Gemini) => "text/event-stream",
             (Mode::Stream, Dialect::Bedrock) => "application/vnd.amazon.eventstream",
             (Mode::Whole, Dialect::Bedrock) => "application/json",
             (Mode::Array | Mode::Whole, _) => "application/json; charset=UTF-8",
         };
         let eols: &[&str] = match context.dialect {
-            Dialect::OpenAiChat | Dialect::Anthropic | Dialect::Bedrock => &["\n"],
+            Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic | Dialect::Bedrock => &["\n"],
             Dialect::Gemini => &["\r\n"],
         };
         let script = Script::new(200).header("content-type", content_type);
@@ -47,6 +52,8 @@ impl<'a> Say<'a> {
             texts: 0,
             opened: false,
             in_text: false,
+            said: String::new(),
+            called: Vec::new(),
         }
     }
 
@@ -80,10 +87,12 @@ impl<'a> Say<'a> {
     /// The JSON of the next text chunk, not yet sent.
     pub(super) fn next_text(&mut self, piece: &str) -> String {
         self.texts += 1;
+        self.said.push_str(piece);
         match self.context.dialect {
             Dialect::OpenAiChat => openai::text(&self.context.meta, piece),
             Dialect::Gemini => gemini::text(&self.context.meta, piece, self.texts),
             Dialect::Anthropic => anthropic::text(piece),
+            Dialect::Responses => responses::text(piece),
             Dialect::Bedrock => bedrock::text(piece),
         }
     }
@@ -94,8 +103,10 @@ impl<'a> Say<'a> {
             Dialect::OpenAiChat => openai::calls(&self.context.meta, calls),
             Dialect::Gemini => vec![gemini::calls(&self.context.meta, calls)],
             Dialect::Anthropic => anthropic::calls(calls),
+            Dialect::Responses => responses::calls(calls),
             Dialect::Bedrock => bedrock::calls(calls),
         };
+        self.called.extend_from_slice(calls);
         for chunk in chunks {
             self.event(&chunk);
             self.pause(self.pace);
@@ -104,21 +115,28 @@ impl<'a> Say<'a> {
 
     /// The chunk that opens an answer; Gemini has none.
     fn open(&mut self) {
-        let json = match self.context.dialect {
-            _ if self.opened => None,
-            Dialect::OpenAiChat => Some(openai::role(&self.context.meta)),
-            Dialect::Anthropic => Some(anthropic::start(&self.context.meta)),
-            Dialect::Bedrock => Some(bedrock::start()),
-            Dialect::Gemini => None,
+        let events = match self.context.dialect {
+            _ if self.opened => Vec::new(),
+            Dialect::OpenAiChat => vec![openai::role(&self.context.meta)],
+            Dialect::Responses => responses::opening(&self.context.meta),
+            Dialect::Anthropic => vec![anthropic::start(&self.context.meta)],
+            Dialect::Bedrock => vec![bedrock::start()],
+            Dialect::Gemini => Vec::new(),
         };
         self.opened = true;
-        if let Some(json) = json {
+        for json in events {
             self.event(&json);
         }
     }
 
     /// The events between an Anthropic answer's opening and its text.
     fn open_text(&mut self) {
+        if self.context.dialect == Dialect::Responses && !self.in_text {
+            self.in_text = true;
+            for json in responses::message() {
+                self.event(&json);
+            }
+        }
         if self.context.dialect == Dialect::Anthropic && !self.in_text {
             self.in_text = true;
             self.event(anthropic::TEXT_START);
@@ -139,6 +157,9 @@ impl<'a> Say<'a> {
         let eol = self.eols[self.events % self.eols.len()];
         self.events += 1;
         match self.context.mode {
+            Mode::Stream if self.context.dialect == Dialect::Responses => {
+                responses::framed(json, self.events - 1, eol).into_bytes()
+            }
             Mode::Stream if self.context.dialect == Dialect::Bedrock => bedrock::frame(json, self.events),
             Mode::Stream => match event_name(json).filter(|_| self.context.dialect == Dialect::Anthropic) {
                 Some(name) => format!("event: {name}{eol}data: {json}{eol}{eol}").into_bytes(),
@@ -190,6 +211,12 @@ impl<'a> Say<'a> {
                 }
             }
             Dialect::Gemini => self.event(&gemini::finish(meta, usage)),
+            Dialect::Responses => {
+                let text = Some(self.said.as_str()).filter(|_| self.in_text);
+                for json in responses::finish(meta, text, &self.called, reason, usage) {
+                    self.event(&json);
+                }
+            }
             Dialect::Anthropic => {
                 if self.in_text {
                     self.event(anthropic::TEXT_STOP);
@@ -211,7 +238,7 @@ impl<'a> Say<'a> {
         match (self.context.dialect, self.context.mode) {
             (Dialect::OpenAiChat, _) => self.event("[DONE]"),
             (Dialect::Anthropic, _) => self.event(anthropic::STOP),
-            (Dialect::Gemini, Mode::Stream) | (Dialect::Bedrock, _) => {}
+            (Dialect::Gemini, Mode::Stream) | (Dialect::Bedrock | Dialect::Responses, _) => {}
             (Dialect::Gemini, _) => self.raw("\n]"),
         }
     }
@@ -235,6 +262,7 @@ pub(super) fn whole(context: &Context<'_>, text: &str, calls: &[Call], usage: Us
     match context.dialect {
         Dialect::OpenAiChat => openai::whole(meta, text, calls, Some(reason), usage),
         Dialect::Anthropic => anthropic::whole(meta, text, calls, Some(reason), usage),
+        Dialect::Responses => responses::whole(meta, text, calls, Some(reason), usage),
         Dialect::Gemini => gemini::whole(meta, text, calls, true, usage),
         Dialect::Bedrock => bedrock::whole(text, calls, Some(reason), usage),
     }
@@ -244,6 +272,7 @@ pub(super) fn whole(context: &Context<'_>, text: &str, calls: &[Call], usage: Us
 pub(super) fn whole_unfinished(context: &Context<'_>, text: &str) -> String {
     match context.dialect {
         Dialect::OpenAiChat => openai::whole(&context.meta, text, &[], None, Usage::PLAIN),
+        Dialect::Responses => responses::whole(&context.meta, text, &[], None, Usage::PLAIN),
         Dialect::Gemini => gemini::whole(&context.meta, text, &[], false, Usage::PLAIN),
         Dialect::Anthropic => anthropic::whole(&context.meta, text, &[], None, Usage::PLAIN),
         Dialect::Bedrock => bedrock::whole(text, &[], None, Usage::PLAIN),

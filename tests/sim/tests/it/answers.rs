@@ -11,7 +11,7 @@ use crate::client::{End, Got, ask, ask_for, post, sim};
 /// All these requests ask for the connection to be closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const MODES: [(Dialect, &str, Mode); 7] = [
+const MODES: [(Dialect, &str, Mode); 9] = [
     (Dialect::OpenAiChat, "stream", Mode::Stream),
     (Dialect::OpenAiChat, "whole", Mode::Whole),
     (Dialect::Gemini, "stream", Mode::Stream),
@@ -19,6 +19,8 @@ const MODES: [(Dialect, &str, Mode); 7] = [
     (Dialect::Gemini, "whole", Mode::Whole),
     (Dialect::Anthropic, "stream", Mode::Stream),
     (Dialect::Anthropic, "whole", Mode::Whole),
+    (Dialect::Responses, "stream", Mode::Stream),
+    (Dialect::Responses, "whole", Mode::Whole),
 ];
 
 /// The JSON documents of an answer, `[DONE]` left out.
@@ -52,6 +54,15 @@ pub(crate) fn said(documents: &[Value]) -> (String, Vec<String>) {
         for block in document["content"].as_array().into_iter().flatten() {
             text += block["text"].as_str().unwrap_or_default();
         }
+        if document["type"] == "response.output_text.delta" {
+            text += document["delta"].as_str().unwrap_or_default();
+        }
+        if document["object"] == "response" {
+            text += document["output"][0]["content"][0]["text"].as_str().unwrap_or_default();
+        }
+        let statuses = [&document["status"], &document["response"]["status"]];
+        let ends = statuses.into_iter().filter(|status| **status == "completed" || **status == "incomplete");
+        finish.extend(ends.filter_map(|status| status.as_str()).map(str::to_owned));
         let (own, ended) = (&document["stop_reason"], &document["delta"]["stop_reason"]);
         let reasons = [&choice["finish_reason"], &candidate["finishReason"], own, ended];
         finish.extend(reasons.iter().filter_map(|reason| reason.as_str()).map(str::to_owned));
@@ -97,7 +108,7 @@ async fn line_ends_are_the_ones_named() {
         ("cr", false, false, true),
         ("mixed-eol", true, true, true),
     ] {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic, Dialect::Responses] {
             let text = ask(&sim, name, dialect, "stream").await.text();
             let both = count(&text, "\r\n");
             assert_eq!(

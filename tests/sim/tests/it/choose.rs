@@ -30,7 +30,7 @@ async fn marker_then_path_then_model_then_healthy() {
 #[tokio::test]
 async fn an_unknown_scenario_is_a_404_that_lists_them() {
     let sim = sim().await;
-    for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
+    for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic, Dialect::Responses] {
         let got = ask(&sim, "no-such", dialect, "stream").await;
         assert_eq!(got.status(), 404);
         let error: serde_json::Value = serde_json::from_str(&got.text()).unwrap();

@@ -116,6 +116,10 @@ pub(crate) async fn ask(sim: &Sim, scenario: &str, dialect: Dialect, how: &str) 
             format!("/s/{scenario}/v1/chat/completions"),
             format!(r#"{{"model":"m","messages":[],"stream":{}}}"#, how == "stream"),
         ),
+        (Dialect::Responses, how) => (
+            format!("/s/{scenario}/v1/responses"),
+            format!(r#"{{"model":"m","input":[],"stream":{}}}"#, how == "stream"),
+        ),
         (Dialect::Anthropic, how) => (
             format!("/s/{scenario}/v1/messages"),
             format!(r#"{{"model":"m","max_tokens":9,"messages":[],"stream":{}}}"#, how == "stream"),

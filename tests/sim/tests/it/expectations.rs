@@ -23,7 +23,7 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
     // Chunks that are none cannot be read as chunks; and one fault stands within an answer that then ends well.
     let plain = |scenario: &&Scenario| !matches!(scenario.name, "chunk-garbage" | "bad-utf8");
     for scenario in Scenario::all().iter().filter(plain) {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic, Dialect::Responses] {
             let expect = scenario.expect(dialect, Mode::Stream);
             let committed = match expect {
                 Expect::Error { committed, .. }
@@ -66,7 +66,7 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
 async fn http_errors_are_sent_as_such_or_hidden_in_a_200() {
     let sim = sim().await;
     for scenario in Scenario::all().iter().filter(|scenario| scenario.name.starts_with("http-4")) {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic] {
+        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic, Dialect::Responses] {
             let Expect::Http { status, retry_after } = scenario.expect(dialect, Mode::Stream) else {
                 continue;
             };

@@ -51,7 +51,10 @@ impl Voice {
                 if said.first.is_empty() {
                     said.first = bytes.clone();
                 }
-                said.last = bytes.clone();
+                // A comment says nothing.
+                if memchr::memmem::find(&bytes, b"data:").is_some() {
+                    said.last = bytes.clone();
+                }
                 bytes
             }
             Speech::Encoded { encoder, framer } => encoded(encoder.as_mut(), framer, bytes),

@@ -237,6 +237,8 @@ impl<T: Translator> Reader<T> {
         let is_text = || std::str::from_utf8(&bytes[event.raw.clone()]).is_ok();
         match event.kind {
             Kind::Stray => passed.replace(event.raw, b""),
+            // Without data a name is no event, and some decoders look for the data all the same.
+            Kind::Quiet if !event.name.is_empty() => passed.replace(event.raw, b""),
             Kind::Quiet if !is_text() || !self.dialect.has_comments() => passed.replace(event.raw, b""),
             Kind::Event if done && !self.dialect.is_done(event.data) => {
                 passed.replace(event.raw, self.dialect.done());

@@ -24,6 +24,7 @@ mod operations;
 mod peers;
 mod plugins;
 mod policy;
+mod responses;
 mod routing;
 mod rules;
 mod scenarios;

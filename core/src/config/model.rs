@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::{Notice, Place, Secret, Strategy, Tidegate};
+use crate::dialects::Mocked;
 
 /// A config that was read without an error.
 #[derive(Clone, Debug)]
@@ -88,8 +89,12 @@ pub struct Deployment {
     pub allowed_fails: Option<u32>,
     /// `model_info.allowed_fails_policy`: goes before both.
     pub allowed_fails_policy: Option<ByError>,
-    /// litellm's answer with this text, without a provider. Read and not acted on; `check` says so.
-    pub mock_response: Option<String>,
+    /// `mock_response` and `mock_tool_calls`: answered instead of calling the provider, which then needs no key.
+    pub mocked: Option<Mocked>,
+    /// `drop_params`: what its provider cannot do is left out of a request instead of refusing it.
+    pub drop_params: Option<bool>,
+    /// `additional_drop_params`: members that are left out of every request.
+    pub dropped: Vec<String>,
     /// The entry's `model_name`.
     pub place: Place,
     /// Where its `model` stands.
@@ -158,6 +163,8 @@ pub struct Router {
     pub strategy: Strategy,
     /// `enable_pre_call_checks`: `rpm` is a limit.
     pub pre_call_checks: bool,
+    /// `litellm_settings.drop_params`: for every deployment.
+    pub drop_params: bool,
 }
 
 impl Router {
@@ -217,6 +224,11 @@ impl Config {
     pub fn cooldown_of(&self, deployment: &Deployment) -> Duration {
         let seconds = deployment.cooldown_time.unwrap_or(self.router.cooldown());
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
+    /// Whether what a deployment's provider cannot do is left out of a request. As in litellm, either word for it is enough.
+    pub fn drops_params(&self, deployment: &Deployment) -> bool {
+        self.router.drop_params || deployment.drop_params == Some(true)
     }
 
     /// A variable as this config sees it: `environment_variables:` first, then `env`.

@@ -32,6 +32,20 @@ pub(super) fn without_options(
     Ok(request)
 }
 
+/// The request without these members of its body, and those of them that it had.
+pub(super) fn without(request: &Request, names: &[String]) -> Option<(Request, Vec<String>)> {
+    let text = std::str::from_utf8(&request.body).ok()?;
+    let own = options::members_of(text).ok()?;
+    let goes = |name: &str| names.iter().any(|gone| gone == name);
+    let gone: Vec<String> = own.iter().map(|(name, _)| name).filter(|name| goes(name)).cloned().collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let kept = own.iter().filter(|(name, _)| !goes(name)).map(|(name, value)| (name.as_str(), value.get()));
+    let (body, model_at) = written(kept);
+    Some((Request { body, model_at, ..request.clone() }, gone))
+}
+
 /// The model that a body names, and where its value stands, quotes included. `raw` is the value, lent from the body.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod body;
 mod elements;
 pub mod gemini;
 mod json;
+mod mocked;
 pub mod narrow;
 pub mod openai_chat;
 mod openai_completions;
@@ -23,6 +24,7 @@ use std::ops::{Deref, Range};
 
 use bytes::Bytes;
 
+pub use mocked::Mocked;
 pub use narrow::Takes;
 pub use options::Options;
 pub use seen::{Chunk, Seen, Usage};
@@ -128,6 +130,11 @@ impl Request {
             headers: Vec::new(),
             options: None,
         }
+    }
+
+    /// The same without these members of its body, and those of them that it had; `None` where it has none of them.
+    pub fn without(&self, names: &[String]) -> Option<(Self, Vec<String>)> {
+        body::without(self, names)
     }
 
     /// The same in the canonical dialect, as far as a provider takes that beyond OpenAI's words, and what of it was left out.

@@ -7,8 +7,10 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Mocked;
+
 /// The members of a body that are options.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 15] = [
     "fallbacks",
     "disable_fallbacks",
     "num_retries",
@@ -22,6 +24,8 @@ pub(super) const KEYS: [&str; 13] = [
     "mock_testing_context_fallbacks",
     "mock_testing_content_policy_fallbacks",
     "mock_testing_rate_limit_error",
+    "mock_response",
+    "mock_tool_calls",
 ];
 
 /// More than any request could try.
@@ -55,6 +59,10 @@ pub struct Options {
     pub request_timeout: Option<Duration>,
     /// A failure to play in the requested group instead of calling it.
     pub mock: Option<Mock>,
+    /// `mock_response` and `mock_tool_calls`: what is answered instead of calling any provider.
+    pub answer: Option<Mocked>,
+    /// The two as they are written: either may come first.
+    pub(crate) mocked: (Value, Value),
 }
 
 /// A request's own fallbacks.
@@ -125,6 +133,11 @@ impl Options {
             "max_fallbacks" => self.max_fallbacks = Some(count(key, &value)?),
             "timeout" => self.timeout = seconds(key, &value)?,
             "stream_timeout" => self.stream_timeout = seconds(key, &value)?,
+            "mock_response" | "mock_tool_calls" => {
+                let (response, calls) = &mut self.mocked;
+                *(if key == "mock_response" { response } else { calls }) = value;
+                self.answer = Mocked::of(&self.mocked.0, &self.mocked.1)?;
+            }
             "request_timeout" => self.request_timeout = seconds(key, &value)?,
             _ if !truth(key, &value)? => {}
             "mock_testing_fallbacks" => self.mock = Some(Mock::Failure),

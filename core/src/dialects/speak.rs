@@ -140,6 +140,11 @@ pub trait Speak: Sync {
     /// Makes the canonical stream its own; `None`: it is the canonical one, or has no streams.
     fn encoder(&self, facts: Facts) -> Option<Box<dyn Encoder>>;
 
+    /// A whole answer that a plugin translated, in the form that the request asked for, where there are several.
+    fn settled(&self, _request: &Request, answer: Bytes) -> Bytes {
+        answer
+    }
+
     /// The canonical whole answer as its own; `None`: it is the canonical one.
     fn answer(&self, chat: &Value, facts: &Facts) -> Option<Value>;
 

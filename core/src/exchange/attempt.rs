@@ -13,6 +13,7 @@ use tidegate_watchdog::Phase;
 use tokio::time::Instant;
 
 use super::Exchange;
+use super::dropped::DROPPED;
 use super::options::refused_by_a_filter;
 use crate::dialects::{Dialect, Request, Seen};
 use crate::failure::Failure;
@@ -39,8 +40,8 @@ pub(super) enum Opened {
 
 /// A stream that the client can be given.
 pub(super) struct OpenStream {
-    /// What is still to come. Boxed, because it moves from the attempt to the response's body.
-    pub(super) live: Box<Live>,
+    /// What is still to come, if anything. Boxed, because it moves from the attempt to the response's body.
+    pub(super) live: Option<Box<Live>>,
     /// Everything up to the first content.
     pub(super) first: Bytes,
     /// It has ended, well.
@@ -71,6 +72,9 @@ impl Exchange {
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
         let request = self.request_for(target);
+        if let Some(said) = self.mocked(&deployment, &request) {
+            return said;
+        }
         let request = self.spoken(&deployment, &model, &request)?;
         // Twice at most: after a refusal the usage is not asked for again.
         let (head, body, wanted) = loop {
@@ -113,7 +117,8 @@ impl Exchange {
         model: &str,
         clocks: &mut Clocks,
     ) -> Result<(Call, Wanted), Failure> {
-        let (mut body, mut model_span) = deployment.body(request)?;
+        let (mut body, mut model_span, dropped) = deployment.body(request)?;
+        self.drops(deployment, dropped);
         let mut hide_usage = false;
         if request.stream
             && deployment.asks_usage()
@@ -144,6 +149,10 @@ impl Exchange {
         fields.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         fields.insert(USER_AGENT, HeaderValue::from_static(concat!("tidegate/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in headers {
+            if name == DROPPED.as_str() {
+                self.drops(deployment, names_in(&value));
+                continue;
+            }
             let name = HeaderName::try_from(name).map_err(|_| bad("a header name that is not legal"))?;
             fields.insert(
                 name,
@@ -233,7 +242,7 @@ impl Exchange {
                             held.extend_from_slice(&bytes);
                             held.freeze()
                         };
-                        return Ok(Opened::Stream(OpenStream { live, first, ended, wire }));
+                        return Ok(Opened::Stream(OpenStream { live: Some(live), first, ended, wire }));
                     }
                     held.extend_from_slice(&bytes);
                     if held.len() > limit {
@@ -245,7 +254,12 @@ impl Exchange {
                     }
                 }
                 Step::Done => {
-                    return Ok(Opened::Stream(OpenStream { live, first: held.freeze(), ended: true, wire }));
+                    return Ok(Opened::Stream(OpenStream {
+                        live: Some(live),
+                        first: held.freeze(),
+                        ended: true,
+                        wire,
+                    }));
                 }
                 Step::Failed(failure) => {
                     live.close(true);
@@ -273,7 +287,7 @@ impl Exchange {
             let head_in = self.head_in(request, &head, Framing::Auto, &headers);
             match within(&mut clocks, pin!(head.provider.response(&head_in, &body))).await? {
                 Ok(Reply::Pass) => None,
-                Ok(Reply::Body(translated)) => Some(Bytes::from(translated)),
+                Ok(Reply::Body(translated)) => Some(request.dialect.settled(request, translated.into())),
                 Ok(Reply::Upstream) => return Err(head.classify_body(&body).await),
                 Err(PluginError::Protocol(_)) => return Err(unreadable(&body)),
                 Err(error) => return Err(Failure::plugin_call(&error)),
@@ -346,6 +360,11 @@ impl Exchange {
             seed: self.seed,
         }
     }
+}
+
+/// What a plugin says that it left out.
+fn names_in(value: &str) -> Vec<String> {
+    value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// Whether the upstream's bytes are an answer in the request's dialect as they are.

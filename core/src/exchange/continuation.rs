@@ -113,7 +113,7 @@ impl Exchange {
         let (deployment, model) = self.served(target);
         let Ok(request) = self.spoken(&deployment, &model, request) else { return Some("it cannot be read") };
         match deployment.body(&request) {
-            Ok((body, _)) => request.dialect.obstacle(&body),
+            Ok((body, ..)) => request.dialect.obstacle(&body),
             Err(_) => Some("it cannot be read"),
         }
     }

@@ -6,10 +6,12 @@ mod budget;
 mod choice;
 mod clocks;
 mod continuation;
+mod dropped;
 mod headers;
 mod journal;
 mod keep_alive;
 mod loops;
+mod mocked;
 mod options;
 pub mod outlet;
 mod policy;
@@ -91,6 +93,8 @@ pub struct Exchange {
     /// From the start to the first content for the client.
     first_content_ms: Option<u64>,
     seat: Option<Seat>,
+    /// What the attempt in flight has left out of the request.
+    dropped: parking_lot::Mutex<std::collections::BTreeSet<String>>,
     finished: bool,
 }
 
@@ -143,6 +147,7 @@ impl Exchange {
             bill: Bill::default(),
             first_content_ms: None,
             seat: None,
+            dropped: parking_lot::Mutex::default(),
             finished: false,
             gateway,
             routes,
@@ -223,6 +228,7 @@ impl Exchange {
     }
 
     fn begin(&mut self, target: u16) {
+        self.forget_drops();
         let number = self.group.numbers[usize::from(target)];
         if self.visited.last() != Some(&number) {
             if self.visited.contains(&number) {

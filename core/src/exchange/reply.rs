@@ -103,7 +103,10 @@ impl Exchange {
     pub(super) fn reply(mut self, outcome: Outcome) -> Response<Body> {
         self.answered = !matches!(outcome, Outcome::Failed(_));
         let told = self.told();
+        let mut dropped = HeaderMap::new();
+        self.tell_drops(&mut dropped);
         let mut response = self.answer(outcome);
+        response.headers_mut().extend(dropped);
         if let Some(told) = told {
             told.put(response.headers_mut());
         }

@@ -36,10 +36,7 @@ impl Exchange {
         let (chat, dropped) = request
             .to_chat(deployment.drops_params(), &deployment.extensions)
             .map_err(|why| Failure::bad_request(format!("{why} (its provider is {}/)", deployment.prefix)))?;
-        if !dropped.is_empty() {
-            let dropped = dropped.join(", ");
-            tracing::debug!(group = %self.group.name, deployment = %deployment.name, dropped, "left out of the request");
-        }
+        self.drops(deployment, dropped);
         Ok(Cow::Owned(chat))
     }
 
@@ -71,7 +68,7 @@ impl Exchange {
         if self.request.array { voice.array() } else { voice }
     }
 
-    fn facts(&self) -> Facts {
+    pub(super) fn facts(&self) -> Facts {
         Facts {
             model: self.request.model.clone(),
             seed: self.seed,

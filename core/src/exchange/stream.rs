@@ -152,7 +152,7 @@ impl Committed {
         let OpenStream { live, first, ended, .. } = opened;
         self.track = track;
         self.exchange.probe.phase(Phase::Streaming);
-        self.live = Some(live);
+        self.live = live;
         self.first = Some(self.voice.take(self.track.take(first)));
         if ended {
             self.complete();

@@ -1,6 +1,7 @@
 //! One deployment, ready to be called.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::plugins::Plugins;
 use super::quarantine::Quarantine;
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
-use crate::dialects::{Dialect, Request, Takes};
+use crate::dialects::{Dialect, Mocked, Request, Takes};
 use crate::failure::Failure;
 use crate::metrics::{DeploymentSeries, Metrics};
 use crate::relay::clocks::Limits;
@@ -97,6 +98,12 @@ pub struct Deployment {
     /// What it takes beyond OpenAI's words of a request that was made canonical.
     pub extensions: Takes,
     drops_params: bool,
+    /// `additional_drop_params`: members that no request takes there.
+    dropped: Vec<String>,
+    /// When the log last had a word about what was left out of a request.
+    drops_told: Mutex<Option<std::time::Instant>>,
+    /// What it answers with instead of calling its provider.
+    pub mocked: Option<Mocked>,
     /// Whether it is asked for the usage of streams where the client did not ask.
     asks_usage: AtomicBool,
     defaults: Map<String, Value>,
@@ -163,9 +170,12 @@ impl Deployment {
             offer: manifest.clone(),
             prefix: manifest.prefix.clone(),
             extensions: Takes::of(manifest.extensions.clone()),
-            drops_params: from.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
+            drops_params: config.drops_params(from),
+            dropped: from.dropped.clone(),
+            drops_told: Mutex::default(),
+            mocked: from.mocked.clone(),
             asks_usage: AtomicBool::new(manifest.stream_usage == StreamUsage::Ask),
-            defaults: from.defaults.clone(),
+            defaults: defaults(from),
             aws_settings: aws,
             aws: Mutex::default(),
             secrets,
@@ -210,20 +220,35 @@ impl Deployment {
         self.drops_params
     }
 
-    /// The request's body with this deployment's default parameters, and where its model stands in it if that is known.
+    /// Whether the log is to hear of what was left out: once a minute.
+    pub fn may_warn_of_drops(&self) -> bool {
+        let now = std::time::Instant::now();
+        let mut told = self.drops_told.lock();
+        let due = told.is_none_or(|told| now.duration_since(told) >= Duration::from_secs(60));
+        if due {
+            *told = Some(now);
+        }
+        due
+    }
+
+    /// The request's body with this deployment's default parameters and without those that it drops, where its model stands
+    /// in it if that is known, and what was dropped.
     ///
     /// # Errors
     /// The request is not a JSON object.
-    pub fn body(&self, request: &Request) -> Result<(Bytes, Option<std::ops::Range<usize>>), Failure> {
+    pub fn body(&self, request: &Request) -> Result<(Bytes, Option<Range<usize>>, Vec<String>), Failure> {
+        let (fewer, dropped) =
+            (!self.dropped.is_empty()).then(|| request.without(&self.dropped)).flatten().unzip();
+        let (request, dropped) = (fewer.as_ref().unwrap_or(request), dropped.unwrap_or_default());
         if self.defaults.is_empty() {
             let model_at = Some(request.model_at.clone()).filter(|at| !at.is_empty());
-            return Ok((request.body.clone(), model_at));
+            return Ok((request.body.clone(), model_at, dropped));
         }
         let refuse =
             |error: serde_json::Error| Failure::bad_request(format!("the request cannot be read: {error}"));
         let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(refuse)?;
         request.dialect.add_defaults(&mut body, &self.defaults);
-        Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None))
+        Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None, dropped))
     }
 
     /// Whether it is asked for the usage of a stream where the client did not ask.
@@ -340,6 +365,12 @@ impl Deployment {
         sources.insert(scope.to_owned(), source.clone());
         Ok(source)
     }
+}
+
+/// The default parameters, but for those that are dropped.
+fn defaults(from: &config::Deployment) -> Map<String, Value> {
+    let kept = from.defaults.iter().filter(|(name, _)| !from.dropped.contains(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// An address without what could be a secret in it.

@@ -143,7 +143,7 @@ fn secrets(
     }
     let is_there = |name: &String| secrets.contains_key(name);
     let lacking = |(name, spec): &(&String, &SecretSpec)| {
-        spec.required && !is_there(name) && !spec.or.iter().any(is_there)
+        from.mocked.is_none() && spec.required && !is_there(name) && !spec.or.iter().any(is_there)
     };
     if let Some((name, spec)) = manifest.secrets.iter().find(lacking) {
         let names = std::iter::once(name).chain(&spec.or);
@@ -188,6 +188,9 @@ fn params(
     env: &dyn Env,
 ) -> Map<String, Value> {
     let mut params = from.params.clone();
+    if config.drops_params(from) {
+        params.insert("drop_params".to_owned(), true.into());
+    }
     for (name, spec) in &manifest.params {
         if params.contains_key(name) {
             continue;

@@ -440,3 +440,50 @@ fn an_entry_for_another_environment_is_left_out() {
     assert_eq!(good_with(text, &[("LITELLM_ENVIRONMENT", "staging")]).groups.len(), 1);
     assert_eq!(good_with(text, &[("LITELLM_ENVIRONMENT", "production")]).groups.len(), 2);
 }
+
+#[test]
+fn mocks_and_drops_are_read() {
+    let text = r#"
+model_list:
+- model_name: mock
+  litellm_params: {model: openai/x, mock_response: "hi", drop_params: true, additional_drop_params: [user, seed], seed: 7}
+- model_name: vector
+  litellm_params: {model: openai/x, mock_response: [0.5, 1]}
+- model_name: tools
+  litellm_params: {model: openai/x, mock_tool_calls: [{id: c, type: function, function: {name: f, arguments: "{}"}}]}
+- model_name: plain
+  litellm_params: {model: openai/x, drop_params: false}
+"#;
+    let config = good(text);
+    let all: Vec<bool> = config.deployments.iter().map(|it| it.mocked.is_some()).collect();
+    assert_eq!(all, [true, true, true, false]);
+    assert_eq!(config.deployments[0].dropped, ["user", "seed"]);
+    let drops = |config: &tidegate::config::Config| {
+        config.deployments.iter().map(|it| config.drops_params(it)).collect::<Vec<_>>()
+    };
+    assert_eq!(drops(&config), [true, false, false, false]);
+    let everywhere = good(&format!("{text}litellm_settings: {{drop_params: true}}\n"));
+    assert_eq!(drops(&everywhere), [true; 4], "as in litellm, either word is enough");
+    let said: Vec<&str> = config.notices.iter().map(|notice| notice.message.as_str()).collect();
+    assert!(
+        said.contains(&"`mock_response`: every request is answered so, and the provider is never called"),
+        "{said:?}"
+    );
+    for (params, why) in [
+        ("additional_drop_params: [\"tools[*].x\"]", "is a path into a parameter"),
+        ("additional_drop_params: [messages]", "`messages` cannot be dropped"),
+        ("mock_response: {a: 1}", "\"mock_response\" must be a text"),
+        ("mock_tool_calls: [f]", "\"mock_tool_calls\" must be a list"),
+    ] {
+        let text = format!(
+            "model_list:\n- {{model_name: a, litellm_params: {{model: openai/x}}}}\n- {{model_name: b, litellm_params: {{model: openai/x, {params}}}}}\n"
+        );
+        let config = good(&text);
+        assert_eq!(config.deployments.len(), 1, "{params}");
+        assert!(
+            config.notices.iter().any(|notice| notice.message.contains(why)),
+            "{params}: {:?}",
+            config.notices
+        );
+    }
+}

@@ -147,7 +147,9 @@ typedef struct tg_request_out_v1 {
   uint32_t size, reserved;
   void *ctx;
   tg_status (*target)(void *ctx, tg_str method, tg_str absolute_url);
-  tg_status (*header)(void *ctx, tg_str name, tg_str value); /* content-type is application/json if not set here */
+  /* content-type is application/json if not set here. "x-tidegate-dropped" is not sent: its value, names of parameters with
+   * commas between them, tells the client what the provider left out of its request. */
+  tg_status (*header)(void *ctx, tg_str name, tg_str value);
   tg_status (*auth)(void *ctx, const tg_auth_v1 *auth);
   tg_status (*response)(void *ctx, const tg_response_v1 *response); /* not called: OPENAI_CHAT, AUTO */
   tg_status (*body)(void *ctx, tg_str piece); /* pieces are joined */

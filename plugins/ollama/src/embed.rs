@@ -8,7 +8,7 @@ const KEPT: [&str; 4] = ["dimensions", "truncate", "keep_alive", "options"];
 /// Without an effect on the vectors. Which form they come in is the host's to make.
 const IGNORED: [&str; 4] = ["model", "user", "encoding_format", "input"];
 
-pub(crate) fn request(body: &Value, model: &str, dropping: bool) -> Result<Value, Fault> {
+pub(crate) fn request(body: &Value, model: &str, dropping: bool) -> Result<(Value, Vec<String>), Fault> {
     let body =
         body.as_object().ok_or_else(|| Fault::Invalid("the request body is not a JSON object".into()))?;
     let input = body.get("input").unwrap_or(&Value::Null);
@@ -22,17 +22,22 @@ pub(crate) fn request(body: &Value, model: &str, dropping: bool) -> Result<Value
             "\"input\" as tokens has no counterpart in Ollama; send the text".into(),
         ));
     }
-    let mut made = Map::new();
+    let (mut made, mut dropped) = (Map::new(), Vec::new());
     made.insert("model".into(), model.into());
     made.insert("input".into(), input.clone());
     for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         if KEPT.contains(&name.as_str()) {
             made.insert(name.clone(), value.clone());
-        } else if !IGNORED.contains(&name.as_str()) && !dropping {
-            return Err(Fault::Unsupported(format!("the parameter {name:?} has no counterpart in Ollama")));
+        } else if !IGNORED.contains(&name.as_str()) {
+            if !dropping {
+                return Err(Fault::Unsupported(format!(
+                    "the parameter {name:?} has no counterpart in Ollama"
+                )));
+            }
+            dropped.push(name.clone());
         }
     }
-    Ok(Value::Object(made))
+    Ok((Value::Object(made), dropped))
 }
 
 pub(crate) fn answer(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {

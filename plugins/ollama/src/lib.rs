@@ -57,7 +57,7 @@ impl Provider for Ollama {
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
         let body: Value = serde_json::from_slice(input.body)
             .map_err(|error| Fault::Invalid(format!("the request body is not valid JSON: {error}")))?;
-        let (path, body) = match input.dialect {
+        let (path, (body, dropped)) = match input.dialect {
             Dialect::OpenAiChat => {
                 ("chat", request::translate(&body, input.model, input.stream, self.drop_params)?)
             }
@@ -73,6 +73,9 @@ impl Provider for Ollama {
         out.header("accept", accepts)?;
         if self.has_key {
             out.auth(Auth::Bearer { secret: "api_key" })?;
+        }
+        if !dropped.is_empty() {
+            out.dropped(&dropped.join(", "))?;
         }
         // No dialect of clients: every line comes here.
         out.response(Dialect::Unknown, Framing::JsonLines)?;

@@ -162,6 +162,21 @@ fn what_cannot_be_said_is_named_or_left_out() {
         let (status, said) = sent_by(&ollama(), "m", &more).unwrap_err();
         assert!(status == E_UNSUPPORTED && said.contains(why), "{said}");
         assert!(sent_by(&dropping, "m", &more).is_ok(), "{more}");
+        let named = more.as_object().unwrap().keys().next().unwrap();
+        let body = json!({"messages": [], "tools": []}).as_object().unwrap().clone();
+        let body =
+            Value::Object(body.into_iter().chain(more.as_object().unwrap().clone()).collect()).to_string();
+        let input = RequestIn {
+            dialect: Dialect::OpenAiChat,
+            model: "m",
+            body: body.as_bytes(),
+            ..RequestIn::default()
+        };
+        let told = (
+            "x-tidegate-dropped".to_owned(),
+            if named == "tools" { "tool_choice" } else { named }.to_owned(),
+        );
+        assert!(dropping.request(&input).unwrap().headers.contains(&told), "{more}");
     }
     for (more, status, why) in [
         (json!({"n": 2}), E_UNSUPPORTED, "one answer"),

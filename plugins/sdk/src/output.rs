@@ -61,6 +61,11 @@ impl RequestOut<'_> {
         Fault::check(unsafe { call(self.raw.ctx, lend(name), lend(value)) })
     }
 
+    /// Tells the client what of its request was left out, by the names of parameters, separated by commas.
+    pub fn dropped(&mut self, names: &str) -> Result<(), Fault> {
+        self.header("x-tidegate-dropped", names)
+    }
+
     /// Asks the host to authenticate the request.
     pub fn auth(&mut self, how: Auth<'_>) -> Result<(), Fault> {
         let mut raw = AuthV1 {

@@ -13,6 +13,7 @@ use crate::config::node::{Entry, Mapping, Node, Value};
 use crate::config::source::Place;
 use crate::config::wildcard::is_pattern;
 use crate::config::{read, suggest};
+use crate::dialects::Mocked;
 use crate::secret::Secret;
 
 /// Reads an entry. `None` when it cannot be used: the sink has an error then, or a notice that says why it is left out.
@@ -35,6 +36,7 @@ pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sin
     for param in &params.entries {
         take(&mut deployment, param, sink);
     }
+    mocked(&mut deployment, params, sink);
     name_provider(&mut deployment, &model, params, sink);
     wildcard(&deployment, params, sink);
     let active = model_info(&mut deployment, entry.get("model_info"), env, sink);
@@ -83,7 +85,9 @@ fn empty(group: String, place: Place) -> Deployment {
         num_retries: None,
         allowed_fails: None,
         allowed_fails_policy: None,
-        mock_response: None,
+        mocked: None,
+        drop_params: None,
+        dropped: Vec::new(),
         model_place: place.clone(),
         place,
     }
@@ -209,13 +213,53 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
             &param.key_place,
             "`max_retries` is for the SDK inside litellm, whose router turns it off; the retries here are `num_retries`",
         ),
-        "mock_response" => {
-            deployment.mock_response = read::text(sink, key, node);
-            sink.warn(&param.key_place, "`mock_response` is not supported yet; the provider is called");
-        }
+        "drop_params" => deployment.drop_params = read::flag(sink, key, node),
+        "additional_drop_params" => deployment.dropped = dropped(sink, key, node),
         // `model` and `custom_llm_provider` are read together.
         _ => {}
     }
+}
+
+/// What is answered instead of calling the provider.
+fn mocked(deployment: &mut Deployment, params: &Mapping, sink: &mut Sink) {
+    let keys = ["mock_response", "mock_tool_calls"];
+    let [response, calls] = keys.map(|key| params.get(key).map(Node::to_json).unwrap_or_default());
+    let Some(first) = keys.iter().find_map(|key| params.entry(key).filter(|entry| !entry.node.is_null()))
+    else {
+        return;
+    };
+    match Mocked::of(&response, &calls) {
+        Ok(mocked) => {
+            deployment.mocked = mocked;
+            let message =
+                format!("`{}`: every request is answered so, and the provider is never called", first.key);
+            sink.info(&first.key_place, message);
+        }
+        Err(why) => sink.error(&first.node.place, why),
+    }
+}
+
+/// Without these it is another request.
+const KEPT: [&str; 6] = ["model", "messages", "prompt", "input", "contents", "stream"];
+
+/// Names of members of a request. litellm also knows paths into them.
+fn dropped(sink: &mut Sink, key: &str, node: &Node) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in read::list(sink, key, node) {
+        let Some(name) = read::text(sink, key, item) else { continue };
+        if name.contains(['[', '.']) {
+            let message = format!(
+                "`{name}` is a path into a parameter, which cannot be dropped here; only whole parameters can, such as `{}`",
+                name.split(['[', '.']).next().unwrap_or_default()
+            );
+            sink.error(&item.place, message);
+        } else if KEPT.contains(&name.as_str()) {
+            sink.error(&item.place, format!("`{name}` cannot be dropped: without it, it is another request"));
+        } else {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// The price of a token. It may stand in `litellm_params`, which goes first, or in `model_info`.

@@ -36,6 +36,9 @@ const TYPED: &[&str] = &[
     "num_retries",
     "max_retries",
     "mock_response",
+    "mock_tool_calls",
+    "drop_params",
+    "additional_drop_params",
 ];
 
 const SECRET: &[&str] = &[
@@ -54,7 +57,6 @@ const PROVIDER: &[&str] = &[
     "base_url",
     "api_version",
     "organization",
-    "drop_params",
     "project",
     "vertex_project",
     "vertex_location",
@@ -119,7 +121,6 @@ const ENTRA: &str = "tokens are not fetched from Entra ID here; give one as `azu
 const NOT_YET: &[(&str, &str)] = &[
     ("tags", "routing by tags is not supported yet; the deployment serves every request of its group"),
     ("tag_regex", "routing by tags is not supported yet; the deployment serves every request of its group"),
-    ("additional_drop_params", "parameters are passed on as they come; the provider says if it refuses one"),
     ("allowed_openai_params", "parameters are passed on as they come; the list is not needed"),
     ("litellm_credential_name", "named credentials are not supported yet; write the credentials here"),
     (
@@ -136,8 +137,11 @@ const NOT_YET: &[(&str, &str)] = &[
     ("max_file_size_mb", "files are not supported yet; the key is ignored"),
     ("litellm_trace_id", "traces are not supported yet; the key is ignored"),
     ("model_info", "`model_info` stands beside `litellm_params`, not in it; the key is ignored"),
-    ("mock_timeout", "only `mock_response` is supported of litellm's mocks; the key is ignored"),
-    ("mock_tool_calls", "only `mock_response` is supported of litellm's mocks; the key is ignored"),
+    (
+        "mock_timeout",
+        "of litellm's mocks there are `mock_response` and `mock_tool_calls`; the key is ignored",
+    ),
+    ("mock_delay", "of litellm's mocks there are `mock_response` and `mock_tool_calls`; the key is ignored"),
     ("tenant_id", ENTRA),
     ("client_id", ENTRA),
     ("client_secret", ENTRA),

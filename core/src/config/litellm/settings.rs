@@ -18,6 +18,10 @@ pub(super) fn read(node: &Node, env: &dyn Env, routing: &mut Routing, sink: &mut
                 let node = env::resolve(&entry.node, env, sink);
                 routing.router.timeout = timeout(sink, "request_timeout", &node);
             }
+            key @ "drop_params" => {
+                let node = env::resolve(&entry.node, env, sink);
+                routing.router.drop_params = read::flag(sink, key, &node).unwrap_or(false);
+            }
             key if SHARED.contains(&key) => {
                 let entry = Entry { node: env::resolve(&entry.node, env, sink), ..entry.clone() };
                 if !entry.node.is_null() {

@@ -68,7 +68,6 @@ pub(super) const ROUTER: Table = &[
 ];
 
 pub(super) const SETTINGS: Table = &[
-    ("drop_params", "parameters are passed on as they come; the provider says if it refuses one"),
     ("modify_params", "requests are not changed to suit a provider's rules"),
     ("set_verbose", "set TIDEGATE_LOG to see more in the log"),
     ("json_logs", "logs are JSON whenever they do not go to a terminal"),

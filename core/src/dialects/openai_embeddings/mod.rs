@@ -1,6 +1,7 @@
 //! OpenAI's embeddings: the API reference's `POST /v1/embeddings`. Only a provider that takes them as they are serves them:
 //! no chat answers with vectors.
 
+mod base64;
 mod inspect;
 mod request;
 mod vectors;
@@ -35,6 +36,17 @@ impl Speak for Embeddings {
         for (name, value) in defaults.iter().filter(|(name, _)| DEFAULTS.contains(&name.as_str())) {
             body.entry(name).or_insert_with(|| value.clone());
         }
+    }
+
+    /// A provider of another API gives numbers, and SDKs ask for texts.
+    fn settled(&self, request: &Request, answer: Bytes) -> Bytes {
+        let asked: Option<Value> = serde_json::from_slice(&request.body).ok();
+        if asked.is_none_or(|asked| asked["encoding_format"] != "base64") {
+            return answer;
+        }
+        let Ok(mut made) = serde_json::from_slice(&answer) else { return answer };
+        base64::packed(&mut made);
+        made.to_string().into()
     }
 
     /// They have no streams.

@@ -63,7 +63,14 @@ const OWN: &[&str] = &[
 /// Members of the request itself that a client may write in Ollama's own way.
 const DIRECT: &[&str] = &["keep_alive", "think", "format", "logprobs", "top_logprobs"];
 
-pub(crate) fn translate(body: &Value, model: &str, stream: bool, dropping: bool) -> Result<Value, Fault> {
+/// Translates the body. What cannot be said is refused by name; where `dropping`, it is left out, and named beside the body.
+pub(crate) fn translate(
+    body: &Value,
+    model: &str,
+    stream: bool,
+    dropping: bool,
+) -> Result<(Value, Vec<String>), Fault> {
+    let mut dropped = Vec::new();
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
     let messages = body
         .get("messages")
@@ -83,12 +90,15 @@ pub(crate) fn translate(body: &Value, model: &str, stream: bool, dropping: bool)
         if !known && !dropping {
             return Err(unsupported(format!("the parameter {name:?} has no counterpart in Ollama")));
         }
+        if !known {
+            dropped.push(name.clone());
+        }
     }
-    choose_tools(body, &mut made, dropping)?;
+    dropped.extend(choose_tools(body, &mut made, dropping)?.map(str::to_owned));
     if !options.is_empty() {
         made.insert("options".into(), Value::Object(options));
     }
-    Ok(Value::Object(made))
+    Ok((Value::Object(made), dropped))
 }
 
 /// Takes one parameter; whether it can be said.
@@ -164,18 +174,19 @@ fn effort(value: &Value, model: &str) -> Result<Value, Fault> {
     }
 }
 
-/// The tools, unless the client wants none of them called.
+/// The tools, unless the client wants none of them called; and what of its choice was left out.
 fn choose_tools(
     body: &Map<String, Value>,
     made: &mut Map<String, Value>,
     dropping: bool,
-) -> Result<(), Fault> {
+) -> Result<Option<&'static str>, Fault> {
+    let mut dropped = None;
     let written = |name: &str| body.get(name).filter(|value| !value.is_null());
     let choice = written("tool_choice").or_else(|| written("function_call"));
     match choice.map(|choice| choice.as_str()) {
         None | Some(Some("auto")) => {}
-        Some(Some("none")) => return Ok(()),
-        Some(_) if dropping => {}
+        Some(Some("none")) => return Ok(None),
+        Some(_) if dropping => dropped = Some("tool_choice"),
         Some(_) => {
             return Err(unsupported(
                 "\"tool_choice\": Ollama leaves it to the model whether it calls a tool; only \"auto\" and \"none\" can be said",
@@ -199,7 +210,7 @@ fn choose_tools(
     if !tools.is_empty() {
         made.insert("tools".into(), tools.into());
     }
-    Ok(())
+    Ok(dropped)
 }
 
 fn invalid(text: impl Into<String>) -> Fault {

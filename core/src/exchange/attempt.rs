@@ -17,7 +17,7 @@ use super::dropped::DROPPED;
 use super::options::refused_by_a_filter;
 use crate::dialects::{Dialect, Request, Seen};
 use crate::failure::Failure;
-use crate::framing::{AwsEventstream, Framer, JsonArray, JsonLines, Sse};
+use crate::framing::Framer;
 use crate::relay::classify::{Head, lend, unix_ms};
 use crate::relay::clocks::{Clocks, Expired};
 use crate::relay::live::Live;
@@ -195,12 +195,7 @@ impl Exchange {
                 _ => Failure::malformed("it answered a request for a stream with a whole body"),
             });
         }
-        let framer = match framing {
-            Framing::JsonLines => Framer::JsonLines(JsonLines::new(event_limit)),
-            Framing::JsonArray => Framer::JsonArray(JsonArray::new(event_limit)),
-            Framing::AwsEventstream => Framer::AwsEventstream(AwsEventstream::new(event_limit)),
-            _ => Framer::Sse(Sse::new(event_limit)),
-        };
+        let framer = Framer::new(framing, event_limit);
         let translator = if passes {
             None
         } else {

@@ -14,6 +14,7 @@ mod sse;
 mod tests;
 
 use bytes::Bytes;
+use tidegate_host::Framing;
 
 pub use aws_eventstream::AwsEventstream;
 pub use json_array::JsonArray;
@@ -153,6 +154,16 @@ pub enum Framer {
 }
 
 impl Framer {
+    /// One for an upstream's framing, server-sent events where that is not said; `limit`: bytes of one event.
+    pub fn new(framing: Framing, limit: usize) -> Self {
+        match framing {
+            Framing::JsonLines => Self::JsonLines(JsonLines::new(limit)),
+            Framing::JsonArray => Self::JsonArray(JsonArray::new(limit)),
+            Framing::AwsEventstream => Self::AwsEventstream(AwsEventstream::new(limit)),
+            Framing::Auto | Framing::Sse => Self::Sse(Sse::new(limit)),
+        }
+    }
+
     /// Takes one read. What it does not complete is kept for the next.
     ///
     /// # Errors

@@ -405,17 +405,20 @@ impl<T: Translator> Reader<T> {
 
 /// What an item asks for, before a dialect or a plugin has looked at it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
+pub(crate) enum Use {
+    /// Nobody reads it.
     Nothing,
     /// It ends the stream.
     Error,
     /// It ends the stream too, and no plugin can say more of it.
     Broken(Broken),
+    /// A dialect or a plugin has to look at it.
     Look,
 }
 
 impl Use {
-    fn of(event: &Event<'_>) -> Self {
+    /// By its framing alone.
+    pub(crate) fn of(event: &Event<'_>) -> Self {
         match event.kind {
             Kind::Stray if is_punctuation(event.data) => Use::Nothing,
             // The standard drops an event without data, and with it an error that says no more than that.
@@ -434,7 +437,7 @@ impl Use {
 }
 
 /// What a plugin is given of an item.
-fn document<'a>(event: &Event<'a>) -> &'a [u8] {
+pub(crate) fn document<'a>(event: &Event<'a>) -> &'a [u8] {
     if event.kind == Kind::Stray { bare_document(event.data) } else { event.data }
 }
 

@@ -7,8 +7,8 @@ use tidegate_host::{Answer, Close, End, Events, Framing, HeadIn, Note, PluginErr
 use super::bench::now;
 use super::trail::Trail;
 use crate::dialects::{Dialect, Seen};
-use crate::framing::{AwsEventstream, Block, Broken, Event, Framer, JsonArray, JsonLines, Kind, Sse};
-use crate::relay::reader::bare_document;
+use crate::framing::{Block, Broken, Framer, Kind};
+use crate::relay::reader::{Use, document};
 
 /// How an answer is played.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ impl Play<'_> {
             left: 0,
             late: false,
         };
-        let mut framer = framer(self.framing);
+        let mut framer = Framer::new(self.framing, CAPS.0);
         self.mark("stream_open");
         let mut stream = match now(self.provider.open(&head(self.framing))) {
             Ok(stream) => stream,
@@ -137,14 +137,13 @@ impl Play<'_> {
     ) -> Option<Ending> {
         let mut items = block.events();
         while let Some(event) = items.next() {
-            match event.kind {
-                Kind::Quiet if event.name == b"error" => return Some(Ending::Upstream),
-                Kind::Error => return Some(Ending::Upstream),
-                Kind::Broken(Broken::TooLong) => return Some(Ending::TooLong),
-                Kind::Broken(_) => return Some(Ending::Truncated),
-                _ => {}
-            }
-            let Some((data, stray)) = handed(&event) else { continue };
+            let (data, stray) = match Use::of(&event) {
+                Use::Error => return Some(Ending::Upstream),
+                Use::Broken(Broken::TooLong) => return Some(Ending::TooLong),
+                Use::Broken(_) => return Some(Ending::Truncated),
+                Use::Nothing => continue,
+                Use::Look => (document(&event), event.kind == Kind::Stray),
+            };
             self.mark("stream_event");
             let lent = Lent::of(data, self.behind);
             let answer = stream.event(event.name, lent.data(), stray, events);
@@ -208,18 +207,6 @@ impl Told {
     }
 }
 
-/// What of an item a plugin is handed: its data, and whether it stood outside the framing.
-fn handed<'a>(event: &Event<'a>) -> Option<(&'a [u8], bool)> {
-    match event.kind {
-        Kind::Quiet | Kind::Error | Kind::Broken(_) => None,
-        Kind::Event => Some((event.data, false)),
-        Kind::Stray => {
-            let data = bare_document(event.data);
-            (!data.iter().all(|b| b"[], \r\n\t".contains(b))).then_some((data, true))
-        }
-    }
-}
-
 /// An event as a plugin is handed it, kept.
 pub(super) struct Cut {
     pub(super) name: Vec<u8>,
@@ -230,26 +217,19 @@ pub(super) struct Cut {
 /// The events of an answer, for who calls a plugin without playing it.
 pub(super) fn cut(framing: Framing, bytes: &[u8]) -> Vec<Cut> {
     fn keep(block: &Block<'_>, into: &mut Vec<Cut>) {
-        into.extend(block.events().filter_map(|event| {
-            let (data, stray) = handed(&event)?;
-            Some(Cut { name: event.name.to_vec(), data: data.to_vec(), stray })
+        let handed = block.events().filter(|event| Use::of(event) == Use::Look);
+        into.extend(handed.map(|event| Cut {
+            name: event.name.to_vec(),
+            data: document(&event).to_vec(),
+            stray: event.kind == Kind::Stray,
         }));
     }
-    let (mut framer, mut events) = (framer(framing), Vec::new());
+    let (mut framer, mut events) = (Framer::new(framing, CAPS.0), Vec::new());
     if let Ok(block) = framer.push(Bytes::copy_from_slice(bytes)) {
         keep(&block, &mut events);
     }
     keep(&framer.finish(), &mut events);
     events
-}
-
-fn framer(framing: Framing) -> Framer {
-    match framing {
-        Framing::JsonLines => Framer::JsonLines(JsonLines::new(CAPS.0)),
-        Framing::JsonArray => Framer::JsonArray(JsonArray::new(CAPS.0)),
-        Framing::AwsEventstream => Framer::AwsEventstream(AwsEventstream::new(CAPS.0)),
-        _ => Framer::Sse(Sse::new(CAPS.0)),
-    }
 }
 
 /// What lies behind a text that is lent, where a case does not vary it.

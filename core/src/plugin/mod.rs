@@ -7,3 +7,4 @@ mod inspect;
 mod list;
 mod name;
 pub mod new;
+mod sample;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tidegate_host::{
     CreateError, Dialect, LoadOptions, Plugin, PluginError, PolicyInstance, ProviderInstance,
     ProviderManifest, RequestIn, UpstreamRequest,
@@ -16,6 +16,7 @@ use super::corpus::{MODEL_AT, SMALL};
 use super::trail::Trail;
 use super::transcript::{self, Transcript};
 use super::verdict::{Finding, Verdict};
+use crate::plugin::sample;
 
 /// What the contract says of panics.
 pub(super) const NO_PANIC: &str =
@@ -129,28 +130,12 @@ impl Bench {
 
     /// A configuration for `create` that fits a manifest.
     pub(super) fn config_for(&self, offer: &ProviderManifest) -> Value {
-        if let Some(config) = &self.config {
-            return config.clone();
-        }
-        let mut params = Map::new();
-        for (name, param) in &offer.params {
-            params
-                .extend(param.default.clone().or_else(|| stand_in(name)).map(|value| (name.clone(), value)));
-        }
-        let secrets: Vec<&String> = offer.secrets.keys().collect();
-        json!({"provider": offer.prefix, "model": "model", "params": params, "secrets": secrets})
+        self.config.clone().unwrap_or_else(|| sample::provider_config(offer))
     }
 
     /// A configuration for a policy.
     pub(super) fn policy_config(&self) -> Value {
-        self.config.clone().unwrap_or_else(|| {
-            json!({
-                "router": {"num_retries": 2, "retry_after": 0, "cooldown_time": 5.0, "max_fallbacks": 5,
-                           "fallbacks": [{"fast": ["slow"]}]},
-                "groups": {"fast": {}, "slow": {}},
-                "deployments": {"fast-0": {}, "fast-1": {}, "slow-0": {}},
-            })
-        })
+        self.config.clone().unwrap_or_else(sample::policy_config)
     }
 
     /// An instance of the provider, and its offer. `None`: it is no provider, or there is a finding.
@@ -228,14 +213,5 @@ pub(super) fn small_input(stream: bool) -> RequestIn<'static> {
         body: SMALL.as_bytes(),
         model_span: Some(MODEL_AT),
         headers: &[],
-    }
-}
-
-/// What a parameter is that a provider cannot do without and that has no default.
-pub(in crate::plugin) fn stand_in(name: &str) -> Option<Value> {
-    match name {
-        "api_base" => Some(json!("http://127.0.0.1:9/v1")),
-        "aws_region_name" => Some(json!("us-east-1")),
-        _ => None,
     }
 }

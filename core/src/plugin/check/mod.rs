@@ -18,7 +18,6 @@ mod verdict;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use bench::stand_in;
 pub use transcript::RecordedFraming;
 
 use bench::Bench;

@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tidegate_host::{
     Class, Close, Dialect, Events, FailureIn, Framing, HeadIn, Header, History, Phase, Plugin,
     PolicyInstance, ProviderInstance, RequestIn, Stream, abi,
 };
 
 use super::samples;
-use crate::plugin::check::stand_in;
+use crate::plugin::sample;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Bench {
         let name = plugin.name();
         let refused = |error: &dyn std::fmt::Display| format!("the plugin \"{name}\": {error}");
         let policy = match plugin.policy() {
-            Some(policy) => Some(policy.create(&policy_config()).map_err(|error| refused(&error))?),
+            Some(policy) => Some(policy.create(&sample::policy_config()).map_err(|error| refused(&error))?),
             None => None,
         };
         let provider = match plugin.provider() {
@@ -240,22 +240,7 @@ fn failure() -> FailureIn<'static> {
     }
 }
 
-/// A configuration for the first provider of its manifest: parameters at their defaults.
+/// A configuration for the first provider of its manifest.
 fn provider_config(plugin: &Plugin) -> Value {
-    let Some(offer) = plugin.manifest().providers.first() else { return json!({}) };
-    let mut params = Map::new();
-    for (name, param) in &offer.params {
-        params.extend(param.default.clone().or_else(|| stand_in(name)).map(|value| (name.clone(), value)));
-    }
-    let secrets: Vec<&String> = offer.secrets.keys().collect();
-    json!({"provider": offer.prefix, "model": "model", "params": params, "secrets": secrets})
-}
-
-fn policy_config() -> Value {
-    json!({
-        "router": {"num_retries": 2, "retry_after": 0, "cooldown_time": 5.0, "max_fallbacks": 5,
-                   "fallbacks": [{"fast": ["slow"]}]},
-        "groups": {"fast": {}, "slow": {}},
-        "deployments": {"fast-0": {}, "fast-1": {}, "slow-0": {}},
-    })
+    plugin.manifest().providers.first().map_or_else(|| json!({}), sample::provider_config)
 }

@@ -54,36 +54,32 @@ pub fn settle(
     for (name, loaded) in found.by_name.iter().filter(|(name, _)| is_new(name)) {
         let mut trial = (*accepted.plugins).clone();
         trial.by_name.insert(name.clone(), loaded.clone());
-        let why = match build(Arc::new(trial)) {
-            Ok(routes) => match lost(&accepted, &routes) {
-                None => {
-                    accepted = routes;
-                    continue;
-                }
-                Some(why) => why,
-            },
-            Err(why) => why,
+        accepted = match better(&accepted, trial, build) {
+            Ok(routes) => routes,
+            Err(why) => without(accepted, name, &loaded.plugin, why),
         };
-        accepted = without(accepted, name, &loaded.plugin, why);
     }
     for (prefix, new) in vendors_to_try(&accepted.plugins.vendors, &found.vendors) {
         let mut trial = (*accepted.plugins).clone();
         let old = trial.vendors.iter().position(|old| old.offer.prefix == prefix);
         let old = old.map(|at| trial.vendors.remove(at));
         trial.vendors.extend(new.clone());
-        let why = match build(Arc::new(trial)) {
-            Ok(routes) => match lost(&accepted, &routes) {
-                None => {
-                    accepted = routes;
-                    continue;
-                }
-                Some(why) => why,
-            },
-            Err(why) => why,
+        accepted = match better(&accepted, trial, build) {
+            Ok(routes) => routes,
+            Err(why) => as_described_before(accepted, new.as_ref(), old.as_ref(), &why),
         };
-        accepted = as_described_before(accepted, new.as_ref(), old.as_ref(), &why);
     }
     Ok(accepted)
+}
+
+/// The routes of a trial that loses nothing of what is accepted; or why there are none.
+fn better(
+    accepted: &Routes,
+    trial: Plugins,
+    build: &dyn Fn(Arc<Plugins>) -> Result<Routes, String>,
+) -> Result<Routes, String> {
+    let routes = build(Arc::new(trial))?;
+    lost(accepted, &routes).map_or(Ok(routes), Err)
 }
 
 /// The prefixes that are described otherwise than before, and how; `None`: not any more.

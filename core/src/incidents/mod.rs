@@ -6,5 +6,8 @@ pub mod file;
 pub mod json;
 mod source;
 
+/// A new version of a plugin is in force, or none is any more.
+pub const PLUGIN_SWAPPED: tidegate_watchdog::Kind = tidegate_watchdog::Kind::Owner("plugin_swapped");
+
 pub use file::Writer;
 pub use source::Source;

@@ -68,7 +68,7 @@ impl Hooks for Hands {
             Kind::StreamVerdict | Kind::RuntimeReplaced | Kind::GaveUp => {
                 tracing::error!(incident = %id, "watchdog: {incident}");
             }
-            Kind::QuarantineLifted | Kind::Owner("plugin_swapped") => {
+            Kind::QuarantineLifted | crate::incidents::PLUGIN_SWAPPED => {
                 tracing::info!(incident = %id, "watchdog: {incident}");
             }
             _ => tracing::warn!(incident = %id, "watchdog: {incident}"),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tidegate_watchdog::{Kind, Report, Suspected, Watchdog};
+use tidegate_watchdog::{Report, Suspected, Watchdog};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -180,7 +180,7 @@ impl Reloader {
         };
         // What the version before did says nothing of this one.
         self.gateway.watchdog.renew(Suspected::Plugin, name);
-        self.gateway.watchdog.report(Report::new(Kind::Owner("plugin_swapped"), sentence).plugin(name));
+        self.gateway.watchdog.report(Report::new(crate::incidents::PLUGIN_SWAPPED, sentence).plugin(name));
     }
 }
 

@@ -48,7 +48,7 @@ pub use events::{Events, Note};
 pub use examine::{Examined, examine};
 pub use hook::{CallHook, Op, Outcome, set_call_hook};
 pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
-pub use load::{LoadOptions, from_static, load};
+pub use load::{LoadOptions, from_static, hex, load};
 pub use log::{LogFn, LogLevel, set_log};
 pub use manifest::{
     Manifest, Param, Prefill, ProviderManifest, QuirkKind, SecretSpec, StreamUsage, VendorSupport,

@@ -65,7 +65,7 @@ impl Inspection {
     }
 
     fn sha256(&self) -> String {
-        self.file.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+        tidegate_host::hex(self.file.sha256)
     }
 }
 

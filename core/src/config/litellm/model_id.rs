@@ -18,7 +18,7 @@ pub(super) fn model_id(group: &str, params: &Mapping) -> String {
         };
         hash.update(text);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    tidegate_host::hex(hash.finalize())
 }
 
 /// `str(value)` of Python.

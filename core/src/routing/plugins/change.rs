@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_host::{LoadError, Plugin};
 
-use super::{Loaded, Plugins, rules};
+use super::{Loaded, Plugins};
 
 /// What became of one plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Changes {
 impl Version {
     /// Of a loaded plugin.
     pub fn of(plugin: &Plugin) -> Self {
-        let sha256 = plugin.sha256().map(|hash| rules::hex(hash)).unwrap_or_default();
+        let sha256 = plugin.sha256().map(tidegate_host::hex).unwrap_or_default();
         Self { version: plugin.version().to_owned(), sha256 }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn file_name(file: &Path) -> String {
 
 /// Whether the plugin `name` with this content may be loaded; the error is a clause whose subject is the file.
 pub(in crate::routing) fn permitted(settings: &Plugins, name: &str, sha256: &[u8; 32]) -> Result<(), String> {
-    let hash = hex(sha256);
+    let hash = tidegate_host::hex(sha256);
     if let Some(pin) = settings.uses.get(name).and_then(|usage| usage.sha256.as_ref())
         && *pin != hash
     {
@@ -62,15 +62,6 @@ pub fn program() -> PathBuf {
     let ours = Path::new("/proc/self/exe");
     // Without a path to it there can be no process, and that is said where one is started.
     if ours.exists() { ours.to_owned() } else { std::env::current_exe().unwrap_or_default() }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,4 @@
 //! The same input, the same answer.
-
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 use tidegate_host::{Class, FailureIn, Framing, Phase, ProviderInstance, RequestIn, abi};
 
@@ -90,12 +87,7 @@ pub(super) fn determinism(bench: &mut Bench) {
         }
     }
     let digest = told.iter().fold(Sha256::new(), |digest, line| digest.chain_update(line));
-    let text = digest.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    bench.verdict.digest = Some(text);
+    bench.verdict.digest = Some(tidegate_host::hex(digest.finalize()));
     bench.did(format!("{} calls, in two instances and two processes", told.len()));
 }
 

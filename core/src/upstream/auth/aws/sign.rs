@@ -60,14 +60,17 @@ pub(super) fn sign(
     }
     let (canonical, signed) = canonical(request, headers)?;
     let credential = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
-    let text = format!("{ALGORITHM}\n{time}\n{credential}\n{}", hex(sha256(canonical.as_bytes())));
+    let text =
+        format!("{ALGORITHM}\n{time}\n{credential}\n{}", tidegate_host::hex(sha256(canonical.as_bytes())));
     let mut key = format!("AWS4{}", keys.secret.expose()).into_bytes();
     for part in [day, scope.region, scope.service, "aws4_request", &text] {
         key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec();
     }
     let id = keys.id.expose();
-    let value =
-        format!("{ALGORITHM} Credential={id}/{credential}, SignedHeaders={signed}, Signature={}", hex(&key));
+    let value = format!(
+        "{ALGORITHM} Credential={id}/{credential}, SignedHeaders={signed}, Signature={}",
+        tidegate_host::hex(&key)
+    );
     headers.insert(AUTHORIZATION, sensitive(&value)?);
     Ok(())
 }
@@ -85,7 +88,7 @@ fn canonical(request: &Request<'_>, headers: &HeaderMap) -> Result<(String, Stri
     let names = fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
     let Request { method, path, query, body, .. } = request;
     let (path, query) = (canonical_path(path), canonical_query(query));
-    let text = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{}", hex(sha256(body)));
+    let text = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{}", tidegate_host::hex(sha256(body)));
     Ok((text, names))
 }
 
@@ -141,12 +144,4 @@ fn encode(text: &str, out: &mut String) {
 
 fn sha256(bytes: &[u8]) -> digest::Digest {
     digest::digest(&digest::SHA256, bytes)
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().fold(String::new(), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }

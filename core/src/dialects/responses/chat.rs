@@ -164,7 +164,7 @@ fn settings(asked: &Value, chat: &mut Map<String, Value>, crossing: &mut Crossin
 }
 
 /// Whether the tokens' probabilities were asked for.
-pub(super) fn wants_logprobs(asked: &Value) -> bool {
+fn wants_logprobs(asked: &Value) -> bool {
     let include = asked["include"].as_array().map_or(&[][..], Vec::as_slice);
     include.iter().any(|name| name == "message.output_text.logprobs")
         || asked["top_logprobs"].as_u64().is_some_and(|count| count > 0)

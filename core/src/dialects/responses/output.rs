@@ -12,7 +12,6 @@ use super::tools::Tools;
 pub(super) struct Output {
     seed: u64,
     tools: Tools,
-    logprobs: bool,
     /// Each item in its place, once it is whole.
     items: Vec<Option<Value>>,
     /// What is being said beside calls: one of the two, or nothing.
@@ -47,8 +46,8 @@ pub(super) const ADDED: &str = "response.output_item.added";
 pub(super) const DONE: &str = "response.output_item.done";
 
 impl Output {
-    pub(super) fn new(seed: u64, tools: Tools, logprobs: bool) -> Self {
-        Self { seed, tools, logprobs, items: Vec::new(), reasoning: None, message: None, calls: Vec::new() }
+    pub(super) fn new(seed: u64, tools: Tools) -> Self {
+        Self { seed, tools, items: Vec::new(), reasoning: None, message: None, calls: Vec::new() }
     }
 
     /// Takes a delta, or a whole message.
@@ -71,8 +70,7 @@ impl Output {
             self.reasoning(writer, out).carried.thought_signatures.push(signature.clone());
         }
         if let Some(text) = text("content") {
-            let kept = if self.logprobs { &logprobs["content"] } else { &Value::Null };
-            self.message(writer, out).text(text, kept, writer, out);
+            self.message(writer, out).text(text, &logprobs["content"], writer, out);
         }
         if let Some(text) = text("refusal") {
             self.message(writer, out).refusal(text, writer, out);

@@ -6,7 +6,6 @@
 
 use serde_json::{Value, json};
 
-use super::chat::wants_logprobs;
 use super::crossing::Crossing;
 use super::echo::{Echo, usage};
 use super::encode;
@@ -53,7 +52,7 @@ impl ResponsesEncoder {
         Self {
             writer: Writer { next: 0, silent },
             echo: Echo::new(facts, &format!("resp_{:016x}", facts.seed), &asked),
-            output: Output::new(facts.seed, tools, wants_logprobs(&asked)),
+            output: Output::new(facts.seed, tools),
             begun: false,
             finish: None,
             usage: Value::Null,

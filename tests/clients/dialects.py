@@ -105,10 +105,8 @@ class Chat(Dialect):
 
 class Responses(Dialect):
     name = "openai-responses"
-    # OpenAI sends `store`, and the `name` of a call whose arguments are done, though this SDK has no word for them.
-    extensions = Chat.extensions | {"store", "name"}
-    # The simulator plays no Responses yet.
-    upstreams = ["gemini", "anthropic", "bedrock"]
+    # OpenAI sends `store`, the `name` of a call whose arguments are done, and padding, though this SDK has no word for them.
+    extensions = Chat.extensions | {"store", "name", "obfuscation"}
     required = "sequence_number"
     event = TypeAdapter(ResponseStreamEvent)
     whole = TypeAdapter(Response)

@@ -28,7 +28,7 @@ pub struct Provider {
 
 /// The rows.
 pub const PROVIDERS: &[Provider] = &[
-    Provider { name: "openai", params: "model: openai/sim, api_base: \"SIM/v1\", api_key: sim-key" },
+    Provider { name: "openai", params: "model: openai/gpt-5-mini, api_base: \"SIM/v1\", api_key: sim-key" },
     Provider {
         name: "together_ai",
         params: "model: together_ai/sim, api_base: \"SIM/v1\", api_key: sim-key",

@@ -52,7 +52,7 @@ fn wanted(expect: &Expect) -> u16 {
 
 async fn every_scenario(provider: &'static str, dialect: Dialect) {
     let sim = sim().await;
-    let setup = Setup::of(&sim).short_clocks().tidegate("limits: {event: 6MiB}");
+    let setup = Setup::of(&sim).short_clocks().clock("first_content: 8s").tidegate("limits: {event: 6MiB}");
     let setup =
         setup.model("anthropic", "anthropic", &sim, "").model("retried", provider, &sim, "num_retries: 1");
     let proxy = Arc::new(Proxy::start(&setup.yaml()).await);

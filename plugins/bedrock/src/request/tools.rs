@@ -36,7 +36,7 @@ pub(super) fn translate(
         };
     }
     let mut config = json!({"tools": tools});
-    match choice.map(|choice| chosen(choice)).transpose()? {
+    match choice.map(chosen).transpose()? {
         None => {}
         Some(Some(choice)) => config["toolChoice"] = choice,
         // Without tools the model cannot call one; but a history with calls needs them.

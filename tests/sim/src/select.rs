@@ -39,6 +39,9 @@ pub(crate) struct Chat {
     pub(crate) tag: Option<String>,
 }
 
+/// Where no scenario has an answer of its own: requests there are for scripts, by a marker or by `/s/NAME`.
+const SCRIPTED: [&str; 4] = ["/completions", "/embeddings", "/api/chat", "/api/embed"];
+
 pub(crate) fn route(request: &Request) -> Route {
     let path = request.path().replace("%3A", ":").replace("%3a", ":");
     let (place, rest) = split_prefix(&path, "/at/");
@@ -60,6 +63,8 @@ pub(crate) fn route(request: &Request) -> Route {
     }
     let count = rest.ends_with("/messages/count_tokens") || rest.ends_with(":countTokens");
     let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
+        (Dialect::OpenAiChat, Mode::Whole, None)
+    } else if SCRIPTED.iter().any(|end| rest.ends_with(end)) {
         (Dialect::OpenAiChat, Mode::Whole, None)
     } else if rest.ends_with("/responses") {
         (Dialect::Responses, Mode::Whole, None)

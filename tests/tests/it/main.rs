@@ -4,14 +4,17 @@
 
 mod anthropic_client;
 mod anthropic_provider;
+mod azure;
 mod bedrock;
 mod bytes;
 mod clients;
 mod clocks;
 mod compatibility;
+mod completions;
 mod conformance;
 mod continuation;
 mod drill;
+mod embeddings;
 mod founding;
 mod gemini_client;
 mod guilty;
@@ -20,6 +23,8 @@ mod isolation;
 mod ladder;
 mod limits;
 mod logs;
+mod mock_response;
+mod ollama;
 mod operations;
 mod peers;
 mod plugins;

@@ -292,7 +292,7 @@ async fn an_allow_list_holds_for_vendor_files() {
 }
 
 /// `tidegate check` of a config: its exit code and its report.
-fn check(config: &str) -> (Option<i32>, String) {
+pub(crate) fn check(config: &str) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.yaml");
     std::fs::write(&file, config).unwrap();

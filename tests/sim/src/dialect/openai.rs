@@ -132,8 +132,11 @@ pub(crate) fn models<'a>(names: impl Iterator<Item = &'a str>) -> String {
     json!({"object": "list", "data": data}).to_string()
 }
 
-/// The text of the last message with role `user`.
+/// The text of the last message with role `user`; else the prompt of a completion, or the input of an embedding.
 pub(crate) fn last_user_text(body: &Value) -> String {
+    if let Some(text) = ["prompt", "input"].iter().find_map(|name| body[name].as_str()) {
+        return text.to_owned();
+    }
     let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let last = messages.iter().rev().find(|message| message["role"] == "user");
     last.map(|message| content_text(&message["content"])).unwrap_or_default()

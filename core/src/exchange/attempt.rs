@@ -71,12 +71,13 @@ impl Exchange {
         let times = self.asked.as_ref().map_or(times, |asked| asked.narrow(times, self.request.stream));
         let mut clocks = Clocks::start(times.limits, self.total, self.started + self.total, Instant::now());
 
-        let request = self.request_for(target);
-        if let Some(said) = self.mocked(&deployment, &request) {
+        let asked = self.request_for(target);
+        if let Some(said) = self.mocked(&deployment, &asked) {
             return said;
         }
-        let request = self.spoken(&deployment, &model, &request)?;
-        // Twice at most: after a refusal the usage is not asked for again.
+        let mut request = self.spoken(&deployment, &model, &asked)?;
+        let mut missing = None;
+        // Thrice at most: the usage is not asked for again, and the canonical dialect is the last that is tried.
         let (head, body, wanted) = loop {
             let (call, wanted) = self.prepare(&request, &deployment, &model, &mut clocks).await?;
             let sending = pin!(self.gateway.upstream.send(call, times.connect));
@@ -89,11 +90,20 @@ impl Exchange {
                 headers: answer.headers,
             };
             if head.status.is_success() {
+                if let Some(dialect) = missing {
+                    deployment.lacks(dialect);
+                }
                 break (head, answer.body, wanted);
             }
             let body = read_some(answer.body, &mut clocks).await;
             if !(wanted.hide_usage && deployment.refuses_usage(head.status.as_u16(), &body)) {
-                return Err(head.classify_status(&body).await);
+                let failure = head.classify_status(&body).await;
+                let Some(chat) = self.instead(&deployment, &asked, request.dialect, &failure) else {
+                    return Err(failure);
+                };
+                missing = Some(request.dialect);
+                request = chat;
+                continue;
             }
             tracing::info!(deployment = %deployment.name, "it does not take stream_options: its streams are not asked for their usage");
         };

@@ -40,6 +40,22 @@ impl Exchange {
         Ok(Cow::Owned(chat))
     }
 
+    /// The request in the canonical dialect, where a server has refused it in `dialect` as if there were no such path. Of a
+    /// model that is not there, providers say so in a word of theirs; and the other path would say it too.
+    pub(super) fn instead<'a>(
+        &self,
+        deployment: &Deployment,
+        request: &'a Request,
+        dialect: Dialect,
+        failure: &Failure,
+    ) -> Option<Cow<'a, Request>> {
+        let no_path = matches!(failure.status, 404 | 405) && failure.code.is_none();
+        if dialect == Dialect::OpenAiChat || !no_path {
+            return None;
+        }
+        self.in_chat(deployment, request).ok()
+    }
+
     /// The core's own answer, where no deployment of the group can give one.
     pub(super) fn estimate(&self) -> Option<Bytes> {
         let guess = self.request.dialect.estimate(&self.request)?;

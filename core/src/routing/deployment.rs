@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -98,6 +99,8 @@ pub struct Deployment {
     /// What it takes beyond OpenAI's words of a request that was made canonical.
     pub extensions: Takes,
     drops_params: bool,
+    /// A set of dialects by [`bit`].
+    lacking: AtomicU32,
     /// `additional_drop_params`: members that no request takes there.
     dropped: Vec<String>,
     /// When the log last had a word about what was left out of a request.
@@ -123,6 +126,11 @@ pub(super) struct Means<'a> {
     pub(super) env: &'a dyn Env,
     pub(super) metrics: &'a Metrics,
     pub(super) watchdog: &'a Watchdog,
+}
+
+/// A dialect's place in a set of them.
+fn bit(dialect: Dialect) -> u32 {
+    1 << dialect.number()
 }
 
 impl Deployment {
@@ -179,6 +187,7 @@ impl Deployment {
             aws_settings: aws,
             aws: Mutex::default(),
             secrets,
+            lacking: AtomicU32::new(0),
             google: Mutex::default(),
             target: Mutex::default(),
         })
@@ -212,7 +221,16 @@ impl Deployment {
     /// Whether its provider takes a request of this dialect for this model as it is.
     pub fn takes(&self, dialect: Dialect, model: &str) -> bool {
         let own = tidegate_host::Dialect::from_u32(dialect.number());
-        dialect == Dialect::OpenAiChat || self.offer.dialects_of(model).contains(&own)
+        let lacks = self.lacking.load(Relaxed) & bit(dialect) != 0;
+        dialect == Dialect::OpenAiChat || (!lacks && self.offer.dialects_of(model).contains(&own))
+    }
+
+    /// Its server has no such path, though its provider's have: it is asked in the canonical dialect from now on. Many
+    /// servers of OpenAI's dialect have chat completions alone, and a 404 would put them aside for everybody.
+    pub fn lacks(&self, dialect: Dialect) {
+        if self.lacking.fetch_or(bit(dialect), Relaxed) & bit(dialect) == 0 {
+            tracing::info!(deployment = %self.name, dialect = dialect.name(), "its server does not have this dialect: it is asked in chat completions instead");
+        }
     }
 
     /// litellm's `drop_params`: what a provider cannot do is left out of a request instead of refusing it.

@@ -61,6 +61,9 @@ pub(crate) fn route(request: &Request) -> Route {
     if request.method != "POST" {
         return Route::Nothing;
     }
+    if rest.starts_with("/chat-only/") && !rest.ends_with("/chat/completions") {
+        return Route::Nothing;
+    }
     let count = rest.ends_with("/messages/count_tokens") || rest.ends_with(":countTokens");
     let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
         (Dialect::OpenAiChat, Mode::Whole, None)

@@ -303,3 +303,21 @@ async fn what_cannot_be_is_refused_by_name() {
     let answer = ask(proxy.data, &post_to("/responses", &json!({"model": "vllm"})), LONG).await;
     assert_eq!(answer.status, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_responses_is_asked_in_chat() {
+    let sim = sim().await;
+    let only = format!("model: openai/m, api_base: \"http://{}/chat-only/v1\", api_key: sim-key", sim.addr());
+    let setup = Setup::of(&sim).short_clocks().params("only", &only).params("gone", &only);
+    let proxy = Proxy::start(&setup.yaml()).await;
+    for stream in [false, true, false] {
+        let answer = asked(&proxy, &request("only", "fast", stream)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.text().contains("response"), "{}", answer.text());
+    }
+    assert_eq!(sim.counts("not-found").started, 1, "it is asked for Responses once");
+    // Where chat does not know the model either, that is what the client is told, and nothing is learned.
+    let answer = asked(&proxy, &request("gone", "http-404", false)).await;
+    assert_eq!(answer.status, 404, "{}", answer.text());
+    assert_eq!(sim.counts("not-found").started, 2);
+}

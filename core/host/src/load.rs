@@ -42,7 +42,7 @@ impl Checked {
         let (path, sha256) = (self.path(), self.sha256());
         let refuse = |reason: String| LoadError::new(path, reason);
         if let Some(wanted) = options.sha256.filter(|wanted| wanted != sha256) {
-            let reason = format!("its sha256 is {}, not {} as configured", hex(sha256), hex(&wanted));
+            let reason = format!("its sha256 is {}, not {} as configured", hex(sha256), hex(wanted));
             return Err(refuse(reason));
         }
         if let Isolation::Process(options) = &options.isolation {

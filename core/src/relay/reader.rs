@@ -195,7 +195,7 @@ impl<T: Translator> Reader<T> {
             let result = match Use::of(&event) {
                 Use::Nothing => Ok(()),
                 Use::Error => Err(self.upstream_error(event.name, event.data)),
-                Use::Broken(Broken::Cut) => Err(Ending::Failed(Failure::truncated(&Broken::Cut.to_string()))),
+                Use::Broken(Broken::Cut) => Err(Ending::Failed(Failure::truncated(Broken::Cut.to_string()))),
                 Use::Broken(why) => Err(Ending::Failed(Failure::malformed(why.to_string()))),
                 Use::Look if self.translator.is_some() => self.translate(&event, last, &mut out, &mut batch),
                 Use::Look if event.kind == Kind::Stray => Err(self.stray(event.data, last)),

@@ -119,6 +119,10 @@ pub struct Deployment {
     target: Mutex<Option<(String, Target)>>,
 }
 
+/// A request's body for a deployment, where its model stands in it, quotes included, if that is known, and the parameters
+/// that were left out.
+pub type Asked = (Bytes, Option<Range<usize>>, Vec<String>);
+
 /// What deployments are made with.
 #[derive(Clone, Copy)]
 pub(super) struct Means<'a> {
@@ -254,7 +258,7 @@ impl Deployment {
     ///
     /// # Errors
     /// The request is not a JSON object.
-    pub fn body(&self, request: &Request) -> Result<(Bytes, Option<Range<usize>>, Vec<String>), Failure> {
+    pub fn body(&self, request: &Request) -> Result<Asked, Failure> {
         let (fewer, dropped) =
             (!self.dropped.is_empty()).then(|| request.without(&self.dropped)).flatten().unzip();
         let (request, dropped) = (fewer.as_ref().unwrap_or(request), dropped.unwrap_or_default());

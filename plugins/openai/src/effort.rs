@@ -19,7 +19,8 @@ pub(crate) fn edited(body: &[u8], model: &str) -> Result<Option<Vec<u8>>, Fault>
     let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
     let reasons = reasons(model);
     let alien = text.contains("\"thinking\"") || text.contains("\"output_config\"");
-    if !alien && !(reasons && text.contains("\"max_tokens\"")) {
+    let length = reasons && text.contains("\"max_tokens\"");
+    if !alien && !length {
         return Ok(None);
     }
     let mut members: Members<'_> = serde_json::from_str(text)
@@ -63,11 +64,11 @@ fn effort(members: &mut Members<'_>) -> Option<&'static str> {
         Some(_) => return Some("high"),
         None => {}
     }
-    match thinking["budget_tokens"].as_u64()? {
-        ..=LOW => Some("low"),
-        ..=MEDIUM => Some("medium"),
-        _ => Some("high"),
-    }
+    Some(match thinking["budget_tokens"].as_u64()? {
+        budget if budget <= LOW => "low",
+        budget if budget <= MEDIUM => "medium",
+        _ => "high",
+    })
 }
 
 #[cfg(test)]

@@ -84,7 +84,8 @@ async fn credentials_come_from_the_deployment_the_environment_or_a_profile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_streams_end_as_they_did_inline_and_in_a_process() {
     let sim = sim().await;
-    let rows: [(&str, &'static [u8], u16, &str, Option<u16>); 6] = [
+    type Row = (&'static str, &'static [u8], u16, &'static str, Option<u16>);
+    let rows: [Row; 6] = [
         ("text", recorded!("text"), 200, "Die Flut steigt über das 潮 🌊 ", None),
         ("throttled", recorded!("throttled"), 200, "Die Flut steigt über das 潮 🌊 ", Some(429)),
         ("model-error", recorded!("model-error"), 200, "Die Flut steigt über das 潮 🌊 ", Some(500)),

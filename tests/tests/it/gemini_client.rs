@@ -61,7 +61,7 @@ fn error(answer: &Answer) -> Value {
         "{}",
         answer.text()
     );
-    let last = events.last().expect("an event");
+    let last = events.last().unwrap();
     let line = format!("data: {}", r#"{"error":"#);
     assert!(
         answer.text().trim_end().rsplit("\r\n").next().is_some_and(|last| last.starts_with(&line)),

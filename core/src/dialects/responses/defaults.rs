@@ -22,7 +22,7 @@ pub(super) fn add(body: &mut Map<String, Value>, defaults: &Map<String, Value>) 
     for (name, value) in defaults {
         match name.as_str() {
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
-                put(body, "max_output_tokens", value.clone())
+                put(body, "max_output_tokens", value.clone());
             }
             "reasoning_effort" => put_in(body, "reasoning", "effort", value.clone()),
             "verbosity" => put_in(body, "text", "verbosity", value.clone()),

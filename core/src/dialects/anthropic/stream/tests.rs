@@ -62,7 +62,7 @@ fn in_order(events: &[Value]) {
                 next += 1;
             }
             "content_block_delta" => {
-                assert_eq!(open.map(Value::from), Some(event["index"].clone()), "{event}")
+                assert_eq!(open.map(Value::from), Some(event["index"].clone()), "{event}");
             }
             "content_block_stop" => assert_eq!(open.take().map(Value::from), Some(event["index"].clone())),
             "message_delta" | "message_stop" | "error" => assert_eq!(open, None, "{event}"),

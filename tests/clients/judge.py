@@ -165,6 +165,9 @@ def main() -> int:
                 for case in able:
                     for upstream in args.upstream or TABLE["upstreams"]:
                         what, excused = f"{case['case']} [{upstream}]", module.Driver.excused
+                        if module.Driver.dialect in case.get("not", {}).get(upstream, []):
+                            score.left(name, what, case["why"])
+                            continue
                         if why := excused.get(case["case"]) or excused.get(what) or excused.get(f"[{upstream}]"):
                             score.left(name, what, why)
                             continue

@@ -128,7 +128,8 @@ try {
     for (const entry of cases.filter((entry) => Driver.prototype[entry.does.replaceAll("-", "_")])) {
       for (const upstream of args.upstream.length ? args.upstream : table.upstreams) {
         const what = `${entry.case} [${upstream}]`;
-        const excuse = Driver.excused[entry.case] ?? Driver.excused[what] ?? Driver.excused[`[${upstream}]`];
+        const strange = entry.not?.[upstream]?.includes(Driver.dialect) ? entry.why : undefined;
+        const excuse = strange ?? Driver.excused[entry.case] ?? Driver.excused[what] ?? Driver.excused[`[${upstream}]`];
         if (excuse) {
           score.left(name, what, excuse);
           continue;

@@ -65,9 +65,9 @@ pub(crate) fn route(request: &Request) -> Route {
         return Route::Nothing;
     }
     let count = rest.ends_with("/messages/count_tokens") || rest.ends_with(":countTokens");
-    let (dialect, mode, model) = if rest.ends_with("/chat/completions") {
-        (Dialect::OpenAiChat, Mode::Whole, None)
-    } else if SCRIPTED.iter().any(|end| rest.ends_with(end)) {
+    let (dialect, mode, model) = if rest.ends_with("/chat/completions")
+        || SCRIPTED.iter().any(|end| rest.ends_with(end))
+    {
         (Dialect::OpenAiChat, Mode::Whole, None)
     } else if rest.ends_with("/responses") {
         (Dialect::Responses, Mode::Whole, None)

@@ -37,14 +37,17 @@ pub(super) fn model_info(entry: &Entry, sink: &mut Sink) {
     }
 }
 
+/// The modes that there are routes for.
+const SERVED: [&str; 4] = ["chat", "completion", "embedding", "responses"];
+
 fn mode(entry: &Entry, sink: &mut Sink) {
     use crate::config::node::Value;
     if let Value::String(mode) = &entry.node.value
-        && mode != "chat"
+        && !SERVED.contains(&mode.as_str())
     {
         sink.warn(
             &entry.node.place,
-            format!("models of the mode `{mode}` are not supported yet; only chat requests are served"),
+            format!("models of the mode `{mode}` are not supported yet; there is no route for them"),
         );
     }
 }

@@ -3,7 +3,7 @@
 //! `docs/compatibility.md` is made of it, by `cargo run -p tidegate-tests --bin compatibility`.
 //!
 //! A client dialect is an entry of [`clients::CLIENTS`], a provider one of [`PROVIDERS`], a feature one of the tables in
-//! [`asked`] and [`answers`], a failure one of [`failures::FAILURES`].
+//! [`asked`] and [`answers`], a failure one of those in [`failures`].
 
 pub mod answers;
 pub mod asked;

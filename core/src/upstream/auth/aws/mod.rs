@@ -31,7 +31,7 @@ pub(super) struct Keys {
 /// The credentials of one deployment.
 ///
 /// Those of a file, of a container or of an instance are fetched when the first request needs them, and renewed before they
-/// expire; see [`super::renewed`].
+/// expire; see `renewed`.
 pub struct AwsCredentials {
     kind: Kind,
 }

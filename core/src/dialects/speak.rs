@@ -38,7 +38,7 @@ pub trait Speak: Sync {
     /// A sentence that names what cannot be said.
     fn to_chat(&self, request: &Request, dropping: bool) -> Result<Chat, String>;
 
-    /// The answer where no provider of the group can give one, and a guess of the core's own is better than none: a count of
+    /// The answer where not every provider of the group can give one, and a guess of the core's own is better than none: a count of
     /// tokens.
     fn estimate(&self, _request: &Request) -> Option<Value> {
         None

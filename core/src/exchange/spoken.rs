@@ -56,15 +56,15 @@ impl Exchange {
         self.in_chat(deployment, request).ok()
     }
 
-    /// The core's own answer, where no deployment of the group can give one.
+    /// The core's own answer, where not every deployment that could be asked can give one.
     pub(super) fn estimate(&self) -> Option<Bytes> {
         let guess = self.request.dialect.estimate(&self.request)?;
         let mut targets = (0..).take(self.group.targets.len());
-        let asked = targets.any(|target| {
+        let all = targets.all(|target| {
             let (deployment, model) = self.served(target);
             deployment.takes(self.request.dialect, &model)
         });
-        (!asked).then(|| guess.to_string().into())
+        (!all).then(|| guess.to_string().into())
     }
 
     /// A whole answer of the dialect `wire`, as the client is given it.

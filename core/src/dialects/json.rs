@@ -204,6 +204,17 @@ impl<'a> Scan<'a> {
         Ok(if matches!(value, Value::Number) { text.parse().ok() } else { None })
     }
 
+    /// The value is an object of counts: gives each to `take`. Whatever else it is, it is passed over.
+    pub(super) fn counts(&mut self, mut take: impl FnMut(Raw<'a>, Option<u64>)) -> Result<()> {
+        if !self.is_object() {
+            return self.value().map(drop);
+        }
+        self.object(|scan, name| {
+            take(name, scan.count()?);
+            Ok(())
+        })
+    }
+
     /// Takes any value, and says where it stands.
     pub(super) fn placed(&mut self) -> Result<(std::ops::Range<usize>, Value<'a>)> {
         self.space();

@@ -143,13 +143,11 @@ fn block(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
 
 fn usage(scan: &mut Scan<'_>, counts: &mut Counts) -> Result<(), Invalid> {
     scan.object(|scan, name| {
-        if name.is("output_tokens_details") && scan.is_object() {
-            return scan.object(|scan, name| {
-                let count = scan.count()?;
+        if name.is("output_tokens_details") {
+            return scan.counts(|name, count| {
                 if name.is("thinking_tokens") {
                     counts.thinking = count;
                 }
-                Ok(())
             });
         }
         let count = scan.count()?;

@@ -78,24 +78,20 @@ fn usage(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
     let mut told = Usage::default();
     scan.object(|scan, name| {
         found.usage = true;
-        if name.is("prompt_tokens_details") && scan.is_object() {
-            return scan.object(|scan, name| {
-                let count = scan.count()?;
+        if name.is("prompt_tokens_details") {
+            return scan.counts(|name, count| {
                 if name.is("cached_tokens") {
                     told.cached = count;
                 } else if name.is("cache_creation_tokens") {
                     told.cache_write = count;
                 }
-                Ok(())
             });
         }
-        if name.is("completion_tokens_details") && scan.is_object() {
-            return scan.object(|scan, name| {
-                let count = scan.count()?;
+        if name.is("completion_tokens_details") {
+            return scan.counts(|name, count| {
                 if name.is("reasoning_tokens") {
                     told.reasoning = count;
                 }
-                Ok(())
             });
         }
         let count = scan.count()?;

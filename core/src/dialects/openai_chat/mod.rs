@@ -3,7 +3,7 @@
 mod continuation;
 mod encode;
 mod inspect;
-mod request;
+pub(super) mod request;
 mod usage;
 
 use std::ops::Range;

@@ -21,10 +21,11 @@ struct Head<'a> {
     n: Option<&'a RawValue>,
 }
 
+/// `stream_options`, which older completions have too.
 #[derive(Deserialize)]
-struct StreamOptions {
+pub(in crate::dialects) struct StreamOptions {
     #[serde(default)]
-    include_usage: Option<bool>,
+    pub(in crate::dialects) include_usage: Option<bool>,
 }
 
 pub(super) fn decode(bytes: Bytes) -> Result<Request, String> {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::dialects::openai_chat::request::StreamOptions;
 use crate::dialects::{Chat, Dialect, Request, Route, body, options};
 
 #[derive(Deserialize)]
@@ -19,12 +20,6 @@ struct Head<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(borrow)]
     n: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: Option<bool>,
 }
 
 pub(super) fn decode(route: &Route, bytes: Bytes) -> Result<Request, String> {

@@ -144,24 +144,20 @@ fn read(data: &[u8]) -> Result<Found<'_>, Invalid> {
 fn usage(scan: &mut Scan<'_>) -> Result<Option<Usage>, Invalid> {
     let mut told = Usage::default();
     scan.object(|scan, name| {
-        if name.is("input_tokens_details") && scan.is_object() {
-            return scan.object(|scan, name| {
-                let count = scan.count()?;
+        if name.is("input_tokens_details") {
+            return scan.counts(|name, count| {
                 if name.is("cached_tokens") {
                     told.cached = count;
                 } else if name.is("cache_write_tokens") {
                     told.cache_write = count;
                 }
-                Ok(())
             });
         }
-        if name.is("output_tokens_details") && scan.is_object() {
-            return scan.object(|scan, name| {
-                let count = scan.count()?;
+        if name.is("output_tokens_details") {
+            return scan.counts(|name, count| {
                 if name.is("reasoning_tokens") {
                     told.reasoning = count;
                 }
-                Ok(())
             });
         }
         let count = scan.count()?;

@@ -129,7 +129,7 @@ fn simplify(message: &mut Map<String, Value>) {
     if let [Value::Object(part)] = parts.as_mut_slice()
         && part.len() == 2
         && part.get("type").is_some_and(|kind| kind == "text")
-        && let Some(text @ Value::String(_)) = part.remove("text")
+        && let Some(text @ Value::String(_)) = part.shift_remove("text")
     {
         message.insert("content".to_owned(), text);
     }
@@ -137,7 +137,7 @@ fn simplify(message: &mut Map<String, Value>) {
 
 /// Where a result cannot be marked as an error, its text says so.
 fn say_error(message: &mut Map<String, Value>) {
-    if message.remove("is_error") != Some(Value::Bool(true)) {
+    if message.shift_remove("is_error") != Some(Value::Bool(true)) {
         return;
     }
     match message.get_mut("content") {

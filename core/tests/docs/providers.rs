@@ -34,6 +34,7 @@ fn row(vendor: &ProviderManifest) -> String {
     let fixed = key.default.as_ref().map(|text| format!(", else `{text}`")).unwrap_or_default();
     let quirks = vendor.vendor.as_ref().unwrap()["quirks"].as_object().unwrap();
     let mut quirks: Vec<String> = quirks.keys().cloned().collect();
+    quirks.sort();
     quirks.extend(vendor.headers.keys().map(|name| format!("header {name}")));
     let also: Vec<&str> =
         vendor.dialects.iter().filter_map(|dialect| dialect.name().strip_prefix("openai-")).collect();

@@ -387,3 +387,10 @@ fn a_bad_deployment_is_refused_with_a_reason() {
     let config = json!({"provider": "anthropic", "model": "claude-x", "params": {"api_base": "nowhere"}});
     assert!(Harness::new::<Anthropic>(&config).unwrap_err().why.contains("http://"));
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    for model in ["claude-sonnet-4-5", "claude-opus-5", "claude-3-7-sonnet"] {
+        anthropic().keeps_order(model).unwrap();
+    }
+}

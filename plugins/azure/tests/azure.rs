@@ -162,3 +162,8 @@ proptest! {
         prop_assert_eq!(stream.end().status, if done { OK } else { E_TRUNCATED });
     }
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    azure().keeps_order("gpt-4o").unwrap();
+}

@@ -384,3 +384,10 @@ fn a_schema_is_asked_for_as_text() {
     );
     refused(with(CLAUDE, json!({"response_format": {"type": "json_schema"}})), E_INVALID, "\"schema\"");
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    for model in [CLAUDE, NOVA, LLAMA] {
+        bedrock().keeps_order(model).unwrap();
+    }
+}

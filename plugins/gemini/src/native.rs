@@ -42,13 +42,14 @@ pub(crate) fn count<'a>(
     model: &Model,
 ) -> Result<Cow<'a, [u8]>, Fault> {
     let mut given: Map<String, Value> = read(input.body)?;
-    let wrapped =
-        ["generateContentRequest", "generate_content_request"].iter().find_map(|name| given.remove(*name));
-    let had_model = given.remove("model").is_some();
+    let wrapped = ["generateContentRequest", "generate_content_request"]
+        .iter()
+        .find_map(|name| given.shift_remove(*name));
+    let had_model = given.shift_remove("model").is_some();
     let name = format!("models/{}", model.name);
     let made = match (wrapped, endpoint.is_vertex()) {
         (Some(Value::Object(mut inner)), true) => {
-            inner.remove("model");
+            inner.shift_remove("model");
             Value::Object(inner)
         }
         (Some(Value::Object(mut inner)), false) => {

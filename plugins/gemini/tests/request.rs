@@ -398,3 +398,9 @@ fn what_failed_and_what_a_tool_shows_reach_the_model() {
     seen["functionResponse"]["parts"] = json!([image]);
     assert_eq!(results("gemini-3-pro"), json!([failed, seen]));
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    gemini().keeps_order("gemini-2.5-pro").unwrap();
+    gemini().keeps_order("gemini-3-pro").unwrap();
+}

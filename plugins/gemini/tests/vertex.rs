@@ -166,3 +166,11 @@ fn whole_answers_and_failures_of_either_are_known() {
     assert_eq!(harness.classify(&failure).unwrap().error, ErrorKind::Overloaded);
     assert_eq!(classed(429, vec![], common::ERROR_429).error, ErrorKind::RateLimit);
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    for model in ["gemini-2.5-pro", "claude-sonnet-4@20250514", "claude-3-7-sonnet", "meta/llama-4-maverick"]
+    {
+        vertex(model).keeps_order(model).unwrap();
+    }
+}

@@ -429,3 +429,8 @@ proptest! {
         prop_assert_eq!(stream.end().status, E_TRUNCATED);
     }
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    ollama().keeps_order("llama3.2").unwrap();
+}

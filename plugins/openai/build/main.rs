@@ -81,7 +81,7 @@ fn said(value: Value, bare: &str) -> Result<Value, String> {
 
 /// A key has to be there unless the file says otherwise.
 fn secret(mut spec: Value) -> Value {
-    let optional = spec.as_object_mut().and_then(|spec| spec.remove("optional")).is_some();
+    let optional = spec.as_object_mut().and_then(|spec| spec.shift_remove("optional")).is_some();
     spec["required"] = (!optional && spec.get("default").is_none()).into();
     spec
 }

@@ -344,3 +344,13 @@ fn prompts_that_are_too_long_are_known() {
         assert_eq!((class.error, class.retryable), (ErrorKind::ContextLength, false), "{name}: {class:?}");
     }
 }
+
+#[test]
+fn schemas_keep_the_clients_order() {
+    for name in ["openai", "mistral", "groq", "deepseek", "fireworks_ai", "cerebras"] {
+        vendor(name).keeps_order("up").unwrap();
+    }
+    with(json!({"drop": ["user"], "rename": {"response_format": "format"}, "text_content": true}))
+        .keeps_order("up")
+        .unwrap();
+}

@@ -68,7 +68,7 @@ mod tests {
         };
         assert_eq!(
             String::from_utf8(error_body(&failure)).unwrap(),
-            r#"{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"7.5s"},{"@type":"type.googleapis.com/google.rpc.ErrorInfo","domain":"tidegate","reason":"insufficient_quota"}]}}"#
+            r#"{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"7.5s"},{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"insufficient_quota","domain":"tidegate"}]}}"#
         );
         let plain = Failure { code: Some("NOT_FOUND".into()), ..Failure::refusal(404, "no") };
         assert_eq!(

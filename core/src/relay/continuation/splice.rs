@@ -69,7 +69,7 @@ impl Splice {
         for member in IDENTITY {
             match self.identity.get(member) {
                 Some(value) => chunk.insert(member.to_owned(), value.clone()),
-                None => chunk.remove(member),
+                None => chunk.shift_remove(member),
             };
         }
         let told_usage = match (chunk.get_mut("usage"), &self.usage) {
@@ -97,7 +97,7 @@ impl Splice {
         let mut left = finish;
         let mut calls = false;
         if let Some(Value::Object(delta)) = choice.get_mut("delta") {
-            delta.remove("role");
+            delta.shift_remove("role");
             if let Some(Value::String(piece)) = delta.get_mut("content") {
                 *piece = self.echo.push(piece);
             }

@@ -104,7 +104,7 @@ fn response_format(format: &Value, out: &mut Map<String, Value>) -> Result<(), F
     };
     out.insert("responseMimeType".to_owned(), json!("application/json"));
     if let Some(schema) = schema {
-        out.insert("responseSchema".to_owned(), schema::clean(schema, at)?);
+        out.insert("responseSchema".to_owned(), schema::clean_answer(schema, at)?);
     }
     Ok(())
 }

@@ -29,7 +29,17 @@ const NODES: usize = 20_000;
 
 /// Cleans a schema, with its references put in place. One that grows without bound is refused.
 pub(super) fn clean(schema: &Value, at: &str) -> Result<Value, Fault> {
-    let mut cleaner = Cleaner { root: schema, nodes: 0 };
+    cleaned(schema, at, false)
+}
+
+/// The same of an answer's schema. Gemini writes an answer's members by the alphabet unless `propertyOrdering` says
+/// otherwise (its guide to structured output; later models keep the schema's order by themselves).
+pub(super) fn clean_answer(schema: &Value, at: &str) -> Result<Value, Fault> {
+    cleaned(schema, at, true)
+}
+
+fn cleaned(schema: &Value, at: &str, ordered: bool) -> Result<Value, Fault> {
+    let mut cleaner = Cleaner { root: schema, nodes: 0, ordered };
     cleaner.node(schema, 0).ok_or_else(|| {
         unsupported(format!(
             "{at}: the schema is too deep, too large or refers to itself; Gemini has no references"
@@ -40,6 +50,8 @@ pub(super) fn clean(schema: &Value, at: &str) -> Result<Value, Fault> {
 struct Cleaner<'a> {
     root: &'a Value,
     nodes: usize,
+    /// Objects say the order of their members.
+    ordered: bool,
 }
 
 impl Cleaner<'_> {
@@ -69,6 +81,9 @@ impl Cleaner<'_> {
             let mut cleaned = Map::new();
             for (name, property) in properties {
                 cleaned.insert(name.clone(), self.node(property, depth + 1)?);
+            }
+            if self.ordered && !cleaned.is_empty() && !out.contains_key("propertyOrdering") {
+                out.insert("propertyOrdering".to_owned(), cleaned.keys().cloned().collect());
             }
             out.insert("properties".to_owned(), Value::Object(cleaned));
             out.entry("type").or_insert_with(|| json!("object"));
@@ -168,7 +183,7 @@ fn kind(schema: &Map<String, Value>, out: &mut Map<String, Value>) {
 /// One schema that asks for what all the parts ask for, as far as properties go.
 fn merged(schema: &Map<String, Value>, parts: &[Value]) -> Value {
     let mut out = schema.clone();
-    out.remove("allOf");
+    out.shift_remove("allOf");
     for (key, value) in parts.iter().filter_map(Value::as_object).flatten() {
         match (out.get_mut(key), value) {
             (Some(Value::Object(into)), Value::Object(from)) => {
@@ -227,6 +242,20 @@ mod tests {
         for (schema, want) in rows {
             assert_eq!(clean(&schema, "s").unwrap(), want, "{schema}");
         }
+    }
+
+    #[test]
+    fn an_answers_schema_says_its_order() {
+        let own = json!({"z": {"type": "string"}, "a": {"type": "string"}});
+        let schema = json!({"type": "object", "properties": {
+            "y": {"type": "object", "properties": own, "propertyOrdering": ["a", "z"]},
+            "b": {"type": "object", "properties": own}, "c": {"type": "object", "properties": {}}}});
+        let made = clean_answer(&schema, "s").unwrap();
+        assert_eq!(made["propertyOrdering"], json!(["y", "b", "c"]));
+        assert_eq!(made["properties"]["y"]["propertyOrdering"], json!(["a", "z"]), "the client's own stays");
+        assert_eq!(made["properties"]["b"]["propertyOrdering"], json!(["z", "a"]));
+        assert_eq!(made["properties"]["c"].get("propertyOrdering"), None);
+        assert!(!clean(&schema, "s").unwrap()["properties"]["b"].to_string().contains("Ordering"));
     }
 
     #[test]

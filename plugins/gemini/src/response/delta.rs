@@ -89,7 +89,7 @@ impl Delta {
     /// The fields of a whole message, in which a tool call needs no index.
     pub(crate) fn into_message(mut self) -> Map<String, Value> {
         for call in self.calls.iter_mut().filter_map(Value::as_object_mut) {
-            call.remove("index");
+            call.shift_remove("index");
         }
         let mut out = Map::new();
         let text = core::mem::take(&mut self.text);

@@ -16,6 +16,7 @@
 
 mod cut;
 mod frames;
+mod order;
 mod policy;
 mod raw;
 mod replay;

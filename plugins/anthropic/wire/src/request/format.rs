@@ -50,7 +50,7 @@ pub(super) fn translate(
     schema["type"] = json!("object");
     // Anthropic takes no demand for a tool while the model thinks; it may then answer in text, as litellm has it too.
     let thinks = out.get("thinking").is_some_and(|thinking| thinking["type"] != "disabled");
-    let choice = out.remove("tool_choice");
+    let choice = out.shift_remove("tool_choice");
     let choice = match choice.as_ref().and_then(|choice| choice["type"].as_str()) {
         // One of the client's tools has to be called, so that there is no answer to write.
         Some("any" | "tool") => {

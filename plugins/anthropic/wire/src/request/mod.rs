@@ -4,7 +4,6 @@ mod base64;
 mod content;
 mod generation;
 mod messages;
-mod order;
 mod schema;
 mod thinking;
 mod tools;
@@ -72,21 +71,14 @@ const OWN: &[&str] = &[
     "user_profile_id",
 ];
 
-/// As [`translate`], from bytes to bytes, and with the members of schemas in the client's order, in which a model then writes
-/// its answer.
+/// As [`translate`], from bytes to bytes.
 ///
 /// # Errors
 /// See [`translate`].
 pub fn encode(body: &[u8], model: &str, options: Options) -> Result<Vec<u8>, Fault> {
     let wrong = |error| Fault::Invalid(format!("the request body is not valid JSON: {error}"));
     let parsed: Value = serde_json::from_slice(body).map_err(wrong)?;
-    let made = translate(&parsed, model, options)?;
-    // What has schemas elsewhere than a chat request has them keeps the order that it has.
-    Ok(match serde_json::from_slice(body) {
-        Ok(schemas) => order::written(made, &schemas),
-        Err(_) => made.to_string(),
-    }
-    .into_bytes())
+    Ok(translate(&parsed, model, options)?.to_string().into_bytes())
 }
 
 /// Translates a chat completion request, with the extensions that Tidegate's canonical dialect has, into a Messages

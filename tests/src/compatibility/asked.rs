@@ -43,15 +43,25 @@ pub enum Fate {
     Unsaid,
     /// It arrived.
     Yes,
-    /// It did not, and the request was served.
+    /// It did not, the request was served, and the answer's header named it.
     Dropped,
+    /// It did not, the request was served, and nobody said so.
+    LeftOut,
     /// The client was told that it cannot be.
-    Refused {
-        /// Under `drop_params` the request is served without it.
-        unless_dropped: bool,
-    },
+    Refused(UnderDropParams),
     /// None of these.
     Failed(u16),
+}
+
+/// What becomes of a refused one under `drop_params`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnderDropParams {
+    /// The same.
+    Refused,
+    /// The request is served without it, and the answer's header names it.
+    Dropped,
+    /// The request is served without it, and nobody says so.
+    LeftOut,
 }
 
 /// One feature, and its fate at each provider.
@@ -73,19 +83,53 @@ async fn fate(world: &World, form: Form, feature: &Feature, provider: &str) -> F
     let Some(patch) = feature.patch(form) else { return Fate::Unsaid };
     let mut body = form.base("probe-hello");
     merge(&mut body, &patch);
-    let (status, arrived) = one(world, form, feature, provider, body.clone()).await;
-    match status {
-        200 if arrived => Fate::Yes,
-        200 => Fate::Dropped,
-        400 => {
-            let (status, _) = one(world, form, feature, &dropping(provider), body).await;
-            Fate::Refused { unless_dropped: status == 200 }
-        }
-        status => Fate::Failed(status),
+    let mut names = Vec::new();
+    names_in(&patch, &mut names);
+    let one = async |group: &str| one(world, form, feature, group, body.clone(), &names).await;
+    match one(provider).await {
+        Seen { status: 200, arrived: true, .. } => Fate::Yes,
+        Seen { status: 200, named: true, .. } => Fate::Dropped,
+        Seen { status: 200, .. } => Fate::LeftOut,
+        Seen { status: 400, .. } => Fate::Refused(match one(&dropping(provider)).await {
+            Seen { status: 200, named: true, .. } => UnderDropParams::Dropped,
+            Seen { status: 200, .. } => UnderDropParams::LeftOut,
+            _ => UnderDropParams::Refused,
+        }),
+        Seen { status, .. } => Fate::Failed(status),
     }
 }
 
-async fn one(world: &World, form: Form, feature: &Feature, group: &str, body: Value) -> (u16, bool) {
+/// The names of a patch's members, as the client wrote them.
+fn names_in(patch: &Value, names: &mut Vec<String>) {
+    match patch {
+        Value::Object(members) => {
+            for (name, value) in members {
+                names.push(name.clone());
+                names_in(value, names);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| names_in(value, names)),
+        _ => {}
+    }
+}
+
+/// What came of one request.
+struct Seen {
+    status: u16,
+    /// The feature's words were in what the provider was sent.
+    arrived: bool,
+    /// `x-tidegate-dropped` has one of the names.
+    named: bool,
+}
+
+async fn one(
+    world: &World,
+    form: Form,
+    feature: &Feature,
+    group: &str,
+    body: Value,
+    names: &[String],
+) -> Seen {
     let answer = world.ask(form, group, body, false).await;
     // Without the white space that a client, or a plugin, may have put there.
     let compact = |bytes: &[u8]| {
@@ -93,7 +137,10 @@ async fn one(world: &World, form: Form, feature: &Feature, group: &str, body: Va
     };
     let sent = world.sim.log().pop().filter(|_| answer.status == 200);
     let arrived = sent.is_some_and(|seen| feature.arrived(&compact(&seen.body)));
-    (answer.status, arrived)
+    let told = answer.header("x-tidegate-dropped").unwrap_or_default();
+    let mut told = told.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named = told.any(|word| names.iter().any(|name| name == word));
+    Seen { status: answer.status, arrived, named }
 }
 
 /// The features.
@@ -153,6 +200,17 @@ pub const FEATURES: &[Feature] = &[
         messages: r#"{"tools":[{"name":"probe_tool","description":"probe-about","input_schema":{"type":"object","properties":{"probe_field":{"type":"string"}}}}]}"#,
         gemini: r#"{"tools":[{"functionDeclarations":[{"name":"probe_tool","description":"probe-about","parameters":{"type":"OBJECT","properties":{"probe_field":{"type":"STRING"}}}}]}]}"#,
         marks: &[&["probe_tool", "probe-about", "probe_field"]],
+    },
+    Feature {
+        name: "a schema's order",
+        chat: r#"{"tools":[{"type":"function","function":{"name":"probe_tool","parameters":{"type":"object","properties":{"probe_z":{"type":"string"},"probe_a":{"type":"string"}}}}}]}"#,
+        responses: r#"{"tools":[{"type":"function","name":"probe_tool","parameters":{"type":"object","properties":{"probe_z":{"type":"string"},"probe_a":{"type":"string"}}}}]}"#,
+        messages: r#"{"tools":[{"name":"probe_tool","input_schema":{"type":"object","properties":{"probe_z":{"type":"string"},"probe_a":{"type":"string"}}}}]}"#,
+        gemini: r#"{"tools":[{"functionDeclarations":[{"name":"probe_tool","parameters":{"type":"OBJECT","properties":{"probe_z":{"type":"STRING"},"probe_a":{"type":"STRING"}}}}]}]}"#,
+        marks: &[
+            &[r#"{"probe_z":{"type":"string"},"probe_a":{"#],
+            &[r#"{"probe_z":{"type":"STRING"},"probe_a":{"#],
+        ],
     },
     Feature {
         name: "a tool that must be called",

@@ -1,5 +1,6 @@
 //! The page.
 
+use super::asked::UnderDropParams;
 use super::clients::{CLIENTS, Client};
 use super::{PROVIDERS, answers, asked, failures};
 
@@ -26,9 +27,11 @@ fn of_asked(fate: asked::Fate) -> String {
     match fate {
         asked::Fate::Unsaid => "-".to_owned(),
         asked::Fate::Yes => "yes".to_owned(),
-        asked::Fate::Dropped => "left out".to_owned(),
-        asked::Fate::Refused { unless_dropped: true } => "refused; dropped".to_owned(),
-        asked::Fate::Refused { unless_dropped: false } => "refused".to_owned(),
+        asked::Fate::Dropped => "dropped".to_owned(),
+        asked::Fate::LeftOut => SILENT.to_owned(),
+        asked::Fate::Refused(UnderDropParams::Refused) => "refused".to_owned(),
+        asked::Fate::Refused(UnderDropParams::Dropped) => "refused; dropped".to_owned(),
+        asked::Fate::Refused(UnderDropParams::LeftOut) => format!("refused; {SILENT}"),
         asked::Fate::Failed(404) => NOT_SIMULATED.to_owned(),
         asked::Fate::Failed(status) => format!("HTTP {status}"),
     }
@@ -60,6 +63,9 @@ pub(super) fn whole(tables: &[String], failures: &[failures::Row]) -> String {
     )
 }
 
+/// Served without what was asked for, and without a word about it.
+const SILENT: &str = "left out";
+
 /// The simulator has no such address.
 pub(super) const NOT_SIMULATED: &str = "not simulated";
 
@@ -77,8 +83,10 @@ cargo run -p tidegate-tests --bin compatibility
 A test fails when the page is not what the command makes. In the tables of requests:
 
 - *yes*: it arrived at the provider.
-- *left out*: the request was served without it.
-- *refused*: the client gets a 400 that names it; *refused; dropped*: under `drop_params` it is left out.
+- *dropped*: the request was served without it, and the answer's header `x-tidegate-dropped` names it. It is advice, which
+  changes no answer.
+- *refused*: the client gets a 400 that names it; *refused; dropped*: under `drop_params` it is dropped.
+- *left out*: the request was served without it, and nobody said so.
 - *-*: the provider's answers have no such thing.
 
 *Sent back* says whether the signature of a thought is at the provider again when the client sends the answer back as it got

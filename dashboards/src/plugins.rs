@@ -1,0 +1,110 @@
+//! Which plugin is slow, fails, or dies.
+
+use crate::dashboard::Dashboard;
+use crate::panel::Panel;
+
+const INLINE: &str = "no plugin runs in a process of its own";
+
+pub(crate) fn dashboard() -> Dashboard {
+    Dashboard {
+        uid: "tidegate-plugins",
+        title: "Tidegate / Plugins",
+        description: "Calls of plugins and their failures, worker processes, and what reloads brought.",
+        variables: vec![("plugin", "tidegate_plugin_info")],
+        rows: vec![
+            ("Now", now()),
+            ("Calls", calls()),
+            ("Worker processes", workers()),
+            ("Reloads", reloads()),
+        ],
+    }
+}
+
+fn now() -> Vec<Panel> {
+    vec![
+        Panel::stat("Calls", "ops", "Calls of functions of plugins.")
+            .query(r#"sum(rate(tidegate_plugin_calls_total{@,plugin=~"$plugin"}[@]))"#, ""),
+        Panel::stat(
+            "Calls that failed",
+            "ops",
+            "The plugin could not do its work. Words about a bad request or a cut stream are its work.",
+        )
+        .query(r#"sum(rate(tidegate_plugin_errors_total{@,plugin=~"$plugin"}[@]))"#, "")
+        .thresholds(0.01, 1.0),
+        Panel::stat(
+            "Refused files",
+            "short",
+            "Plugin files that were found and refused. `GET /api/plugins` says why.",
+        )
+        .query("sum(tidegate_plugins_refused{@})", "")
+        .thresholds(1.0, 2.0),
+        Panel::table("In force", "short", "Every plugin with its version, and where it runs.")
+            .query(r#"tidegate_plugin_info{@,plugin=~"$plugin"}"#, "up")
+            .width(12),
+    ]
+}
+
+fn calls() -> Vec<Panel> {
+    vec![
+        Panel::stack("Calls by plugin", "ops", "A provider is called for each request and for the pieces of its answer, a policy when a call failed.")
+            .query(r#"sum by (plugin) (rate(tidegate_plugin_calls_total{@,plugin=~"$plugin"}[@]))"#, "{{plugin}}"),
+        Panel::stack("Calls by function", "ops", "The functions of tidegate.h.")
+            .query(r#"sum by (call) (rate(tidegate_plugin_calls_total{@,plugin=~"$plugin"}[@]))"#, "{{call}}"),
+        Panel::lines("Failures", "ops", "`error`: it could not do its work. `panic`: caught; three within a minute put the plugin out of service.")
+            .query(
+                r#"sum by (plugin, call, kind) (rate(tidegate_plugin_errors_total{@,plugin=~"$plugin"}[@])) > 0"#,
+                "{{plugin}} {{call}} {{kind}}",
+            )
+            .may_be_empty("no plugin has failed"),
+        Panel::lines("Polls that did not return from it", "short", "What the watchdog found in this plugin.")
+            .query(
+                r#"sum by (plugin) (increase(tidegate_watchdog_plugin_stuck_total{@,plugin=~"$plugin"}[@]))"#,
+                "{{plugin}}",
+            ),
+    ]
+}
+
+fn workers() -> Vec<Panel> {
+    vec![
+        Panel::lines("Running", "short", "Worker processes of plugins with `isolation: process`.")
+            .query(r#"sum by (plugin) (tidegate_plugin_workers{@,plugin=~"$plugin"})"#, "{{plugin}}")
+            .may_be_empty(INLINE),
+        Panel::lines("Ends that nobody asked for", "short", "A deadline, a signal, an exit, too much memory, or bytes that make no sense.")
+            .query(
+                r#"sum by (plugin, reason) (increase(tidegate_plugin_worker_ends_total{@,plugin=~"$plugin",reason!="asked"}[@]))"#,
+                "{{plugin}} {{reason}}",
+            )
+            .may_be_empty(INLINE),
+        Panel::lines("Starts", "short", "Worker processes that came up and loaded their plugin.")
+            .query(r#"sum by (plugin) (increase(tidegate_plugin_worker_starts_total{@,plugin=~"$plugin"}[@]))"#, "{{plugin}}")
+            .may_be_empty(INLINE),
+        Panel::lines("What an end cost", "short", "Calls that failed because their worker ended, and streams that the next worker took over.")
+            .query(
+                r#"sum by (plugin) (increase(tidegate_plugin_worker_failed_calls_total{@,plugin=~"$plugin"}[@]))"#,
+                "{{plugin}} failed",
+            )
+            .may_be_empty(INLINE)
+            .query(
+                r#"sum by (plugin) (increase(tidegate_plugin_worker_replayed_streams_total{@,plugin=~"$plugin"}[@]))"#,
+                "{{plugin}} taken over",
+            )
+            .may_be_empty(INLINE),
+    ]
+}
+
+fn reloads() -> Vec<Panel> {
+    vec![
+        Panel::lines(
+            "Looks into the plugin folders",
+            "short",
+            "`partly`: something new is in force and something else that is new was refused.",
+        )
+        .query("sum by (result) (increase(tidegate_plugin_reloads_total{@}[@]))", "{{result}}"),
+        Panel::lines(
+            "Reloads of the configuration",
+            "short",
+            "`refused`: the old one stays in force; the log has the reason.",
+        )
+        .query("sum by (result) (increase(tidegate_config_reloads_total{@}[@]))", "{{result}}"),
+    ]
+}

@@ -1,0 +1,126 @@
+//! Which stream burns CPU, what the watchdog did about it, and whether the watchdog itself is well.
+
+use crate::dashboard::Dashboard;
+use crate::panel::Panel;
+
+const NO_VERDICTS: &str = "the watchdog has passed no verdict";
+
+pub(crate) fn dashboard() -> Dashboard {
+    Dashboard {
+        uid: "tidegate-watchdog",
+        title: "Tidegate / Watchdog",
+        description: "Polls and CPU of streams, verdicts, stuck workers, and the watchdog's own health. Single streams are in `tidegate top` and at the admin address.",
+        variables: vec![],
+        rows: vec![
+            ("Now", now()),
+            ("Streams", streams()),
+            ("Verdicts", verdicts()),
+            ("Workers", workers()),
+            ("The watchdog itself", itself()),
+        ],
+    }
+}
+
+fn now() -> Vec<Panel> {
+    vec![
+        Panel::stat("Streams watched", "short", "Requests that have a record of the watchdog's now.")
+            .query("sum(tidegate_watchdog_live_streams{@})", ""),
+        Panel::stat("CPU in streams", "short", "Cores spent in polls of requests.")
+            .query("sum(rate(tidegate_stream_busy_seconds_total{@}[@]))", ""),
+        Panel::stat("Polls that moved nothing", "percentunit", "Of all polls. A stream that spins drives it towards 1.")
+            .query(
+                "sum(rate(tidegate_stream_no_progress_polls_total{@}[@])) / sum(rate(tidegate_stream_polls_total{@}[@]))",
+                "",
+            )
+            .thresholds(0.7, 0.95)
+            .max(1.0),
+        Panel::stat("Streams ended", "short", "By the watchdog, in the time shown.")
+            .query(r#"sum(increase(tidegate_watchdog_verdicts_total{@,action=~"aborted|shut"}[$__range]))"#, "")
+            .thresholds(1.0, 10.0),
+        Panel::stat("Workers stuck", "short", "Threads that are in one poll beyond the warning threshold.")
+            .query("sum(tidegate_workers_stuck{@})", "")
+            .thresholds(1.0, 2.0),
+        Panel::stat("Quarantined", "short", "Plugins and deployments that are out of service after repeated faults.")
+            .query("sum(tidegate_quarantined{@})", "")
+            .may_be_empty("nothing can be quarantined before the first request to it")
+            .thresholds(1.0, 2.0),
+    ]
+}
+
+fn streams() -> Vec<Panel> {
+    vec![
+        Panel::lines("Polls", "ops", "Finished polls of requests, and those that moved nothing.")
+            .query("sum(rate(tidegate_stream_polls_total{@}[@]))", "polls")
+            .query("sum(rate(tidegate_stream_no_progress_polls_total{@}[@]))", "that moved nothing"),
+        Panel::lines(
+            "CPU in streams",
+            "short",
+            "Cores spent in finished polls. Compare it with the process's CPU on the overview.",
+        )
+        .query("rate(tidegate_stream_busy_seconds_total{@}[@])", "{{instance}}"),
+        Panel::lines(
+            "How long one poll takes",
+            "s",
+            "A poll that takes milliseconds keeps a thread from all other streams.",
+        )
+        .quantiles("tidegate_stream_poll_duration_seconds_bucket{@}", None)
+        .thresholds(0.01, 0.1),
+        Panel::heatmap(
+            "Polls by how long they take",
+            "s",
+            "One far from the others is a plugin or a stream to look at.",
+        )
+        .query("sum by (le) (rate(tidegate_stream_poll_duration_seconds_bucket{@}[@]))", "{{le}}"),
+    ]
+}
+
+fn verdicts() -> Vec<Panel> {
+    vec![
+        Panel::lines(
+            "Verdicts by rule and action",
+            "short",
+            "R1: polls without progress. R2: CPU without progress. R4: one poll does not return. R0, R5: the budget or a clock ended an attempt. `tidegate incidents` tells each one's story.",
+        )
+        .query("sum by (rule, action) (increase(tidegate_watchdog_verdicts_total{@}[@])) > 0", "{{rule}} {{action}}")
+        .may_be_empty(NO_VERDICTS),
+        Panel::table("Verdicts in the time shown", "short", "`braked`: held back, because too many streams were judged at once.")
+            .query("sum by (instance, rule, action) (increase(tidegate_watchdog_verdicts_total{@}[$__range])) > 0", "verdicts")
+            .may_be_empty(NO_VERDICTS),
+        Panel::states("Quarantine", "When a plugin or a deployment was out of service.")
+            .query("max by (kind, name) (tidegate_quarantined{@})", "{{kind}} {{name}}"),
+        Panel::lines("Polls stuck in a plugin", "short", "Polls that did not return from a call of this plugin.")
+            .query("sum by (plugin) (increase(tidegate_watchdog_plugin_stuck_total{@}[@]))", "{{plugin}}"),
+    ]
+}
+
+fn workers() -> Vec<Panel> {
+    vec![
+        Panel::lines("Workers", "short", "Threads of the data runtime; those in one poll for too long; those given up as lost, or at the lowest priority.")
+            .query("sum(tidegate_workers{@})", "workers")
+            .query("sum(tidegate_workers_stuck{@})", "stuck")
+            .query("sum(tidegate_threads_lost{@})", "lost")
+            .query("sum(tidegate_threads_demoted{@})", "demoted"),
+        Panel::lines("Time that workers were stuck", "s", "Seconds a second, summed over workers.")
+            .query("rate(tidegate_worker_stuck_seconds_total{@}[@])", "{{instance}}"),
+        Panel::lines("Pokes and takeovers", "short", "A poke wakes the runtime while a worker is stuck; a takeover moves everything to a new runtime.")
+            .query("increase(tidegate_watchdog_pokes_total{@}[@])", "{{instance}} pokes")
+            .query("increase(tidegate_watchdog_takeovers_total{@}[@])", "{{instance}} takeovers"),
+        Panel::lines("Connections cut", "short", "The client did not read for too long, or the watchdog shut the socket of a stuck poll.")
+            .query("sum by (reason) (increase(tidegate_client_connections_cut_total{@}[@]))", "{{reason}}"),
+    ]
+}
+
+fn itself() -> Vec<Panel> {
+    vec![
+        Panel::lines("How late it looks", "s", "Much more than a tick means that the machine has no CPU left for it.")
+            .query("tidegate_watchdog_tick_lag_seconds{@}", "{{instance}}")
+            .thresholds(0.1, 0.5),
+        Panel::lines("Looks", "ops", "Looks at the workers, and those given up because the whole process had been paused or starved.")
+            .query("rate(tidegate_watchdog_ticks_total{@}[@])", "{{instance}}")
+            .query("rate(tidegate_watchdog_skipped_ticks_total{@}[@])", "{{instance}} given up"),
+        Panel::lines("What it could not do", "short", "Requests that came when every record was taken; incidents that were only counted, or not written to their file.")
+            .query("increase(tidegate_watchdog_unwatched_streams_total{@}[@])", "{{instance}} unwatched")
+            .query("increase(tidegate_watchdog_reports_suppressed_total{@}[@])", "{{instance}} only counted")
+            .query("increase(tidegate_incidents_unwritten_total{@}[@])", "{{instance}} not written"),
+    ]
+}

@@ -3,8 +3,6 @@
 use crate::dashboard::Dashboard;
 use crate::panel::Panel;
 
-const INLINE: &str = "no plugin runs in a process of its own";
-
 pub(crate) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "tidegate-plugins",
@@ -67,28 +65,23 @@ fn calls() -> Vec<Panel> {
 fn workers() -> Vec<Panel> {
     vec![
         Panel::lines("Running", "short", "Worker processes of plugins with `isolation: process`.")
-            .query(r#"sum by (plugin) (tidegate_plugin_workers{@,plugin=~"$plugin"})"#, "{{plugin}}")
-            .may_be_empty(INLINE),
+            .query(r#"sum by (plugin) (tidegate_plugin_workers{@,plugin=~"$plugin"})"#, "{{plugin}}"),
         Panel::lines("Ends that nobody asked for", "short", "A deadline, a signal, an exit, too much memory, or bytes that make no sense.")
             .query(
                 r#"sum by (plugin, reason) (increase(tidegate_plugin_worker_ends_total{@,plugin=~"$plugin",reason!="asked"}[@]))"#,
                 "{{plugin}} {{reason}}",
-            )
-            .may_be_empty(INLINE),
+            ),
         Panel::lines("Starts", "short", "Worker processes that came up and loaded their plugin.")
-            .query(r#"sum by (plugin) (increase(tidegate_plugin_worker_starts_total{@,plugin=~"$plugin"}[@]))"#, "{{plugin}}")
-            .may_be_empty(INLINE),
+            .query(r#"sum by (plugin) (increase(tidegate_plugin_worker_starts_total{@,plugin=~"$plugin"}[@]))"#, "{{plugin}}"),
         Panel::lines("What an end cost", "short", "Calls that failed because their worker ended, and streams that the next worker took over.")
             .query(
                 r#"sum by (plugin) (increase(tidegate_plugin_worker_failed_calls_total{@,plugin=~"$plugin"}[@]))"#,
                 "{{plugin}} failed",
             )
-            .may_be_empty(INLINE)
             .query(
                 r#"sum by (plugin) (increase(tidegate_plugin_worker_replayed_streams_total{@,plugin=~"$plugin"}[@]))"#,
                 "{{plugin}} taken over",
-            )
-            .may_be_empty(INLINE),
+            ),
     ]
 }
 

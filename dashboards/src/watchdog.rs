@@ -3,8 +3,6 @@
 use crate::dashboard::Dashboard;
 use crate::panel::Panel;
 
-const NO_VERDICTS: &str = "the watchdog has passed no verdict";
-
 pub(crate) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "tidegate-watchdog",
@@ -42,7 +40,6 @@ fn now() -> Vec<Panel> {
             .thresholds(1.0, 2.0),
         Panel::stat("Quarantined", "short", "Plugins and deployments that are out of service after repeated faults.")
             .query("sum(tidegate_quarantined{@})", "")
-            .may_be_empty("nothing can be quarantined before the first request to it")
             .thresholds(1.0, 2.0),
     ]
 }
@@ -81,11 +78,10 @@ fn verdicts() -> Vec<Panel> {
             "short",
             "R1: polls without progress. R2: CPU without progress. R4: one poll does not return. R0, R5: the budget or a clock ended an attempt. `tidegate incidents` tells each one's story.",
         )
-        .query("sum by (rule, action) (increase(tidegate_watchdog_verdicts_total{@}[@])) > 0", "{{rule}} {{action}}")
-        .may_be_empty(NO_VERDICTS),
+        .query("sum by (rule, action) (increase(tidegate_watchdog_verdicts_total{@}[@])) > 0", "{{rule}} {{action}}"),
         Panel::table("Verdicts in the time shown", "short", "`braked`: held back, because too many streams were judged at once.")
             .query("sum by (instance, rule, action) (increase(tidegate_watchdog_verdicts_total{@}[$__range])) > 0", "verdicts")
-            .may_be_empty(NO_VERDICTS),
+    ,
         Panel::states("Quarantine", "When a plugin or a deployment was out of service.")
             .query("max by (kind, name) (tidegate_quarantined{@})", "{{kind}} {{name}}"),
         Panel::lines("Polls stuck in a plugin", "short", "Polls that did not return from a call of this plugin.")

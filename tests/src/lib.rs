@@ -13,6 +13,7 @@ pub mod config;
 pub mod cpu;
 pub mod metrics;
 pub mod outside;
+pub mod panels;
 pub mod proxy;
 pub mod versions;
 pub mod zoo;

@@ -1,0 +1,77 @@
+//! The load: simulated providers with every kind of trouble, and clients that keep asking.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tidegate_sim::{Settings, Sim};
+use tokio::time::sleep;
+
+use crate::client::{ask, chat, chat_with};
+use crate::{Proxy, Setup};
+
+/// The longest wait for one answer.
+const LONG: Duration = Duration::from_secs(30);
+
+/// What each client asks for, again and again: its group, then scenarios of the simulator. Most answers are good, as they
+/// are for people; one group has a provider that limits it.
+const CLIENTS: [(&str, &[&str]); 5] = [
+    ("openai", &["fast", "tools", "slow", "fast", "http-500", "fast", "fast", "429-frame-end"]),
+    ("gemini", &["fast", "slow", "fast", "no-finish", "fast", "http-400", "fast", "fast"]),
+    ("anthropic", &["fast", "tools", "fast", "http-503", "fast", "plain-text-line", "slow", "fast"]),
+    ("continued", &["fast", "no-finish", "fast", "stall-mid", "fast", "fast", "fast", "no-finish"]),
+    ("limited", &["fast", "http-429", "429-first", "fast", "429-frame-end"]),
+];
+
+pub(super) struct World {
+    _sim: Sim,
+    pub(super) proxy: Proxy,
+}
+
+impl World {
+    /// Providers, one of them behind a plugin in a process of its own, with retries, fallbacks and cooldowns as people have
+    /// them.
+    pub(super) async fn start() -> Self {
+        let sim = Sim::start(Settings::default()).await.expect("the simulator can listen");
+        let setup = CLIENTS.iter().fold(Setup::default(), |setup, (group, _)| {
+            let kind = if ["continued", "limited"].contains(group) { "openai" } else { group };
+            setup.model(group, kind, &sim, "")
+        });
+        let setup = setup
+            .router("num_retries: 1")
+            .router("cooldown_time: 1")
+            .router("fallbacks: [{limited: [gemini]}, {continued: [openai]}]")
+            .tidegate("groups: {continued: {mid_stream: continue}}")
+            .isolated(&["anthropic"])
+            .short_clocks();
+        Self { proxy: Proxy::start(&setup.yaml()).await, _sim: sim }
+    }
+
+    /// Asks for so long.
+    pub(super) async fn play(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let clients = CLIENTS.into_iter().map(|(group, scenarios)| {
+            let addr = self.proxy.data;
+            tokio::spawn(async move {
+                for (turn, scenario) in scenarios.iter().cycle().enumerate() {
+                    if Instant::now() > until {
+                        return;
+                    }
+                    ask(addr, &chat(group, scenario, turn % 3 != 0), LONG).await;
+                    sleep(Duration::from_millis(100)).await;
+                }
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        sleep(time / 3).await;
+        // A stream that spins, for the watchdog; and a look into the configuration.
+        let spinning = chat_with("x-tidegate-fault: spin-wake\r\n", "gemini", "stall-mid", true);
+        let spun = ask(self.proxy.data, &spinning, LONG);
+        self.proxy.signal(Signal::SIGHUP);
+        spun.await;
+        for client in clients {
+            client.await.expect("a client does not panic");
+        }
+        // What ended last is in the next scrape.
+        sleep(Duration::from_secs(2)).await;
+    }
+}

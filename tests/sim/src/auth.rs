@@ -1,8 +1,12 @@
 //! Who may ask, under `require_auth`; and how secrets look in logs and echoes.
 
-use crate::dialect::Dialect;
+use serde_json::json;
+
+use crate::dialect::Wire;
 use crate::http::Request;
+use crate::script::Script;
 use crate::select::Chat;
+use crate::sigv4;
 
 /// Headers whose values are never shown as they came.
 const SECRET_HEADERS: [&str; 6] = [
@@ -43,23 +47,58 @@ pub(crate) fn masked_target(request: &Request) -> String {
     format!("{path}?{}", pairs.join("&"))
 }
 
-/// Whether the request carries what its provider asks for: a live token for Vertex, the key elsewhere.
-/// A `generateContent` path that does not tell which of Google's two services it is takes either.
-pub(crate) fn allowed(
-    request: &Request,
-    chat: &Chat,
-    api_key: &str,
-    is_token: impl Fn(&str) -> bool,
-) -> bool {
-    let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let key = match chat.dialect {
-        Dialect::OpenAiChat | Dialect::Responses | Dialect::Bedrock => bearer,
-        Dialect::Gemini => request.header("x-goog-api-key").or_else(|| request.query("key")),
-        Dialect::Anthropic => request.header("x-api-key").or(bearer),
-    };
-    let by_key = !chat.vertex && key == Some(api_key);
-    let by_token = matches!(chat.dialect, Dialect::Gemini | Dialect::Anthropic)
-        && !chat.gemini_api
-        && bearer.is_some_and(is_token);
-    by_key || by_token
+/// Why a request is not answered: what it is counted as, and what it gets.
+pub(crate) type Refusal = (&'static str, Script);
+
+/// A request that asks to be answered.
+pub(crate) struct Gate<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) chat: &'a Chat,
+    /// Credentials are asked for.
+    pub(crate) asked: bool,
+    pub(crate) api_key: &'a str,
+    /// Whether a token is one that the simulator issued, and lives.
+    pub(crate) is_token: &'a dyn Fn(&str) -> bool,
+}
+
+impl<'a> Gate<'a> {
+    /// The token of `Authorization: Bearer`.
+    pub(crate) fn bearer(&self) -> Option<&'a str> {
+        self.request.header("authorization")?.strip_prefix("Bearer ")
+    }
+
+    /// Whether this is the key. Vertex AI takes none.
+    pub(crate) fn is_key(&self, key: Option<&str>) -> bool {
+        !self.chat.vertex && key == Some(self.api_key)
+    }
+
+    /// Whether the request has a token that Vertex AI takes. A `generateContent` path that does not tell which of Google's
+    /// two services it is takes either.
+    pub(crate) fn has_token(&self) -> bool {
+        !self.chat.gemini_api && self.bearer().is_some_and(self.is_token)
+    }
+
+    /// Lets in who has what is asked for.
+    pub(crate) fn admit(&self, wire: &dyn Wire, allowed: bool) -> Result<(), Refusal> {
+        if allowed || !self.asked {
+            return Ok(());
+        }
+        let sentence = "The request does not have valid authentication credentials.";
+        Err(("unauthorized", Script::json(401, wire.error(401, sentence))))
+    }
+
+    /// Lets in who signed as AWS asks, and answers whether there was a signature to look at: with the key that is known it is
+    /// checked even where none is asked for.
+    pub(crate) fn signed(&self) -> Result<bool, Refusal> {
+        let header = self.request.header("authorization");
+        let signed = header.is_some_and(|header| header.starts_with("AWS4-HMAC-SHA256"));
+        let known = signed && header.is_some_and(|header| header.contains(sigv4::AWS_ACCESS_KEY_ID));
+        if !known && !(self.asked && (signed || header.is_none())) {
+            return Ok(false);
+        }
+        sigv4::check(self.request, self.api_key, "bedrock").map(|()| true).map_err(|(name, sentence)| {
+            let body = json!({"message": sentence}).to_string();
+            ("unauthorized", Script::json(403, body).header("x-amzn-errortype", name))
+        })
+    }
 }

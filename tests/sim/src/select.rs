@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::dialect::{Dialect, anthropic, bedrock, gemini, openai, responses};
+use crate::dialect::{Asked, Dialect};
 use crate::http::Request;
 use crate::scenario::Mode;
 
@@ -23,6 +23,8 @@ pub(crate) enum Route {
 pub(crate) struct Chat {
     pub(crate) dialect: Dialect,
     pub(crate) mode: Mode,
+    /// The path without what chooses a scenario.
+    pub(crate) path: String,
     /// The model as the request names it.
     pub(crate) model: String,
     /// Anthropic's `count_tokens`, or Google's `countTokens`.
@@ -39,9 +41,6 @@ pub(crate) struct Chat {
     pub(crate) tag: Option<String>,
 }
 
-/// Where no scenario has an answer of its own: requests there are for scripts, by a marker or by `/s/NAME`.
-const SCRIPTED: [&str; 4] = ["/completions", "/embeddings", "/api/chat", "/api/embed"];
-
 pub(crate) fn route(request: &Request) -> Route {
     let path = request.path().replace("%3A", ":").replace("%3a", ":");
     let (place, rest) = split_prefix(&path, "/at/");
@@ -49,14 +48,11 @@ pub(crate) fn route(request: &Request) -> Route {
     if rest == "/token" {
         return Route::Token;
     }
+    // The last that takes a path: the dialects whose paths many others share come first.
+    let mut dialects = Dialect::ALL.iter().rev().copied();
     if request.method == "GET" {
-        return match rest.strip_suffix("/models") {
-            Some("/v1beta" | "/v1beta1") => Route::Models(Dialect::Gemini),
-            // Anthropic's list is at the path of OpenAI's.
-            Some(_) if request.header("anthropic-version").is_some() => Route::Models(Dialect::Anthropic),
-            Some(_) => Route::Models(Dialect::OpenAiChat),
-            None => Route::Nothing,
-        };
+        let listed = dialects.find(|dialect| dialect.wire().is_list(rest, request));
+        return listed.map_or(Route::Nothing, Route::Models);
     }
     if request.method != "POST" {
         return Route::Nothing;
@@ -64,63 +60,23 @@ pub(crate) fn route(request: &Request) -> Route {
     if rest.starts_with("/chat-only/") && !rest.ends_with("/chat/completions") {
         return Route::Nothing;
     }
-    let count = rest.ends_with("/messages/count_tokens") || rest.ends_with(":countTokens");
-    let (dialect, mode, model) = if rest.ends_with("/chat/completions")
-        || SCRIPTED.iter().any(|end| rest.ends_with(end))
-    {
-        (Dialect::OpenAiChat, Mode::Whole, None)
-    } else if rest.ends_with("/responses") {
-        (Dialect::Responses, Mode::Whole, None)
-    } else if rest.ends_with("/messages") || rest.ends_with("/count_tokens") {
-        (Dialect::Anthropic, Mode::Whole, None)
-    } else if let Some((model, mode)) = converse(rest) {
-        (Dialect::Bedrock, mode, Some(model))
-    } else {
-        let Some((base, method)) = rest.rsplit_once(':') else { return Route::Nothing };
-        let (dialect, mode) = match method {
-            "generateContent" | "countTokens" | "batchEmbedContents" | "predict" => {
-                (Dialect::Gemini, Mode::Whole)
-            }
-            "streamGenerateContent" if request.query("alt") == Some("sse") => (Dialect::Gemini, Mode::Stream),
-            "streamGenerateContent" => (Dialect::Gemini, Mode::Array),
-            // Claude on Vertex AI: whether it streams is said in the body.
-            "rawPredict" | "streamRawPredict" => (Dialect::Anthropic, Mode::Whole),
-            _ => return Route::Nothing,
-        };
-        (dialect, mode, base.rsplit('/').next().map(str::to_owned))
-    };
+    let asked = dialects.find_map(|dialect| Some((dialect, dialect.wire().asked(rest, request)?)));
+    let Some((dialect, Asked { mode, model, count })) = asked else { return Route::Nothing };
     let body: Value = match serde_json::from_slice(&request.body) {
         Ok(body) => body,
         Err(error) => return Route::NotJson(dialect, format!("the body is not JSON: {error}")),
     };
+    let wire = dialect.wire();
     let model = model.unwrap_or_else(|| body["model"].as_str().unwrap_or_default().to_owned());
-    let count = count || model == "count-tokens";
-    let in_body = !matches!(dialect, Dialect::Gemini | Dialect::Bedrock) && !count;
-    let mode = if in_body && body["stream"] == Value::Bool(true) { Mode::Stream } else { mode };
-    let last_words = match dialect {
-        Dialect::OpenAiChat => openai::last_user_text(&body),
-        Dialect::Responses => responses::last_user_text(&body),
-        Dialect::Gemini => gemini::last_user_text(&body),
-        Dialect::Anthropic => anthropic::last_user_text(&body),
-        Dialect::Bedrock => bedrock::last_user_text(&body),
-    };
+    let mode = mode.unwrap_or_else(|| if wire.streams(&body) { Mode::Stream } else { Mode::Whole });
+    let last_words = wire.last_user_text(&body);
     let marker = marker(&last_words);
     let scenario = marker.as_ref().map(|marker| marker.at(place)).or(by_path).map(str::to_owned);
     let tag = marker.and_then(|marker| marker.tag).map(str::to_owned);
     let vertex = rest.contains("/projects/");
     let gemini_api = !vertex && (rest.starts_with("/v1beta/") || rest.starts_with("/v1/models/"));
-    Route::Chat(Chat { dialect, mode, model, count, vertex, gemini_api, body, scenario, tag })
-}
-
-/// The model and the mode of `/model/ID/converse` and `/model/ID/converse-stream`.
-fn converse(path: &str) -> Option<(String, Mode)> {
-    let (model, call) = path.split_once("/model/")?.1.rsplit_once('/')?;
-    let mode = match call {
-        "converse" => Mode::Whole,
-        "converse-stream" => Mode::Stream,
-        _ => return None,
-    };
-    Some((model.replace("%2F", "/").replace("%2f", "/"), mode))
+    let path = rest.to_owned();
+    Route::Chat(Chat { dialect, mode, path, model, count, vertex, gemini_api, body, scenario, tag })
 }
 
 /// `/s/NAME/rest` into `NAME` and `/rest`; litellm's `{base}:{endpoint}` form may put a colon after the name.

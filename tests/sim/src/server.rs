@@ -11,16 +11,15 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::auth;
+use crate::auth::{self, Gate};
 use crate::board::{self, Board, Counts, Seen};
-use crate::dialect::{Dialect, Meta, anthropic, gemini, openai};
+use crate::dialect::{Dialect, Meta};
 use crate::http::{Conn, ReadError, Request};
 use crate::play::{self, Outcome};
-use crate::scenario::{self, Context, Scenario};
+use crate::scenario::{Context, Scenario};
 use crate::script::Script;
 use crate::select::{self, Chat, Route};
 use crate::settings::{Settings, TokenBehaviour};
-use crate::sigv4;
 use crate::token::{Tokens, service_account_json};
 
 /// The name that [`Sim::push_script`] queues under.
@@ -200,7 +199,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             Ok(Some(request)) => request,
             Ok(None) | Err(ReadError::Io) => return,
             Err(ReadError::Bad(status, sentence)) => {
-                let script = Script::json(status, scenario::error(Dialect::OpenAiChat, status, &sentence));
+                let script = Script::json(status, Dialect::OpenAiChat.wire().error(status, &sentence));
                 play::play(&script, &mut conn, true).await;
                 play::end(&script, &mut conn, true).await;
                 return;
@@ -229,7 +228,6 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 
 impl Shared {
     fn answer(&self, request: &Request) -> Answer {
-        let names = || Scenario::all().iter().map(|scenario| scenario.name);
         let plain = |name: &str, script| Answer { name: name.to_owned(), tag: None, script };
         match select::route(request) {
             Route::Chat(chat) => {
@@ -237,15 +235,12 @@ impl Shared {
                 Answer { name, tag: chat.tag, script }
             }
             Route::Token => plain("token", self.tokens.answer(request)),
-            Route::Models(Dialect::OpenAiChat | Dialect::Responses | Dialect::Bedrock) => {
-                plain("models", Script::json(200, openai::models(names())))
-            }
-            Route::Models(Dialect::Gemini) => plain("models", Script::json(200, gemini::models(names()))),
-            Route::Models(Dialect::Anthropic) => {
-                plain("models", Script::json(200, anthropic::models(names())))
+            Route::Models(dialect) => {
+                let names: Vec<&str> = Scenario::all().iter().map(|scenario| scenario.name).collect();
+                plain("models", Script::json(200, dialect.wire().models(&names)))
             }
             Route::NotJson(dialect, sentence) => {
-                plain("not-json-request", Script::json(400, scenario::error(dialect, 400, &sentence)))
+                plain("not-json-request", Script::json(400, dialect.wire().error(400, &sentence)))
             }
             Route::Nothing => {
                 let sentence = format!("the simulator has nothing at {} {}", request.method, request.path());
@@ -256,31 +251,21 @@ impl Shared {
     }
 
     fn chat(&self, request: &Request, chat: &Chat) -> (String, Script) {
-        let is_live = |token: &str| self.tokens.is_live(token);
-        let header = request.header("authorization");
-        let signed = header.is_some_and(|header| header.starts_with("AWS4-HMAC-SHA256"));
-        // A signature with the key that is known is checked even where none is asked for.
-        let known = signed && header.is_some_and(|header| header.contains(sigv4::AWS_ACCESS_KEY_ID));
-        let asked = self.settings.require_auth && (signed || header.is_none());
-        if chat.dialect == Dialect::Bedrock && (known || asked) {
-            if let Err((name, sentence)) = sigv4::check(request, &self.settings.api_key, "bedrock") {
-                let body = json!({"message": sentence}).to_string();
-                return ("unauthorized".into(), Script::json(403, body).header("x-amzn-errortype", name));
-            }
-        } else if self.settings.require_auth && !auth::allowed(request, chat, &self.settings.api_key, is_live)
-        {
-            let sentence = "The request does not have valid authentication credentials.";
-            return ("unauthorized".into(), Script::json(401, scenario::error(chat.dialect, 401, sentence)));
-        }
-        let versioned = chat.vertex || request.header("anthropic-version").is_some();
-        if self.settings.require_auth && chat.dialect == Dialect::Anthropic && !versioned {
-            let sentence = "anthropic-version: header is required";
-            return ("unversioned".into(), Script::json(400, scenario::error(chat.dialect, 400, sentence)));
+        let wire = chat.dialect.wire();
+        let gate = Gate {
+            request,
+            chat,
+            asked: self.settings.require_auth,
+            api_key: &self.settings.api_key,
+            is_token: &|token| self.tokens.is_live(token),
+        };
+        if let Err((name, script)) = wire.admit(&gate) {
+            return (name.into(), script);
         }
         if chat.scenario.is_none()
-            && let Some(answer) = gemini::embeddings(request.path(), &chat.body)
+            && let Some(answer) = wire.beside(&chat.path, &chat.body)
         {
-            return ("embeddings".into(), Script::json(200, answer));
+            return ("beside".into(), Script::json(200, answer));
         }
         let (of_model, only_scenario) = select::of_model(&chat.model);
         let name = match &chat.scenario {
@@ -294,7 +279,7 @@ impl Shared {
         let Some(scenario) = Scenario::find(name) else {
             let names: Vec<&str> = Scenario::all().iter().map(|scenario| scenario.name).collect();
             let sentence = format!("no scenario is called {name:?}; there are: {}", names.join(", "));
-            return ("unknown".into(), Script::json(404, scenario::error(chat.dialect, 404, &sentence)));
+            return ("unknown".into(), Script::json(404, wire.error(404, &sentence)));
         };
         let context = Context {
             dialect: chat.dialect,

@@ -2,7 +2,167 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Meta, Usage, quote};
+use super::wire::{self, Frame, Wire};
+use super::{Asked, Call, Meta, Said, Usage, list, quote};
+use crate::auth::{Gate, Refusal};
+use crate::http::Request;
+use crate::scenario::Mode;
+
+/// `generateContent`, of the Gemini API and of Vertex AI.
+pub(crate) struct Gemini;
+
+impl Wire for Gemini {
+    fn asked(&self, path: &str, request: &Request) -> Option<Asked> {
+        let (base, method) = path.rsplit_once(':')?;
+        let mode = match method {
+            "generateContent" | "countTokens" | "batchEmbedContents" | "predict" => Mode::Whole,
+            "streamGenerateContent" if request.query("alt") == Some("sse") => Mode::Stream,
+            "streamGenerateContent" => Mode::Array,
+            _ => return None,
+        };
+        let model = base.rsplit('/').next().map(str::to_owned);
+        Some(Asked { mode: Some(mode), model, count: method == "countTokens" })
+    }
+
+    fn is_list(&self, path: &str, _request: &Request) -> bool {
+        matches!(path, "/v1beta/models" | "/v1beta1/models")
+    }
+
+    fn admit(&self, gate: &Gate<'_>) -> Result<(), Refusal> {
+        let key = gate.request.header("x-goog-api-key").or_else(|| gate.request.query("key"));
+        gate.admit(self, gate.is_key(key) || gate.has_token())
+    }
+
+    /// Results of tools are user contents too.
+    fn last_user_text(&self, body: &Value) -> String {
+        let of_user = |content: &&Value| content["role"] != "model" && content["role"] != "function";
+        let mut texts = list(&body["contents"]).iter().rev().filter(of_user).map(text_of);
+        texts.find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    fn describe(&self, body: &Value) -> Value {
+        let mut images = Vec::new();
+        for part in parts(body) {
+            let (inline, file) =
+                (either(part, "inlineData", "inline_data"), either(part, "fileData", "file_data"));
+            if let Some(data) = inline["data"].as_str() {
+                images.push(
+                    json!({"mime": either(inline, "mimeType", "mime_type"), "base64_length": data.len()}),
+                );
+            } else if let Some(uri) = either(file, "fileUri", "file_uri").as_str() {
+                images.push(json!({"url": uri}));
+            }
+        }
+        let system = text_of(either(body, "systemInstruction", "system_instruction"));
+        let (tools, messages) = (self.tool_names(body), list(&body["contents"]).len());
+        json!({"images": images, "tools": tools, "system": system, "messages": messages})
+    }
+
+    fn tool_names(&self, body: &Value) -> Vec<String> {
+        let functions = list(&body["tools"])
+            .iter()
+            .flat_map(|tool| list(either(tool, "functionDeclarations", "function_declarations")));
+        functions.filter_map(|function| function["name"].as_str()).map(str::to_owned).collect()
+    }
+
+    fn tool_history(&self, body: &Value, signature: &str) -> (bool, bool) {
+        let answered =
+            parts(body).any(|part| !either(part, "functionResponse", "function_response").is_null());
+        let mut calls = parts(body).filter(|part| !either(part, "functionCall", "function_call").is_null());
+        (answered, calls.all(|part| either(part, "thoughtSignature", "thought_signature") == signature))
+    }
+
+    fn beside(&self, path: &str, body: &Value) -> Option<String> {
+        embeddings(path, body)
+    }
+
+    /// Model names `models/sim-NAME`.
+    fn models(&self, names: &[&str]) -> String {
+        let methods = ["generateContent", "streamGenerateContent"];
+        let models: Vec<Value> = names
+            .iter()
+            .map(|name| json!({"name": format!("models/sim-{name}"), "supportedGenerationMethods": methods}))
+            .collect();
+        json!({"models": models}).to_string()
+    }
+
+    fn content_type(&self, mode: Mode) -> &'static str {
+        if mode == Mode::Stream { "text/event-stream" } else { "application/json; charset=UTF-8" }
+    }
+
+    fn eol(&self) -> &'static str {
+        "\r\n"
+    }
+
+    fn encode(&self, mode: Mode, json: &str, nth: usize, eol: &str) -> Vec<u8> {
+        wire::data(mode, json, nth, eol)
+    }
+
+    fn endless(&self, mode: Mode, json: &str) -> Vec<u8> {
+        wire::begin(mode, "data: ", json)
+    }
+
+    /// Token counts are cumulative.
+    fn text(&self, meta: &Meta, text: &str, so_far: u32) -> String {
+        let usage = Usage { completion: so_far, ..Usage::PLAIN };
+        response(meta, &format!(r#"{{"text":{}}}"#, quote(text)), None, usage)
+    }
+
+    fn empty_text(&self, _meta: &Meta) -> String {
+        r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"index":0}]}"#.to_owned()
+    }
+
+    /// Gemini sends arguments whole.
+    fn calls(&self, meta: &Meta, calls: &[Call]) -> Vec<String> {
+        vec![response(meta, &call_parts(calls), None, Usage::PLAIN)]
+    }
+
+    /// No text, the finish reason, the final counts.
+    fn finish(&self, meta: &Meta, _said: &Said, _reason: &str, usage: Usage) -> Vec<String> {
+        vec![response(meta, r#"{"text":""}"#, Some("STOP"), usage)]
+    }
+
+    fn whole(&self, meta: &Meta, text: &str, calls: &[Call], reason: Option<&str>, usage: Usage) -> String {
+        if meta.count {
+            let prompt = usage.prompt;
+            return format!(
+                r#"{{"totalTokens":{prompt},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{prompt}}}]}}"#
+            );
+        }
+        let parts =
+            if calls.is_empty() { format!(r#"{{"text":{}}}"#, quote(text)) } else { call_parts(calls) };
+        response(meta, &parts, reason.map(|_| "STOP"), usage)
+    }
+
+    fn error(&self, status: u16, message: &str) -> String {
+        error(status, message, None)
+    }
+
+    fn waits_in_body(&self) -> bool {
+        true
+    }
+
+    fn quota(&self, delay: &str) -> String {
+        delay.replace("PerMinutePerProjectPerModel", "PerDayPerProjectPerModel")
+    }
+
+    fn quota_event(&self) -> String {
+        self.error(429, super::sentence(429))
+    }
+
+    fn too_long(&self) -> String {
+        self.error(400, "The input token count (9000) exceeds the maximum number of tokens allowed (8192).")
+    }
+
+    fn filtered(&self) -> String {
+        self.error(400, "Your request was rejected as a result of our safety system.")
+    }
+
+    /// The status word without a code.
+    fn flat(&self, _meta: &Meta, _mode: Mode) -> Frame {
+        Frame::Event(r#"{"error":{"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}"#.to_owned())
+    }
+}
 
 /// A response with the parts given; `finish` is the candidate's finish reason.
 fn response(meta: &Meta, parts: &str, finish: Option<&str>, usage: Usage) -> String {
@@ -11,22 +171,6 @@ fn response(meta: &Meta, parts: &str, finish: Option<&str>, usage: Usage) -> Str
     format!(
         r#"{{"candidates":[{{"content":{{"role":"model","parts":[{parts}]}}{finish},"index":0}}],"usageMetadata":{usage},"modelVersion":{model},"responseId":"sim"}}"#
     )
-}
-
-/// One chunk of text. Token counts are cumulative: `so_far` chunks were sent, this one included.
-pub(crate) fn text(meta: &Meta, text: &str, so_far: u32) -> String {
-    let usage = Usage { completion: so_far, ..Usage::PLAIN };
-    response(meta, &format!(r#"{{"text":{}}}"#, quote(text)), None, usage)
-}
-
-/// The last chunk: no text, the finish reason, the final counts.
-pub(crate) fn finish(meta: &Meta, usage: Usage) -> String {
-    response(meta, r#"{"text":""}"#, Some("STOP"), usage)
-}
-
-/// One round of calls: Gemini sends arguments whole.
-pub(crate) fn calls(meta: &Meta, calls: &[Call]) -> String {
-    response(meta, &call_parts(calls), None, Usage::PLAIN)
 }
 
 fn call_parts(calls: &[Call]) -> String {
@@ -42,18 +186,6 @@ fn call_parts(calls: &[Call]) -> String {
         })
         .collect();
     parts.join(",")
-}
-
-/// A whole answer; without `finished` it has no finish reason, which no complete answer lacks.
-pub(crate) fn whole(meta: &Meta, text: &str, calls: &[Call], finished: bool, usage: Usage) -> String {
-    if meta.count {
-        let prompt = usage.prompt;
-        return format!(
-            r#"{{"totalTokens":{prompt},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{prompt}}}]}}"#
-        );
-    }
-    let parts = if calls.is_empty() { format!(r#"{{"text":{}}}"#, quote(text)) } else { call_parts(calls) };
-    response(meta, &parts, finished.then_some("STOP"), usage)
 }
 
 fn usage_json(usage: Usage) -> String {
@@ -89,7 +221,7 @@ pub(crate) fn error(status: u16, message: &str, retry_delay: Option<&str>) -> St
 
 /// Embeddings, one for each text: the Gemini API's `batchEmbedContents`, and Vertex AI's `predict`, which counts in floats.
 /// `None`: another method.
-pub(crate) fn embeddings(path: &str, body: &Value) -> Option<String> {
+fn embeddings(path: &str, body: &Value) -> Option<String> {
     let many = |list: &str| body[list].as_array().map_or(0, Vec::len);
     if path.ends_with(":batchEmbedContents") {
         let each = vec![r#"{"values":[0.25,-0.5,1.0]}"#; many("requests")];
@@ -103,68 +235,15 @@ pub(crate) fn embeddings(path: &str, body: &Value) -> Option<String> {
     None
 }
 
-/// Model names `models/sim-NAME`.
-pub(crate) fn models<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let methods = ["generateContent", "streamGenerateContent"];
-    let models: Vec<Value> = names
-        .map(|name| json!({"name": format!("models/sim-{name}"), "supportedGenerationMethods": methods}))
-        .collect();
-    json!({"models": models}).to_string()
-}
-
-fn contents(body: &Value) -> &[Value] {
-    body["contents"].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn parts(content: &Value) -> &[Value] {
-    content["parts"].as_array().map_or(&[], Vec::as_slice)
+fn parts(body: &Value) -> impl Iterator<Item = &Value> {
+    list(&body["contents"]).iter().flat_map(|content| list(&content["parts"]))
 }
 
 fn text_of(content: &Value) -> String {
-    parts(content).iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
-}
-
-/// The text of the last user content that has text: tool results are user contents too.
-pub(crate) fn last_user_text(body: &Value) -> String {
-    let of_user = |content: &&Value| content["role"] != "model" && content["role"] != "function";
-    contents(body).iter().rev().filter(of_user).map(text_of).find(|text| !text.is_empty()).unwrap_or_default()
+    list(&content["parts"]).iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// A field that Google accepts in both spellings.
 fn either<'a>(value: &'a Value, camel: &str, snake: &str) -> &'a Value {
     value.get(camel).unwrap_or(&value[snake])
-}
-
-/// What arrived: images, tools, system text, number of contents.
-pub(crate) fn describe(body: &Value) -> Value {
-    let mut images = Vec::new();
-    for part in contents(body).iter().flat_map(parts) {
-        let (inline, file) =
-            (either(part, "inlineData", "inline_data"), either(part, "fileData", "file_data"));
-        if let Some(data) = inline["data"].as_str() {
-            images
-                .push(json!({"mime": either(inline, "mimeType", "mime_type"), "base64_length": data.len()}));
-        } else if let Some(uri) = either(file, "fileUri", "file_uri").as_str() {
-            images.push(json!({"url": uri}));
-        }
-    }
-    let system = text_of(either(body, "systemInstruction", "system_instruction"));
-    json!({"images": images, "tools": tool_names(body), "system": system, "messages": contents(body).len()})
-}
-
-pub(crate) fn tool_names(body: &Value) -> Vec<String> {
-    let tools = body["tools"].as_array().map_or(&[][..], Vec::as_slice);
-    let functions = tools
-        .iter()
-        .filter_map(|tool| either(tool, "functionDeclarations", "function_declarations").as_array())
-        .flatten();
-    functions.filter_map(|function| function["name"].as_str()).map(str::to_owned).collect()
-}
-
-/// Whether the history has a tool's result, and whether each call in it kept `signature`.
-pub(crate) fn tool_history(body: &Value, signature: &str) -> (bool, bool) {
-    let all = || contents(body).iter().flat_map(parts);
-    let answered = all().any(|part| !either(part, "functionResponse", "function_response").is_null());
-    let mut calls = all().filter(|part| !either(part, "functionCall", "function_call").is_null());
-    (answered, calls.all(|part| either(part, "thoughtSignature", "thought_signature") == signature))
 }

@@ -1,26 +1,64 @@
-//! The providers' JSON, piece by piece. Key order is the providers' own.
+//! The providers' dialects, a module each: [`Wire`] is what a scenario asks of one. The JSON is made piece by piece, with the
+//! members in the providers' own order.
 
-pub(crate) mod anthropic;
+mod anthropic;
 pub(crate) mod bedrock;
-pub(crate) mod gemini;
-pub(crate) mod openai;
-pub(crate) mod responses;
+mod gemini;
+mod openai;
+mod responses;
+mod wire;
 
 use serde_json::Value;
 
-/// A provider's wire dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
+pub(crate) use gemini::error as google_error;
+pub(crate) use wire::{Frame, Wire};
+
+use crate::scenario::Mode;
+
+macro_rules! dialects {
+    ($($(#[$about:meta])+ $name:ident => $wire:expr,)+) => {
+        /// A provider's wire dialect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Dialect {
+            $($(#[$about])+ $name,)+
+        }
+
+        impl Dialect {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            pub(crate) fn wire(self) -> &'static dyn Wire {
+                match self {
+                    $(Self::$name => &$wire,)+
+                }
+            }
+        }
+    };
+}
+
+// A path is that of the first dialect that takes it.
+dialects! {
     /// OpenAI chat completions, and all that speak it.
-    OpenAiChat,
+    OpenAiChat => openai::OpenAiChat,
     /// OpenAI Responses.
-    Responses,
+    Responses => responses::Responses,
     /// Gemini API and Vertex AI `generateContent`.
-    Gemini,
+    Gemini => gemini::Gemini,
     /// Anthropic Messages, and the count of their tokens; Anthropic's own and Vertex AI's.
-    Anthropic,
+    Anthropic => anthropic::Anthropic,
     /// Amazon Bedrock's Converse and ConverseStream.
-    Bedrock,
+    Bedrock => bedrock::Bedrock,
+}
+
+/// What a path asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// How the answer comes, where the path says it.
+    pub(crate) mode: Option<Mode>,
+    /// The model, where the path names it.
+    pub(crate) model: Option<String>,
+    /// A count of tokens alone.
+    pub(crate) count: bool,
 }
 
 /// A call of a tool.
@@ -44,6 +82,14 @@ pub(crate) struct Meta {
     pub(crate) count: bool,
 }
 
+/// What a stream has said so far.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// Its text; `None` where it has none yet.
+    pub(crate) text: Option<String>,
+    pub(crate) calls: Vec<Call>,
+}
+
 /// Token counts, in Gemini's way of counting: thoughts are not part of the candidates' tokens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
@@ -62,7 +108,42 @@ impl Usage {
     }
 }
 
+/// The message of an error of this status.
+pub(crate) fn sentence(status: u16) -> &'static str {
+    match status {
+        400 => "Request contains an invalid argument.",
+        401 => "The request does not have valid authentication credentials.",
+        403 => "The caller does not have permission.",
+        404 => "The model was not found.",
+        402 => "Payment is required to go on.",
+        413 => "The request is too large.",
+        422 => "The request cannot be processed.",
+        504 => "The deadline expired before the operation could complete.",
+        429 => "Resource exhausted. Please try again later.",
+        503 => "The model is overloaded. Please try again later.",
+        _ => "An internal error has occurred.",
+    }
+}
+
 /// `text` as a JSON string.
 pub(crate) fn quote(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
+}
+
+/// `text` in pieces of a few characters, as arguments are streamed.
+fn in_pieces(text: &str) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(7).map(|piece| piece.iter().collect()).collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A picture of a `data:` URL, or of another.
+fn picture(url: &str) -> Value {
+    match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
+        Some((mime, data)) => serde_json::json!({"mime": mime, "base64_length": data.len()}),
+        None => serde_json::json!({"url": url}),
+    }
 }

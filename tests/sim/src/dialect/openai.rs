@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Meta, Usage, quote};
+use super::wire::{self, BEHIND, Frame, Wire};
+use super::{Asked, Call, Meta, Said, Usage, in_pieces, list, picture, quote};
+use crate::auth::{Gate, Refusal};
+use crate::http::Request;
+use crate::scenario::Mode;
 
 const HEAD: &str = r#""id":"chatcmpl-sim""#;
 /// A fixed time, so that the bytes are the same in every run.
@@ -25,46 +29,198 @@ fn delta(meta: &Meta, delta: &str, finish: Option<&str>) -> String {
     chunk(meta, &format!(r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}"#), None)
 }
 
-pub(crate) fn role(meta: &Meta) -> String {
-    delta(meta, r#"{"role":"assistant","content":"","refusal":null}"#, None)
-}
+/// Chat completions, of OpenAI and all that speak its dialect.
+pub(crate) struct OpenAiChat;
 
-pub(crate) fn text(meta: &Meta, text: &str) -> String {
-    delta(meta, &format!(r#"{{"content":{}}}"#, quote(text)), None)
-}
+/// Where no scenario has an answer of its own: requests there are for scripts, by a marker or by `/s/NAME`.
+const SCRIPTED: [&str; 4] = ["/completions", "/embeddings", "/api/chat", "/api/embed"];
+/// A quota that no waiting brings back soon.
+pub(super) const QUOTA: &str = r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#;
+/// A prompt that is too long.
+pub(super) const TOO_LONG: &str = r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#;
+/// A prompt that a filter refused.
+pub(super) const FILTERED: &str = r#"{"error":{"message":"Your request was rejected as a result of our safety system.","type":"invalid_request_error","param":null,"code":"content_policy_violation"}}"#;
+/// The flat form of older vLLM.
+pub(super) const FLAT: &str =
+    r#"{"object":"error","message":"Rate limit exceeded","type":"RateLimitError","param":null,"code":429}"#;
 
-pub(crate) fn finish(meta: &Meta, reason: &str) -> String {
-    delta(meta, "{}", Some(reason))
-}
-
-/// The extra chunk that `include_usage` asks for.
-pub(crate) fn usage(meta: &Meta, usage: Usage) -> String {
-    chunk(meta, "", Some(usage))
-}
-
-/// The chunks of one round of calls: each call's opening, then its arguments in pieces, interleaved.
-pub(crate) fn calls(meta: &Meta, calls: &[Call]) -> Vec<String> {
-    let mut chunks = Vec::new();
-    for (index, call) in calls.iter().enumerate() {
-        let (id, name) = (quote(&call.id), quote(&call.name));
-        let extra = extra_content(call);
-        let open = format!(
-            r#"{{"tool_calls":[{{"index":{index},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}{extra}}}]}}"#
-        );
-        chunks.push(delta(meta, &open, None));
+impl Wire for OpenAiChat {
+    fn asked(&self, path: &str, _request: &Request) -> Option<Asked> {
+        let taken = path.ends_with("/chat/completions") || SCRIPTED.iter().any(|end| path.ends_with(end));
+        taken.then(Asked::default)
     }
-    let pieces: Vec<Vec<String>> = calls.iter().map(|call| in_pieces(&call.arguments)).collect();
-    for round in 0..pieces.iter().map(Vec::len).max().unwrap_or(0) {
-        for (index, piece) in
-            pieces.iter().enumerate().filter_map(|(index, of)| Some((index, of.get(round)?)))
-        {
-            let piece = quote(piece);
-            let more =
-                format!(r#"{{"tool_calls":[{{"index":{index},"function":{{"arguments":{piece}}}}}]}}"#);
-            chunks.push(delta(meta, &more, None));
+
+    fn is_list(&self, path: &str, _request: &Request) -> bool {
+        path.ends_with("/models")
+    }
+
+    fn admit(&self, gate: &Gate<'_>) -> Result<(), Refusal> {
+        gate.admit(self, gate.is_key(gate.bearer()))
+    }
+
+    /// Of the last message with role `user`; else the prompt of a completion, or the input of an embedding.
+    fn last_user_text(&self, body: &Value) -> String {
+        if let Some(text) = ["prompt", "input"].iter().find_map(|name| body[name].as_str()) {
+            return text.to_owned();
         }
+        let last = list(&body["messages"]).iter().rev().find(|message| message["role"] == "user");
+        last.map(|message| content_text(&message["content"])).unwrap_or_default()
     }
-    chunks
+
+    fn describe(&self, body: &Value) -> Value {
+        let messages = list(&body["messages"]);
+        let parts = messages.iter().flat_map(|message| list(&message["content"]));
+        let images: Vec<Value> =
+            parts.filter_map(|part| part["image_url"]["url"].as_str()).map(picture).collect();
+        let system: Vec<String> = messages
+            .iter()
+            .filter(|message| message["role"] == "system" || message["role"] == "developer")
+            .map(|message| content_text(&message["content"]))
+            .collect();
+        let tools = self.tool_names(body);
+        json!({"images": images, "tools": tools, "system": system.join("\n"), "messages": messages.len()})
+    }
+
+    fn tool_names(&self, body: &Value) -> Vec<String> {
+        let tools = list(&body["tools"]).iter();
+        tools.filter_map(|tool| tool["function"]["name"].as_str()).map(str::to_owned).collect()
+    }
+
+    fn tool_history(&self, body: &Value, signature: &str) -> (bool, bool) {
+        let messages = list(&body["messages"]);
+        let mut calls = messages.iter().flat_map(|message| list(&message["tool_calls"]));
+        let kept = calls.all(|call| call["extra_content"]["google"]["thought_signature"] == signature);
+        (messages.iter().any(|message| message["role"] == "tool"), kept)
+    }
+
+    fn encode(&self, mode: Mode, json: &str, nth: usize, eol: &str) -> Vec<u8> {
+        wire::data(mode, json, nth, eol)
+    }
+
+    fn endless(&self, mode: Mode, json: &str) -> Vec<u8> {
+        wire::begin(mode, "data: ", json)
+    }
+
+    fn opening(&self, meta: &Meta) -> Vec<String> {
+        vec![delta(meta, r#"{"role":"assistant","content":"","refusal":null}"#, None)]
+    }
+
+    fn text(&self, meta: &Meta, text: &str, _so_far: u32) -> String {
+        delta(meta, &format!(r#"{{"content":{}}}"#, quote(text)), None)
+    }
+
+    /// Each call's opening, then their arguments in pieces, interleaved.
+    fn calls(&self, meta: &Meta, calls: &[Call]) -> Vec<String> {
+        let mut chunks = Vec::new();
+        for (index, call) in calls.iter().enumerate() {
+            let (id, name) = (quote(&call.id), quote(&call.name));
+            let extra = extra_content(call);
+            let open = format!(
+                r#"{{"tool_calls":[{{"index":{index},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}{extra}}}]}}"#
+            );
+            chunks.push(delta(meta, &open, None));
+        }
+        let pieces: Vec<Vec<String>> = calls.iter().map(|call| in_pieces(&call.arguments)).collect();
+        for round in 0..pieces.iter().map(Vec::len).max().unwrap_or(0) {
+            for (index, piece) in
+                pieces.iter().enumerate().filter_map(|(index, of)| Some((index, of.get(round)?)))
+            {
+                let piece = quote(piece);
+                let more =
+                    format!(r#"{{"tool_calls":[{{"index":{index},"function":{{"arguments":{piece}}}}}]}}"#);
+                chunks.push(delta(meta, &more, None));
+            }
+        }
+        chunks
+    }
+
+    /// The counts are in an extra chunk, which `include_usage` asks for.
+    fn finish(&self, meta: &Meta, _said: &Said, reason: &str, usage: Usage) -> Vec<String> {
+        let finish = delta(meta, "{}", Some(reason));
+        let counts = meta.include_usage.then(|| chunk(meta, "", Some(usage)));
+        [finish].into_iter().chain(counts).collect()
+    }
+
+    fn marker(&self) -> Option<&'static str> {
+        Some("[DONE]")
+    }
+
+    fn whole(&self, meta: &Meta, text: &str, calls: &[Call], reason: Option<&str>, usage: Usage) -> String {
+        let finish = reason.map_or("null".to_owned(), quote);
+        let content = if text.is_empty() && !calls.is_empty() { "null".to_owned() } else { quote(text) };
+        let calls: Vec<String> = calls
+            .iter()
+            .map(|call| {
+                let (id, name, arguments) = (quote(&call.id), quote(&call.name), quote(&call.arguments));
+                let extra = extra_content(call);
+                format!(
+                    r#"{{"id":{id},"type":"function","function":{{"name":{name},"arguments":{arguments}}}{extra}}}"#
+                )
+            })
+            .collect();
+        let calls =
+            if calls.is_empty() { String::new() } else { format!(r#","tool_calls":[{}]"#, calls.join(",")) };
+        let (model, usage) = (quote(&meta.model), usage_json(usage));
+        format!(
+            r#"{{{HEAD},"object":"chat.completion","created":{CREATED},"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":{content},"refusal":null{calls}}},"logprobs":null,"finish_reason":{finish}}}],"usage":{usage},"system_fingerprint":"fp_sim"}}"#
+        )
+    }
+
+    fn error(&self, status: u16, message: &str) -> String {
+        error(status, message)
+    }
+
+    fn quota(&self, _delay: &str) -> String {
+        QUOTA.to_owned()
+    }
+
+    fn quota_event(&self) -> String {
+        QUOTA.to_owned()
+    }
+
+    fn too_long(&self) -> String {
+        TOO_LONG.to_owned()
+    }
+
+    fn filtered(&self) -> String {
+        FILTERED.to_owned()
+    }
+
+    fn overload(&self, _meta: &Meta, _mode: Mode) -> String {
+        r#"{"error":{"message":"The engine is overloaded","type":"server_error","param":null,"code":503}}"#
+            .to_owned()
+    }
+
+    fn overloaded(&self, mode: Mode) -> Frame {
+        wire::overloaded(mode)
+    }
+
+    /// OpenRouter's form: a chunk that has choices and a numeric error.
+    fn numeric(&self, meta: &Meta, mode: Mode) -> String {
+        let error = r#""error":{"code":429,"message":"Rate limit exceeded"}"#;
+        if mode != Mode::Stream {
+            return format!("{{{error}}}");
+        }
+        let model = quote(&meta.model);
+        format!(
+            r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":{CREATED},"model":{model},"provider":"Sim",{error},"choices":[{{"index":0,"delta":{{"role":"assistant","content":""}},"finish_reason":"error","native_finish_reason":"error"}}]}}"#
+        )
+    }
+
+    fn flat(&self, _meta: &Meta, _mode: Mode) -> Frame {
+        Frame::Event(FLAT.to_owned())
+    }
+
+    /// OpenRouter's form again.
+    fn behind(&self, meta: &Meta, mode: Mode) -> String {
+        if mode != Mode::Stream {
+            return format!("{{{BEHIND}}}");
+        }
+        let model = quote(&meta.model);
+        format!(
+            r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":{CREATED},"model":{model},{BEHIND},"choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"error"}}]}}"#
+        )
+    }
 }
 
 /// Where Google's OpenAI-compatible endpoint puts a thought signature.
@@ -72,33 +228,6 @@ fn extra_content(call: &Call) -> String {
     call.signature.as_ref().map_or(String::new(), |signature| {
         format!(r#","extra_content":{{"google":{{"thought_signature":{}}}}}"#, quote(signature))
     })
-}
-
-fn in_pieces(text: &str) -> Vec<String> {
-    let letters: Vec<char> = text.chars().collect();
-    letters.chunks(7).map(|piece| piece.iter().collect()).collect()
-}
-
-/// A whole answer. Without `reason` its finish is `null`, which no complete answer has.
-pub(crate) fn whole(meta: &Meta, text: &str, calls: &[Call], reason: Option<&str>, usage: Usage) -> String {
-    let finish = reason.map_or("null".to_owned(), quote);
-    let content = if text.is_empty() && !calls.is_empty() { "null".to_owned() } else { quote(text) };
-    let calls: Vec<String> = calls
-        .iter()
-        .map(|call| {
-            let (id, name, arguments) = (quote(&call.id), quote(&call.name), quote(&call.arguments));
-            let extra = extra_content(call);
-            format!(
-                r#"{{"id":{id},"type":"function","function":{{"name":{name},"arguments":{arguments}}}{extra}}}"#
-            )
-        })
-        .collect();
-    let calls =
-        if calls.is_empty() { String::new() } else { format!(r#","tool_calls":[{}]"#, calls.join(",")) };
-    let (model, usage) = (quote(&meta.model), usage_json(usage));
-    format!(
-        r#"{{{HEAD},"object":"chat.completion","created":{CREATED},"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":{content},"refusal":null{calls}}},"logprobs":null,"finish_reason":{finish}}}],"usage":{usage},"system_fingerprint":"fp_sim"}}"#
-    )
 }
 
 /// OpenAI counts reasoning as part of the completion.
@@ -110,7 +239,7 @@ fn usage_json(usage: Usage) -> String {
     )
 }
 
-pub(crate) fn error(status: u16, message: &str) -> String {
+pub(super) fn error(status: u16, message: &str) -> String {
     let (kind, code) = match status {
         400 => ("invalid_request_error", "null"),
         401 => ("invalid_request_error", r#""invalid_api_key""#),
@@ -125,24 +254,15 @@ pub(crate) fn error(status: u16, message: &str) -> String {
 }
 
 /// Model ids `sim-NAME`.
-pub(crate) fn models<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn models(names: &[&str]) -> String {
     let data: Vec<Value> = names
+        .iter()
         .map(|name| json!({"id": format!("sim-{name}"), "object": "model", "created": CREATED, "owned_by": "sim"}))
         .collect();
     json!({"object": "list", "data": data}).to_string()
 }
 
-/// The text of the last message with role `user`; else the prompt of a completion, or the input of an embedding.
-pub(crate) fn last_user_text(body: &Value) -> String {
-    if let Some(text) = ["prompt", "input"].iter().find_map(|name| body[name].as_str()) {
-        return text.to_owned();
-    }
-    let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    let last = messages.iter().rev().find(|message| message["role"] == "user");
-    last.map(|message| content_text(&message["content"])).unwrap_or_default()
-}
-
-fn content_text(content: &Value) -> String {
+pub(super) fn content_text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => {
@@ -150,36 +270,4 @@ fn content_text(content: &Value) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// What arrived: images, tools, system text, number of messages.
-pub(crate) fn describe(body: &Value) -> Value {
-    let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    let parts = messages.iter().filter_map(|message| message["content"].as_array()).flatten();
-    let images: Vec<Value> = parts
-        .filter_map(|part| part["image_url"]["url"].as_str())
-        .map(|url| match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
-            Some((mime, data)) => json!({"mime": mime, "base64_length": data.len()}),
-            None => json!({"url": url}),
-        })
-        .collect();
-    let system: Vec<String> = messages
-        .iter()
-        .filter(|message| message["role"] == "system" || message["role"] == "developer")
-        .map(|message| content_text(&message["content"]))
-        .collect();
-    json!({"images": images, "tools": tool_names(body), "system": system.join("\n"), "messages": messages.len()})
-}
-
-pub(crate) fn tool_names(body: &Value) -> Vec<String> {
-    let tools = body["tools"].as_array().map_or(&[][..], Vec::as_slice);
-    tools.iter().filter_map(|tool| tool["function"]["name"].as_str()).map(str::to_owned).collect()
-}
-
-/// Whether the history has a tool's result, and whether each call in it kept `signature`.
-pub(crate) fn tool_history(body: &Value, signature: &str) -> (bool, bool) {
-    let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut calls = messages.iter().filter_map(|message| message["tool_calls"].as_array()).flatten();
-    let kept = calls.all(|call| call["extra_content"]["google"]["thought_signature"] == signature);
-    (messages.iter().any(|message| message["role"] == "tool"), kept)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::say::{self, Say};
 use super::{Context, Mode};
 use crate::auth::{masked_headers, masked_target};
-use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai, responses};
+use crate::dialect::{Call, Usage};
 use crate::script::{Ending, Script};
 use crate::select::body_value;
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES};
@@ -30,22 +30,12 @@ pub(super) fn tool_calls(context: &Context<'_>) -> Script {
 /// Calls of the request's own tools, in turn; of `get_weather` where it has none. Where the history
 /// already holds a tool's result, the short text instead.
 fn round(context: &Context<'_>, count: usize, signature: Option<&str>) -> Script {
-    let (names, (answered, kept)) = match context.dialect {
-        Dialect::OpenAiChat => {
-            (openai::tool_names(context.body), openai::tool_history(context.body, SIGNATURE))
-        }
-        Dialect::Responses => (responses::tool_names(context.body), responses::tool_history(context.body)),
-        Dialect::Gemini => (gemini::tool_names(context.body), gemini::tool_history(context.body, SIGNATURE)),
-        Dialect::Anthropic => {
-            (anthropic::tool_names(context.body), anthropic::tool_history(context.body, SIGNATURE))
-        }
-        Dialect::Bedrock => {
-            (bedrock::tool_names(context.body), bedrock::tool_history(context.body, SIGNATURE))
-        }
-    };
+    let wire = context.wire();
+    let names = wire.tool_names(context.body);
+    let (answered, kept) = wire.tool_history(context.body, SIGNATURE);
     if answered && signature.is_some() && !kept {
         let sentence = "Function call is missing a thought_signature in functionCall parts.";
-        return Script::json(400, super::error(context.dialect, 400, sentence));
+        return Script::json(400, wire.error(400, sentence));
     }
     if answered {
         return say::normal(context, &FAULT_PIECES, Say::new(context));
@@ -75,13 +65,7 @@ pub(super) fn thought_signature(context: &Context<'_>) -> Script {
 
 /// A text that counts what arrived.
 pub(super) fn describe(context: &Context<'_>) -> Script {
-    let seen = match context.dialect {
-        Dialect::OpenAiChat => openai::describe(context.body),
-        Dialect::Responses => responses::describe(context.body),
-        Dialect::Gemini => gemini::describe(context.body),
-        Dialect::Anthropic => anthropic::describe(context.body),
-        Dialect::Bedrock => bedrock::describe(context.body),
-    };
+    let seen = context.wire().describe(context.body);
     say_json(context, &seen)
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage, bedrock, quote, responses};
+use crate::dialect::{Frame, Usage};
 use crate::script::{Ending, Framing, Script};
 use crate::text::FAULT_PIECES;
 
@@ -14,8 +14,8 @@ const HTML: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<bo
 /// The text of the chunk that is cut: the cut falls inside one of its characters.
 const CUT_TEXT: &str = "wird nie fertig 潮潮潮潮";
 
-/// After the good chunks, an error event; then the body's proper end.
-pub(super) fn error_frame(context: &Context<'_>, json: &str, ending: Ending) -> Script {
+/// After the good chunks, an error event; then the ending.
+fn error_frame(context: &Context<'_>, json: &str, ending: Ending) -> Script {
     if context.mode == Mode::Whole {
         let mut script = Script::json(200, json.to_owned());
         if ending == Ending::Open {
@@ -27,6 +27,18 @@ pub(super) fn error_frame(context: &Context<'_>, json: &str, ending: Ending) -> 
     say.event(json);
     close_array(context, &mut say, ending);
     say.end(ending)
+}
+
+/// The same, framed in whichever way, with the body's proper end.
+fn frame(context: &Context<'_>, frame: Frame) -> Script {
+    match frame {
+        Frame::Event(json) => error_frame(context, &json, Ending::Complete),
+        Frame::Raw(text) => {
+            let mut say = Say::before_fault(context);
+            say.raw(text);
+            say.end(Ending::Complete)
+        }
+    }
 }
 
 fn close_array(context: &Context<'_>, say: &mut Say<'_>, ending: Ending) {
@@ -44,14 +56,7 @@ pub(super) fn open(context: &Context<'_>) -> Script {
 }
 
 pub(super) fn error_503(context: &Context<'_>) -> Script {
-    let json = match context.dialect {
-        Dialect::OpenAiChat => r#"{"error":{"message":"The engine is overloaded","type":"server_error","param":null,"code":503}}"#.to_owned(),
-        Dialect::Responses if context.mode == Mode::Stream => {
-            responses::failed(&context.meta, "server_is_overloaded", "The engine is overloaded")
-        }
-        Dialect::Gemini | Dialect::Anthropic | Dialect::Bedrock | Dialect::Responses => context.error(503),
-    };
-    error_frame(context, &json, Ending::Complete)
+    error_frame(context, &context.wire().overload(&context.meta, context.mode), Ending::Complete)
 }
 
 pub(super) fn first(context: &Context<'_>) -> Script {
@@ -65,7 +70,7 @@ pub(super) fn first(context: &Context<'_>) -> Script {
 }
 
 pub(super) fn event_line(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream || context.dialect == Dialect::Bedrock {
+    if context.mode != Mode::Stream || !context.wire().is_sse() {
         return end(context);
     }
     let mut say = Say::before_fault(context);
@@ -74,47 +79,19 @@ pub(super) fn event_line(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
-/// OpenRouter's form: a chunk that has choices and a numeric error. In Responses the nested form of an error. Google's: a code and nothing else.
+/// The status as a number, as OpenRouter has it in a chunk with choices.
 pub(super) fn numeric(context: &Context<'_>) -> Script {
-    let json = match (context.dialect, context.mode) {
-        (Dialect::OpenAiChat, Mode::Stream) => format!(
-            r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":1750000000,"model":{},"provider":"Sim","error":{{"code":429,"message":"Rate limit exceeded"}},"choices":[{{"index":0,"delta":{{"role":"assistant","content":""}},"finish_reason":"error","native_finish_reason":"error"}}]}}"#,
-            quote(&context.meta.model)
-        ),
-        (Dialect::Bedrock, _) => context.error(429),
-        (Dialect::Responses, Mode::Stream) => responses::nested_error(&context.error(429)),
-        _ => r#"{"error":{"code":429,"message":"Rate limit exceeded"}}"#.to_owned(),
-    };
-    error_frame(context, &json, Ending::Complete)
+    error_frame(context, &context.wire().numeric(&context.meta, context.mode), Ending::Complete)
 }
 
-/// The flat form of older vLLM; in Responses a `response.failed`; for Google, the status word without a code; for Anthropic, without the line that names the
-/// event.
+/// The flat form of older vLLM; other dialects have another form instead.
 pub(super) fn flat(context: &Context<'_>) -> Script {
-    if context.dialect == Dialect::Anthropic && context.mode == Mode::Stream {
-        let mut say = Say::before_fault(context);
-        let eol = say.eol();
-        say.raw(format!("data: {}{eol}{eol}", context.error(429)));
-        return say.end(Ending::Complete);
-    }
-    let failed;
-    let json = match context.dialect {
-        Dialect::Responses if context.mode == Mode::Stream => {
-            failed = responses::failed(&context.meta, "rate_limit_exceeded", "Rate limit exceeded");
-            &failed
-        }
-        Dialect::OpenAiChat | Dialect::Responses => {
-            r#"{"object":"error","message":"Rate limit exceeded","type":"RateLimitError","param":null,"code":429}"#
-        }
-        Dialect::Gemini => r#"{"error":{"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}"#,
-        Dialect::Anthropic | Dialect::Bedrock => return end(context),
-    };
-    error_frame(context, json, Ending::Complete)
+    frame(context, context.wire().flat(&context.meta, context.mode))
 }
 
 /// An error with `[DONE]` after it, as vLLM sends.
 pub(super) fn then_done(context: &Context<'_>) -> Script {
-    if context.mode == Mode::Whole || context.dialect != Dialect::OpenAiChat {
+    if context.mode == Mode::Whole || context.wire().marker() != Some("[DONE]") {
         return end(context);
     }
     let mut say = Say::before_fault(context);
@@ -125,7 +102,7 @@ pub(super) fn then_done(context: &Context<'_>) -> Script {
 
 /// The error as a bare document over several lines, in no event.
 pub(super) fn bare(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream || context.dialect == Dialect::Bedrock {
+    if context.mode != Mode::Stream || !context.wire().is_sse() {
         return end(context);
     }
     let mut say = Say::before_fault(context);
@@ -137,7 +114,7 @@ pub(super) fn bare(context: &Context<'_>) -> Script {
 /// The end of a JSON array behind an event stream: `,{error}` and `]`.
 pub(super) fn array_tail(context: &Context<'_>) -> Script {
     match context.mode {
-        _ if context.dialect == Dialect::Bedrock => end(context),
+        _ if !context.wire().is_sse() => end(context),
         Mode::Whole => Script::json(200, format!("[{}]", context.error(429))),
         Mode::Array => end(context),
         Mode::Stream => {
@@ -257,49 +234,19 @@ pub(super) fn empty(context: &Context<'_>) -> Script {
     Say::new(context).end(Ending::Complete)
 }
 
-/// Anthropic's overload, from itself or through a server that speaks OpenAI's dialect; from Google, its own.
+/// Anthropic's overload, from itself or through a server that speaks OpenAI's dialect; others have their own.
 pub(super) fn overloaded_frame(context: &Context<'_>) -> Script {
-    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
-    match (context.dialect, context.mode) {
-        (Dialect::Gemini | Dialect::Bedrock, _) => {
-            error_frame(context, &context.error(503), Ending::Complete)
-        }
-        (Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic, Mode::Stream) => {
-            let mut say = Say::before_fault(context);
-            say.raw(format!("event: error\ndata: {overloaded}\n\n"));
-            say.end(Ending::Complete)
-        }
-        _ => Script::json(200, overloaded),
-    }
+    frame(context, context.wire().overloaded(context.mode))
 }
 
 /// OpenRouter's word for its provider's failure: a chunk with choices and a numeric error.
 pub(super) fn router_frame(context: &Context<'_>) -> Script {
-    let error = r#""error":{"code":502,"message":"Provider returned error","metadata":{"provider_name":"Sim","raw":"upstream connect error"}}"#;
-    let json = match (context.dialect, context.mode) {
-        (Dialect::OpenAiChat, Mode::Stream) => format!(
-            r#"{{"id":"gen-sim","object":"chat.completion.chunk","created":1750000000,"model":{},{error},"choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"error"}}]}}"#,
-            quote(&context.meta.model)
-        ),
-        (Dialect::Bedrock, _) => bedrock::model_error(502),
-        _ => format!("{{{error}}}"),
-    };
-    error_frame(context, &json, Ending::Complete)
+    error_frame(context, &context.wire().behind(&context.meta, context.mode), Ending::Complete)
 }
 
 /// A quota that ends in mid-stream.
 pub(super) fn quota_frame(context: &Context<'_>) -> Script {
-    let json = match context.dialect {
-        Dialect::OpenAiChat | Dialect::Responses => r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.to_owned(),
-        Dialect::Gemini => context.error(429),
-        Dialect::Bedrock => super::error(
-            context.dialect,
-            429,
-            "Too many tokens per day, please wait before trying again.",
-        ),
-        Dialect::Anthropic => super::error(context.dialect, 402, "Your credit balance is too low to access the API."),
-    };
-    error_frame(context, &json, Ending::Complete)
+    error_frame(context, &context.wire().quota_event(), Ending::Complete)
 }
 
 /// An opening without content, then the error: nothing has gone to the client yet.

@@ -2,7 +2,7 @@
 
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage};
+use crate::dialect::Usage;
 use crate::script::{Ending, Framing, Script};
 use crate::text::FAULT_PIECES;
 
@@ -28,11 +28,9 @@ fn then(context: &Context<'_>, ending: Ending) -> Script {
     say.end(ending)
 }
 
-/// The finish reason, and the body's proper end without `[DONE]` or `message_stop`. Gemini has no such marker to leave out.
+/// The finish reason, and the body's proper end without `[DONE]` or `message_stop`. Where there is no such marker, all of the answer.
 pub(super) fn no_done(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream
-        || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock | Dialect::Responses)
-    {
+    if context.mode != Mode::Stream || context.wire().marker().is_none() {
         return then(context, Ending::Complete);
     }
     let mut say = Say::before_fault(context);
@@ -40,12 +38,10 @@ pub(super) fn no_done(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
-/// A normal answer with an error event behind its `[DONE]`. Gemini's end is the body's, and
-/// that of Bedrock and of Responses is in the answer, so nothing can follow.
+/// A normal answer with an error event behind its `[DONE]`. Where the end is the body's or
+/// in the answer itself, nothing can follow.
 pub(super) fn then_error(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream
-        || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock | Dialect::Responses)
-    {
+    if context.mode != Mode::Stream || context.wire().marker().is_none() {
         return then(context, Ending::Complete);
     }
     let mut say = Say::before_fault(context);

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::healthy::keep_alive;
 use super::say::Say;
 use super::{Context, Mode};
-use crate::dialect::{Dialect, anthropic, bedrock, openai, responses};
 use crate::script::{Ending, Script, Step};
 
 /// About how much one write of a flood carries.
@@ -17,37 +15,20 @@ const WRITE: usize = 16 * 1024;
 const GIANT: u64 = 64 * 1024 * 1024;
 
 pub(super) fn empty(context: &Context<'_>) -> Script {
-    flood(context, |say| match context.dialect {
-        Dialect::Bedrock => bedrock::delta_frame(br#"{"contentBlockIndex":0,"delta":{"text":""}}"#),
-        _ => format!("data:{0}{0}", say.eol()).into_bytes(),
-    })
+    flood(context, |say| context.wire().empty(say.eol()))
 }
 
 pub(super) fn comment(context: &Context<'_>) -> Script {
-    flood(context, |say| keep_alive(context, say))
+    flood(context, |say| context.wire().keep_alive(context.mode, say.eol()))
 }
 
 pub(super) fn blank(context: &Context<'_>) -> Script {
-    flood(context, |say| match context.dialect {
-        Dialect::Bedrock => keep_alive(context, say),
-        _ => say.eol().as_bytes().to_vec(),
-    })
+    flood(context, |say| context.wire().blank(say.eol()))
 }
 
 /// Events that are well-formed and say nothing.
 pub(super) fn empty_delta(context: &Context<'_>) -> Script {
-    flood(context, |say| {
-        let json = match context.dialect {
-            Dialect::OpenAiChat => openai::text(&context.meta, ""),
-            Dialect::Gemini => {
-                r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"index":0}]}"#.into()
-            }
-            Dialect::Anthropic => anthropic::text(""),
-            Dialect::Responses => responses::text(""),
-            Dialect::Bedrock => bedrock::text(""),
-        };
-        say.encode(&json)
-    })
+    flood(context, |say| say.encode(&context.wire().empty_text(&context.meta)))
 }
 
 /// Good text without end.
@@ -69,7 +50,11 @@ fn flood(context: &Context<'_>, unit: impl Fn(&mut Say<'_>) -> Vec<u8>) -> Scrip
 /// A keep-alive every 50 ms and nothing else: the sort of byte that must feed no clock.
 pub(super) fn keepalive_only(context: &Context<'_>) -> Script {
     let mut say = if context.mode == Mode::Whole { Say::new(context) } else { Say::before_fault(context) };
-    let unit = if context.mode == Mode::Whole { b"\n".to_vec() } else { keep_alive(context, &say) };
+    let unit = if context.mode == Mode::Whole {
+        b"\n".to_vec()
+    } else {
+        context.wire().keep_alive(context.mode, say.eol())
+    };
     say.step(repeat(context, unit.into(), Duration::from_millis(50), u64::MAX));
     say.end(Ending::Complete)
 }
@@ -77,7 +62,11 @@ pub(super) fn keepalive_only(context: &Context<'_>) -> Script {
 /// Keep-alives before any content.
 pub(super) fn keepalive_first(context: &Context<'_>) -> Script {
     let mut say = Say::new(context);
-    let unit = if context.mode == Mode::Whole { b"\n".to_vec() } else { keep_alive(context, &say) };
+    let unit = if context.mode == Mode::Whole {
+        b"\n".to_vec()
+    } else {
+        context.wire().keep_alive(context.mode, say.eol())
+    };
     say.step(repeat(context, unit.into(), Duration::from_millis(50), u64::MAX));
     say.end(Ending::Complete)
 }
@@ -88,17 +77,7 @@ pub(super) fn giant_event(context: &Context<'_>) -> Script {
     let json = say.next_text("");
     let open = json.find(r#""text":""#).or_else(|| json.find(r#""content":""#)).unwrap_or(0);
     let open = json[open..].find(":\"").map_or(json.len(), |at| open + at + 2);
-    let prefix = match context.mode {
-        Mode::Stream if context.dialect == Dialect::Anthropic => "event: content_block_delta\ndata: ",
-        Mode::Stream => "data: ",
-        Mode::Array => "\n,\n",
-        Mode::Whole => "",
-    };
-    if context.mode == Mode::Stream && context.dialect == Dialect::Bedrock {
-        say.raw(bedrock::prelude(u32::MAX, 0));
-    } else {
-        say.raw(format!("{prefix}{}", &json[..open]));
-    }
+    say.raw(context.wire().endless(context.mode, &json[..open]));
     say.step(repeat(context, Bytes::from("a".repeat(WRITE)), Duration::ZERO, GIANT));
     say.end(Ending::Complete)
 }

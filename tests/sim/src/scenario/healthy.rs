@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage, anthropic, bedrock};
+use crate::dialect::Usage;
 use crate::script::{Ending, Framing, Script, Step};
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES, huge_text};
 
@@ -47,7 +47,7 @@ pub(super) fn crlf_split(context: &Context<'_>) -> Script {
 
 pub(super) fn bom(context: &Context<'_>) -> Script {
     let mut script = fast(context);
-    if context.mode == Mode::Stream && context.dialect != Dialect::Bedrock {
+    if context.mode == Mode::Stream && context.wire().is_sse() {
         script.steps.insert(0, Step::Write(Bytes::from_static("\u{feff}".as_bytes())));
     }
     script
@@ -107,26 +107,10 @@ pub(super) fn keepalive_comment(context: &Context<'_>) -> Script {
     let mut say = Say::new(context).paced();
     let (before, after) = HEALTHY_PIECES.split_at(3);
     say.texts(before);
-    say.raw(keep_alive(context, &say));
+    say.raw(context.wire().keep_alive(context.mode, say.eol()));
     say.texts(after);
     say.finish("stop", Usage::PLAIN);
     say.end(Ending::Complete)
-}
-
-/// A comment, Anthropic's ping, an event of Bedrock's that says nothing, or where the mode has none of them, white space.
-pub(super) fn keep_alive(context: &Context<'_>, say: &Say<'_>) -> Vec<u8> {
-    if context.mode == Mode::Stream && context.dialect == Dialect::Bedrock {
-        return bedrock::frame(r#"{"keepAlive":{"nothing":true}}"#, 1);
-    }
-    keep_alive_text(context, say).into_bytes()
-}
-
-fn keep_alive_text(context: &Context<'_>, say: &Say<'_>) -> String {
-    let eol = say.eol();
-    if context.mode == Mode::Stream && context.dialect == Dialect::Anthropic {
-        return format!("event: ping{eol}data: {}{eol}{eol}", anthropic::PING);
-    }
-    if context.mode == Mode::Stream { format!(": keep-alive{eol}{eol}") } else { "\n  \n".to_owned() }
 }
 
 pub(super) fn huge_event(context: &Context<'_>) -> Script {

@@ -13,7 +13,7 @@ mod table;
 
 use serde_json::Value;
 
-use crate::dialect::{Dialect, Meta};
+use crate::dialect::{Dialect, Meta, Wire, sentence};
 use crate::http::Request;
 use crate::script::Script;
 use crate::settings::Settings;
@@ -126,19 +126,12 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    pub(crate) fn wire(&self) -> &'static dyn Wire {
+        self.dialect.wire()
+    }
+
     /// An error of this dialect without a retry hint.
     pub(crate) fn error(&self, status: u16) -> String {
-        error(self.dialect, status, refuse::sentence(status))
-    }
-}
-
-/// An error of `dialect` without a retry hint.
-pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> String {
-    match dialect {
-        Dialect::OpenAiChat => crate::dialect::openai::error(status, message),
-        Dialect::Responses => crate::dialect::responses::error(status, message),
-        Dialect::Gemini => crate::dialect::gemini::error(status, message, None),
-        Dialect::Anthropic => crate::dialect::anthropic::error(status, message),
-        Dialect::Bedrock => crate::dialect::bedrock::error(status, message),
+        self.wire().error(status, sentence(status))
     }
 }

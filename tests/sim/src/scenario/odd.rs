@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::healthy;
 use super::say::{self, Say};
 use super::{Context, Mode};
-use crate::dialect::{Dialect, Usage, bedrock};
+use crate::dialect::Usage;
 use crate::script::{Ending, Framing, Script, Step};
 use crate::text::{FAULT_PIECES, HEALTHY_PIECES};
 
@@ -127,34 +127,28 @@ pub(super) fn chunk_garbage(context: &Context<'_>) -> Script {
 
 /// Three good chunks, then an event with bytes that are no UTF-8.
 pub(super) fn bad_utf8(context: &Context<'_>) -> Script {
-    let spoil = |json: String| {
-        let mut bytes = json.into_bytes();
+    let spoil = |mut bytes: Vec<u8>| {
         let at = bytes.windows(4).position(|window| window == b"BAD!").unwrap_or(0);
         bytes[at..at + 4].copy_from_slice(b"\xff\xfe\xc0\x80");
         bytes
     };
     if context.mode == Mode::Whole {
-        return Script::json(200, spoil(say::whole(context, "Flut BAD! Ebbe", &[], Usage::PLAIN)));
+        let body = say::whole(context, "Flut BAD! Ebbe", &[], Usage::PLAIN);
+        return Script::json(200, spoil(body.into_bytes()));
     }
     let mut say = Say::before_fault(context);
     let json = say.next_text("BAD!");
-    let bytes = match context.dialect {
-        Dialect::Bedrock => {
-            bedrock::delta_frame(&spoil(r#"{"contentBlockIndex":0,"delta":{"text":"BAD!"}}"#.into()))
-        }
-        _ => spoil(String::from_utf8_lossy(&say.encode(&json)).into_owned()),
-    };
+    let encoded = say.encode(&json);
+    let bytes = context.wire().spoilt(encoded, spoil);
     say.raw(bytes);
     say.finish("stop", Usage::PLAIN);
     say.end(Ending::Complete)
 }
 
-/// The whole answer, then bytes that are nothing, behind `[DONE]`. Gemini's end is the body's, and
-/// that of Bedrock and of Responses is in the answer, so nothing can follow.
+/// The whole answer, then bytes that are nothing, behind `[DONE]`. Where the end is the body's or
+/// in the answer itself, nothing can follow.
 pub(super) fn done_then_garbage(context: &Context<'_>) -> Script {
-    if context.mode != Mode::Stream
-        || matches!(context.dialect, Dialect::Gemini | Dialect::Bedrock | Dialect::Responses)
-    {
+    if context.mode != Mode::Stream || context.wire().marker().is_none() {
         return say::normal(context, &HEALTHY_PIECES, Say::new(context));
     }
     let mut say = Say::new(context);

@@ -3,57 +3,40 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::{Context, Mode};
-use crate::dialect::{Call, Dialect, Usage, anthropic, bedrock, gemini, openai, responses};
+use crate::dialect::{Call, Said, Usage, Wire};
 use crate::script::{Ending, Script, Step};
 use crate::text::FAULT_PIECES;
 
 /// A streamed answer under construction.
 pub(super) struct Say<'a> {
     context: &'a Context<'a>,
-    /// What ends a line of the event stream, by event: the list is gone through again and again.
-    eols: &'static [&'static str],
+    /// What ends a line of the event stream, by event, instead of what does in the dialect: the list is gone through again
+    /// and again.
+    eols: Option<&'static [&'static str]>,
     script: Script,
     pace: Duration,
-    events: usize,
+    event_count: usize,
     texts: u32,
     opened: bool,
-    /// Anthropic's or Bedrock's block of text is open, or the message of Responses.
-    in_text: bool,
-    /// What was said so far; the last event of Responses repeats it.
-    said: String,
-    called: Vec<Call>,
+    /// What was said so far; the end of some dialects' streams says it again.
+    said: Said,
 }
 
 impl<'a> Say<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let content_type = match (context.mode, context.dialect) {
-            (Mode::Stream, Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic) => {
-                "text/event-stream; charset=utf-8"
-            }
-            (Mode::Stream, Dialect::Gemini) => "text/event-stream",
-            (Mode::Stream, Dialect::Bedrock) => "application/vnd.amazon.eventstream",
-            (Mode::Whole, Dialect::Bedrock) => "application/json",
-            (Mode::Array | Mode::Whole, _) => "application/json; charset=UTF-8",
-        };
-        let eols: &[&str] = match context.dialect {
-            Dialect::OpenAiChat | Dialect::Responses | Dialect::Anthropic | Dialect::Bedrock => &["\n"],
-            Dialect::Gemini => &["\r\n"],
-        };
-        let script = Script::new(200).header("content-type", content_type);
+        let wire = context.wire();
+        let script = Script::new(200).header("content-type", wire.content_type(context.mode));
         Self {
             context,
-            eols,
+            eols: None,
             script,
             pace: Duration::ZERO,
-            events: 0,
+            event_count: 0,
             texts: 0,
             opened: false,
-            in_text: false,
-            said: String::new(),
-            called: Vec::new(),
+            said: Said::default(),
         }
     }
 
@@ -63,7 +46,7 @@ impl<'a> Say<'a> {
     }
 
     pub(super) fn eols(mut self, eols: &'static [&'static str]) -> Self {
-        self.eols = eols;
+        self.eols = Some(eols);
         self
     }
 
@@ -87,63 +70,44 @@ impl<'a> Say<'a> {
     /// The JSON of the next text chunk, not yet sent.
     pub(super) fn next_text(&mut self, piece: &str) -> String {
         self.texts += 1;
-        self.said.push_str(piece);
-        match self.context.dialect {
-            Dialect::OpenAiChat => openai::text(&self.context.meta, piece),
-            Dialect::Gemini => gemini::text(&self.context.meta, piece, self.texts),
-            Dialect::Anthropic => anthropic::text(piece),
-            Dialect::Responses => responses::text(piece),
-            Dialect::Bedrock => bedrock::text(piece),
+        if let Some(said) = &mut self.said.text {
+            said.push_str(piece);
         }
+        self.wire().text(&self.context.meta, piece, self.texts)
     }
 
     pub(super) fn calls(&mut self, calls: &[Call]) {
         self.open();
-        let chunks = match self.context.dialect {
-            Dialect::OpenAiChat => openai::calls(&self.context.meta, calls),
-            Dialect::Gemini => vec![gemini::calls(&self.context.meta, calls)],
-            Dialect::Anthropic => anthropic::calls(calls),
-            Dialect::Responses => responses::calls(calls),
-            Dialect::Bedrock => bedrock::calls(calls),
-        };
-        self.called.extend_from_slice(calls);
-        for chunk in chunks {
+        self.said.calls.extend_from_slice(calls);
+        for chunk in self.wire().calls(&self.context.meta, calls) {
             self.event(&chunk);
             self.pause(self.pace);
         }
     }
 
-    /// The chunk that opens an answer; Gemini has none.
+    /// What opens an answer, once.
     fn open(&mut self) {
-        let events = match self.context.dialect {
-            _ if self.opened => Vec::new(),
-            Dialect::OpenAiChat => vec![openai::role(&self.context.meta)],
-            Dialect::Responses => responses::opening(&self.context.meta),
-            Dialect::Anthropic => vec![anthropic::start(&self.context.meta)],
-            Dialect::Bedrock => vec![bedrock::start()],
-            Dialect::Gemini => Vec::new(),
-        };
-        self.opened = true;
-        for json in events {
-            self.event(&json);
+        if !std::mem::replace(&mut self.opened, true) {
+            self.events(&self.wire().opening(&self.context.meta));
         }
     }
 
-    /// The events between an Anthropic answer's opening and its text.
+    /// What opens its text, once.
     fn open_text(&mut self) {
-        if self.context.dialect == Dialect::Responses && !self.in_text {
-            self.in_text = true;
-            for json in responses::message() {
-                self.event(&json);
-            }
+        if self.said.text.is_none() {
+            self.said.text = Some(String::new());
+            self.events(&self.wire().text_opening());
         }
-        if self.context.dialect == Dialect::Anthropic && !self.in_text {
-            self.in_text = true;
-            self.event(anthropic::TEXT_START);
-            self.event(anthropic::PING);
+    }
+
+    fn wire(&self) -> &'static dyn Wire {
+        self.context.wire()
+    }
+
+    fn events(&mut self, events: &[String]) {
+        for json in events {
+            self.event(json);
         }
-        // Bedrock does not say that text begins, but that it ends.
-        self.in_text |= self.context.dialect == Dialect::Bedrock;
     }
 
     /// One event (or array element) in one write.
@@ -154,25 +118,9 @@ impl<'a> Say<'a> {
 
     /// The bytes of one event, which count as sent.
     pub(super) fn encode(&mut self, json: &str) -> Vec<u8> {
-        let eol = self.eols[self.events % self.eols.len()];
-        self.events += 1;
-        match self.context.mode {
-            Mode::Stream if self.context.dialect == Dialect::Responses => {
-                responses::framed(json, self.events - 1, eol).into_bytes()
-            }
-            Mode::Stream if self.context.dialect == Dialect::Bedrock => bedrock::frame(json, self.events),
-            Mode::Stream => match event_name(json).filter(|_| self.context.dialect == Dialect::Anthropic) {
-                Some(name) => format!("event: {name}{eol}data: {json}{eol}{eol}").into_bytes(),
-                None => format!("data: {json}{eol}{eol}").into_bytes(),
-            },
-            Mode::Array | Mode::Whole => {
-                let before = if self.events == 1 { "[" } else { "\n,\n" };
-                // As Google sends it: each element over several lines.
-                let value: Result<Value, _> = serde_json::from_str(json);
-                let element = value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
-                format!("{before}{}", element.as_deref().unwrap_or(json)).into_bytes()
-            }
-        }
+        let eol = self.eol();
+        self.event_count += 1;
+        self.wire().encode(self.context.mode, json, self.event_count, eol)
     }
 
     pub(super) fn raw(&mut self, bytes: impl Into<Bytes>) {
@@ -191,7 +139,7 @@ impl<'a> Say<'a> {
 
     /// The end of line of the next event.
     pub(super) fn eol(&self) -> &'static str {
-        self.eols[self.events % self.eols.len()]
+        self.eols.map_or_else(|| self.wire().eol(), |eols| eols[self.event_count % eols.len()])
     }
 
     /// The finish marker and all that follows it in a normal answer.
@@ -202,44 +150,15 @@ impl<'a> Say<'a> {
 
     /// The finish reason, and the usage.
     pub(super) fn finish_marker(&mut self, reason: &str, usage: Usage) {
-        let meta = &self.context.meta;
-        match self.context.dialect {
-            Dialect::OpenAiChat => {
-                self.event(&openai::finish(meta, reason));
-                if meta.include_usage {
-                    self.event(&openai::usage(meta, usage));
-                }
-            }
-            Dialect::Gemini => self.event(&gemini::finish(meta, usage)),
-            Dialect::Responses => {
-                let text = Some(self.said.as_str()).filter(|_| self.in_text);
-                for json in responses::finish(meta, text, &self.called, reason, usage) {
-                    self.event(&json);
-                }
-            }
-            Dialect::Anthropic => {
-                if self.in_text {
-                    self.event(anthropic::TEXT_STOP);
-                }
-                self.event(&anthropic::ended(reason, usage));
-            }
-            Dialect::Bedrock => {
-                if self.in_text {
-                    self.event(&bedrock::block_stop(0));
-                }
-                self.event(&bedrock::stopped(reason));
-                self.event(&bedrock::metadata(usage));
-            }
-        }
+        self.events(&self.wire().finish(&self.context.meta, &self.said, reason, usage));
     }
 
     /// What stands after the last event: `[DONE]`, `message_stop`, the array's bracket, or nothing.
     pub(super) fn close(&mut self) {
-        match (self.context.dialect, self.context.mode) {
-            (Dialect::OpenAiChat, _) => self.event("[DONE]"),
-            (Dialect::Anthropic, _) => self.event(anthropic::STOP),
-            (Dialect::Gemini, Mode::Stream) | (Dialect::Bedrock | Dialect::Responses, _) => {}
-            (Dialect::Gemini, _) => self.raw("\n]"),
+        if let Some(marker) = self.wire().marker() {
+            self.event(marker);
+        } else if self.context.mode == Mode::Array {
+            self.raw("\n]");
         }
     }
 
@@ -249,34 +168,15 @@ impl<'a> Say<'a> {
     }
 }
 
-/// Anthropic names an event by the type that its data begins with.
-fn event_name(json: &str) -> Option<&str> {
-    let (_, rest) = json.split_once("\"type\":").filter(|(before, _)| *before == "{")?;
-    rest.trim_start().strip_prefix('"')?.split('"').next()
-}
-
 /// The JSON of a whole answer that says `text`.
 pub(super) fn whole(context: &Context<'_>, text: &str, calls: &[Call], usage: Usage) -> String {
-    let meta = &context.meta;
     let reason = if calls.is_empty() { "stop" } else { "tool_calls" };
-    match context.dialect {
-        Dialect::OpenAiChat => openai::whole(meta, text, calls, Some(reason), usage),
-        Dialect::Anthropic => anthropic::whole(meta, text, calls, Some(reason), usage),
-        Dialect::Responses => responses::whole(meta, text, calls, Some(reason), usage),
-        Dialect::Gemini => gemini::whole(meta, text, calls, true, usage),
-        Dialect::Bedrock => bedrock::whole(text, calls, Some(reason), usage),
-    }
+    context.wire().whole(&context.meta, text, calls, Some(reason), usage)
 }
 
 /// The JSON of a whole answer without its finish reason.
 pub(super) fn whole_unfinished(context: &Context<'_>, text: &str) -> String {
-    match context.dialect {
-        Dialect::OpenAiChat => openai::whole(&context.meta, text, &[], None, Usage::PLAIN),
-        Dialect::Responses => responses::whole(&context.meta, text, &[], None, Usage::PLAIN),
-        Dialect::Gemini => gemini::whole(&context.meta, text, &[], false, Usage::PLAIN),
-        Dialect::Anthropic => anthropic::whole(&context.meta, text, &[], None, Usage::PLAIN),
-        Dialect::Bedrock => bedrock::whole(text, &[], None, Usage::PLAIN),
-    }
+    context.wire().whole(&context.meta, text, &[], None, Usage::PLAIN)
 }
 
 /// A normal answer of these pieces, in whichever mode.

@@ -207,7 +207,7 @@ pub(super) static ALL: &[Scenario] = &[
     scenario(
         "http-429-quota",
         "HTTP 429 for a quota that a retry does not bring back",
-        |dialect, _| Expect::Http { status: 429, retry_after: dialect == Dialect::Gemini },
+        |dialect, _| Expect::Http { status: 429, retry_after: dialect.wire().waits_in_body() },
         refuse::http_429_quota,
     ),
     scenario(
@@ -285,8 +285,8 @@ pub(super) static ALL: &[Scenario] = &[
     scenario(
         "finish-no-done",
         "a finish reason, but no `[DONE]` or `message_stop`, which is what ends OpenAI's dialect and Anthropic's",
-        |dialect, mode| match (dialect, mode) {
-            (Dialect::OpenAiChat | Dialect::Anthropic, Mode::Stream) => Expect::Truncated,
+        |dialect, mode| match dialect.wire().marker() {
+            Some(_) if mode == Mode::Stream => Expect::Truncated,
             _ => short_text(dialect, mode),
         },
         finish::no_done,

@@ -25,7 +25,6 @@ def usage_of(usage) -> base.Usage:
 
 
 class Driver(base.Driver):
-    excused = {"truncated-error [openai]": "by its name the cut event is an error, and is told as one, with 500"}
     told = staticmethod(openai_chat.told)
     expected = staticmethod(openai_chat.expected)
 

@@ -10,10 +10,7 @@ from . import agents, base
 
 
 class Driver(agents.Driver):
-    excused = {
-        "truncated-error [openai]": "by its name the cut event is an error, and is told as one, with 500",
-        **{case: "it sends no reasoning back to a model whose name it does not know" for case in base.SIGNATURES},
-    }
+    excused = {case: "it sends no reasoning back to a model whose name it does not know" for case in base.SIGNATURES}
 
     @asynccontextmanager
     async def model(self, model: str):

@@ -182,6 +182,7 @@ async fn failures_after_content_are_told_in_both_forms() {
             ("429-flat", "429", "rate_limit_exceeded"),
             ("503-frame-end", "503", "server_error"),
             ("cut-between", "502", "server_error"),
+            ("429-cut", "502", "server_error"),
             ("text-cut-rst", "502", "server_error"),
             ("not-json", "502", "server_error"),
             ("no-finish", "502", "server_error"),

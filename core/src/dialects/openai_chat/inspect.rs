@@ -12,7 +12,8 @@ pub(super) fn event(name: &[u8], data: &[u8]) -> Seen {
     if data.starts_with(b"[DONE]") {
         return Seen::Done(Chunk::default());
     }
-    if name == b"error" {
+    // Whatever an error says it is one; but one that is cut short may have been anything.
+    if name == b"error" && !(data.starts_with(b"{") && body(data) == Seen::Malformed) {
         return Seen::Error;
     }
     if data.is_empty() {
@@ -248,7 +249,10 @@ mod tests {
         ] {
             assert_eq!(event(b"", data.as_bytes()), Seen::Error, "{data}");
         }
-        assert_eq!(event(b"error", b"anything"), Seen::Error);
+        for data in ["anything", "", r#"{"message":"m"}"#] {
+            assert_eq!(event(b"error", data.as_bytes()), Seen::Error, "{data}");
+        }
+        assert_eq!(event(b"error", br#"{"error":{"code":42"#), Seen::Malformed);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::dialects::{Chunk, Seen, Usage};
 
 pub(super) fn event(name: &[u8], data: &[u8]) -> Seen {
     let data = data.trim_ascii();
-    if name == b"error" {
+    // Whatever an error says it is one; but one that is cut short may have been anything.
+    let cut = || data.starts_with(b"{") && read(data).is_err();
+    if name == b"error" && !cut() {
         return Seen::Error;
     }
     if data.is_empty() {

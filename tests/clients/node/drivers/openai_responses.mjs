@@ -21,7 +21,6 @@ const usageOf = (usage) => ({
 });
 
 export class Driver extends base.Driver {
-  static excused = { "truncated-error [openai]": "by its name the cut event is an error, and is told as one, with 500" };
   told = told;
   expected = expected;
 

@@ -39,25 +39,54 @@ pub(super) fn failed(failure: &Failure, mut number: u64, mut response: Value, ou
     event("response.failed", number, json!({"response": response}), out);
 }
 
-/// The code of a `response.failed`. The first three are those that the Codex CLI tells from a fault of the server's.
+/// The code of a `response.failed`: what the Codex CLI, which reads nothing else, does at it.
+///
+/// It gives up at the first two and at `invalid_prompt`, whose message it shows; at `rate_limit_exceeded` it waits as long as
+/// the message says, at any other it tries again after a second or so. `server_is_overloaded` is not among them, because it
+/// gives up at that too, and shows its own words in place of the provider's.
 fn code(failure: &Failure) -> &'static str {
     match failure.class {
         _ if failure.quota => "insufficient_quota",
         ErrorClass::ContextLength => "context_length_exceeded",
-        _ if failure.status == 429 => "rate_limit_exceeded",
-        ErrorClass::BadRequest | ErrorClass::ContentFilter => "invalid_prompt",
+        _ if failure.status == 429 => RATE_LIMIT,
+        ErrorClass::Overloaded if failure.retry_after.is_some() => RATE_LIMIT,
+        // No second try helps.
+        ErrorClass::BadRequest
+        | ErrorClass::ContentFilter
+        | ErrorClass::Auth
+        | ErrorClass::Permission
+        | ErrorClass::NotFound => INVALID,
         _ => "server_error",
     }
 }
 
+const RATE_LIMIT: &str = "rate_limit_exceeded";
+const INVALID: &str = "invalid_prompt";
+
+/// The failure's kind and status, where the code says less than these: nothing else of `response.failed` has them.
+fn kind(failure: &Failure) -> Option<String> {
+    let told = match code(failure) {
+        RATE_LIMIT => failure.status == 429,
+        INVALID => failure.class == ErrorClass::BadRequest,
+        "server_error" => false,
+        _ => true,
+    };
+    (!told).then(|| format!(" ({}, {})", failure.kind(), failure.status))
+}
+
 /// With the wait in OpenAI's words, out of which the Codex CLI reads it: an event has no Retry-After.
 fn message(failure: &Failure) -> String {
+    let mut message = failure.message.clone();
+    if let Some(kind) = kind(failure) {
+        message.truncate(message.trim_end_matches('.').len());
+        message.push_str(&kind);
+    }
     match failure.retry_after {
         Some(wait) if !failure.quota && !failure.message.contains("try again in") => {
-            let sentence = failure.message.trim_end_matches('.');
+            let sentence = message.trim_end_matches('.');
             format!("{sentence}. Please try again in {}s.", wait.as_secs_f64())
         }
-        _ => failure.message.clone(),
+        _ => message,
     }
 }
 
@@ -134,21 +163,32 @@ mod tests {
     }
 
     #[test]
-    fn each_code() {
-        let mut quota = Failure::refusal(429, "m").retry_after(Duration::from_secs(60));
-        quota.quota = true;
-        let mut long = Failure::refusal(400, "m");
-        long.class = ErrorClass::ContextLength;
-        for (failure, expected) in [
-            (&quota, "insufficient_quota"),
-            (&long, "context_length_exceeded"),
-            (&Failure::refusal(429, "m"), "rate_limit_exceeded"),
-            (&Failure::refusal(400, "m"), "invalid_prompt"),
-            (&Failure::refusal(503, "m"), "server_error"),
-            (&Failure::truncated("m"), "server_error"),
+    fn each_code_and_what_it_does_not_say() {
+        let of = |class: ErrorClass, status: u16| Failure { class, ..Failure::refusal(status, "m.") };
+        let wait = Duration::from_secs(60);
+        let quota = Failure { quota: true, ..Failure::refusal(429, "m.").retry_after(wait) };
+        let busy = Failure::refusal(503, "m.").retry_after(wait);
+        let stopping = Failure { class: ErrorClass::Server, ..busy.clone() };
+        for (failure, expected, words) in [
+            (&quota, "insufficient_quota", "m."),
+            (&of(ErrorClass::ContextLength, 400), "context_length_exceeded", "m."),
+            (&Failure::refusal(429, "m."), "rate_limit_exceeded", "m."),
+            (&busy, "rate_limit_exceeded", "m (overloaded, 503). Please try again in 60s."),
+            (&Failure::refusal(503, "m."), "server_error", "m (overloaded, 503)"),
+            (&stopping, "server_error", "m (server, 503). Please try again in 60s."),
+            (&Failure::refusal(400, "m."), "invalid_prompt", "m."),
+            (&of(ErrorClass::ContentFilter, 400), "invalid_prompt", "m (content_filter, 400)"),
+            (&Failure::refusal(401, "m."), "invalid_prompt", "m (auth, 401)"),
+            (&Failure::refusal(403, "m."), "invalid_prompt", "m (permission, 403)"),
+            (&Failure::refusal(404, "m."), "invalid_prompt", "m (not_found, 404)"),
+            (&of(ErrorClass::Timeout, 504), "server_error", "m (timeout, 504)"),
+            (&of(ErrorClass::Truncated, 502), "server_error", "m (truncated, 502)"),
+            (&of(ErrorClass::Malformed, 502), "server_error", "m (malformed, 502)"),
+            (&of(ErrorClass::Transport, 502), "server_error", "m (transport, 502)"),
+            (&of(ErrorClass::Server, 500), "server_error", "m (server, 500)"),
+            (&of(ErrorClass::Unknown, 500), "server_error", "m (unknown, 500)"),
         ] {
-            assert_eq!(code(failure), expected);
+            assert_eq!((code(failure), message(failure).as_str()), (expected, words), "{failure:?}");
         }
-        assert_eq!(message(&quota), "m", "no waiting helps");
     }
 }

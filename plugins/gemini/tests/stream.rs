@@ -249,3 +249,97 @@ fn a_recorded_form_is_read_and_never_ends_early() {
     assert_eq!(answer.ending, Ending::Done);
     assert!(gemini().invented_ends(&recording).is_empty());
 }
+
+/// A grounded answer, whose pages are annotations: characters where Google counts bytes, whatever the answer's pieces were.
+#[test]
+fn grounding_becomes_annotations() {
+    let recording = Recording::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/grounded.sse"));
+    let answer = gemini().replay(&recording);
+    let text = answer.text();
+    assert_eq!((&answer.ending, answer.finish().as_deref()), (&Ending::Done, Some("stop")));
+    let cited = |note: &Value| {
+        let cited = &note["url_citation"];
+        let at = |name: &str| usize::try_from(cited[name].as_u64().unwrap()).unwrap();
+        let (start, end) = (at("start_index"), at("end_index"));
+        let piece: String = text.chars().skip(start).take(end - start).collect();
+        (cited["url"].as_str().unwrap().chars().last().unwrap(), cited["title"].clone(), piece)
+    };
+    let delta = answer.json().into_iter().map(|chunk| chunk["choices"][0]["delta"].clone());
+    let noted: Vec<Value> = delta.filter(|delta| delta.get("annotations").is_some()).collect();
+    let [delta] = noted.as_slice() else { panic!("{noted:?}") };
+    let told: Vec<_> = delta["annotations"].as_array().unwrap().iter().map(cited).collect();
+    let piece = |page: char, title: &str, piece: &str| (page, json!(title), piece.to_owned());
+    assert_eq!(
+        told,
+        [
+            piece('1', "example.com", "Über Ebbe und Flut: "),
+            piece('1', "example.com", "der Mond zieht (潮)."),
+            piece('2', "example.org", "der Mond zieht (潮)."),
+            piece('2', "example.org", "Zweimal am Tag."),
+            // Found, and not said to support anything.
+            piece('3', "unused.example", &text),
+        ]
+    );
+    let said = &delta["provider_specific_fields"]["grounding_metadata"];
+    assert_eq!(said["webSearchQueries"], json!(["ebbe flut mond"]));
+    assert!(gemini().invented_ends(&recording).is_empty());
+}
+
+/// The same in a whole answer as in a stream, and in a stream whatever the pieces of its text.
+#[test]
+fn citations_do_not_depend_on_the_pieces() {
+    let words = "Über Ebbe, 潮 und Flut.";
+    let sources = json!({
+        "groundingMetadata": {
+            "groundingChunks": [{"web": {"uri": "https://a/", "title": "A"}}, {"maps": {"uri": "https://b/"}}],
+            "groundingSupports": [{"segment": {"startIndex": 12, "endIndex": 15, "text": "潮"}, "groundingChunkIndices": [0, 1]}]},
+        "citationMetadata": {"citationSources": [{"startIndex": 0, "endIndex": 5, "uri": "https://c/"}]},
+    });
+    let reply = |text: &str, more: &Value| {
+        let mut candidate = json!({"index": 0, "content": {"parts": [{"text": text}]}});
+        candidate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1}}).to_string()
+    };
+    let note = |url: &str, title: &str, start: u8, end: u8| {
+        json!({"type": "url_citation",
+        "url_citation": {"url": url, "title": title, "start_index": start, "end_index": end}})
+    };
+    let expected = json!([
+        note("https://a/", "A", 11, 12),
+        note("https://b/", "", 11, 12),
+        note("https://c/", "", 0, 4)
+    ]);
+    let mut last = sources.clone();
+    last["finishReason"] = json!("STOP");
+    let (status, body) = gemini().response(&head(), reply(words, &last).as_bytes());
+    assert_eq!(status, OK);
+    let message = serde_json::from_slice::<Value>(&body).unwrap()["choices"][0]["message"].clone();
+    assert_eq!(message["annotations"], expected);
+    assert_eq!(message["provider_specific_fields"]["grounding_metadata"], sources["groundingMetadata"]);
+    assert_eq!(message["provider_specific_fields"]["citation_metadata"], sources["citationMetadata"]);
+
+    for (cut, _) in words.char_indices().chain([(words.len(), ' ')]) {
+        // With the end, before it, and with the first piece, which it may be ahead of.
+        for place in 0..3 {
+            let (first, second) = words.split_at(cut);
+            let none = json!({});
+            let said = |at: usize| if at == place { &sources } else { &none };
+            let end = if place == 2 { &last } else { &json!({"finishReason": "STOP"}) };
+            let harness = gemini();
+            let mut stream = harness.stream(&head()).unwrap();
+            let steps = [reply(first, said(0)), reply(second, said(1)), reply("", end)]
+                .map(|event| stream.event("", event));
+            assert_eq!(stream.end().status, OK);
+            let chunks: Vec<Value> = steps.iter().flat_map(|step| step.json()).collect();
+            let mut told: Vec<Value> = Vec::new();
+            for chunk in &chunks {
+                let delta = &chunk["choices"][0]["delta"];
+                told.extend(delta["annotations"].as_array().into_iter().flatten().cloned());
+            }
+            let mut expected = expected.as_array().unwrap().clone();
+            told.sort_by_key(Value::to_string);
+            expected.sort_by_key(Value::to_string);
+            assert_eq!(told, expected, "{cut} {place}");
+        }
+    }
+}

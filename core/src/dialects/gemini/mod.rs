@@ -5,6 +5,7 @@
 mod answer;
 mod count;
 mod encode;
+mod grounding;
 mod inspect;
 mod parts;
 mod proto;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::signature::{self, Foreign};
-use super::words;
+use super::{grounding, words};
 
 /// One candidate, as far as it has come.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Candidate {
     calls: BTreeMap<u64, Call>,
     finish: Option<String>,
     citations: Vec<Value>,
+    /// The answer's text, in which citations name characters and Google bytes.
+    text: String,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +30,7 @@ struct Call {
 
 impl Candidate {
     pub(super) fn new(index: u64) -> Self {
-        Self { index, calls: BTreeMap::new(), finish: None, citations: Vec::new() }
+        Self { index, calls: BTreeMap::new(), finish: None, citations: Vec::new(), text: String::new() }
     }
 
     /// Takes a choice of a chunk, or of a whole answer; gives what can be said at once. `thoughts`: the client wants them.
@@ -38,6 +40,7 @@ impl Candidate {
         if thoughts {
             thought(delta, &mut parts);
         }
+        self.text.push_str(full(delta, "content").unwrap_or_default());
         for name in ["content", "refusal"] {
             if let Some(text) = full(delta, name) {
                 parts.push(json!({"text": text}));
@@ -62,6 +65,8 @@ impl Candidate {
             self.call(0, &json!({"function": call}));
         }
         self.citations.extend(each(delta, "annotations").filter_map(|one| one.get("url_citation")).cloned());
+        self.citations
+            .extend(each(beside, "citations").filter(|one| grounding::is_of_document(one)).cloned());
         if let Some(reason) = full(choice, "finish_reason") {
             let native = choice.pointer("/provider_specific_fields/native_finish_reason");
             self.finish = Some(words::finish(reason, native.and_then(Value::as_str)));
@@ -109,7 +114,7 @@ impl Candidate {
             out["finishReason"] = json!(word);
         }
         if !self.citations.is_empty() {
-            out["groundingMetadata"] = grounding(&std::mem::take(&mut self.citations));
+            out["groundingMetadata"] = grounding::of(&self.citations, &self.text);
         }
         out
     }
@@ -191,26 +196,6 @@ fn logprobs(chat: &Value) -> Option<Value> {
         .map(|one| json!({"candidates": each(one, "top_logprobs").map(token).collect::<Vec<_>>()}))
         .collect();
     (!chosen.is_empty()).then(|| json!({"chosenCandidates": chosen, "topCandidates": top}))
-}
-
-/// Citations as what grounds the answer: each page once, and the pieces of the text that it stands behind.
-fn grounding(citations: &[Value]) -> Value {
-    let mut pages: Vec<Value> = Vec::new();
-    let mut supports = Vec::new();
-    for citation in citations {
-        let page = json!({"web": {"uri": citation["url"], "title": citation["title"]}});
-        let at = pages.iter().position(|known| *known == page).unwrap_or_else(|| {
-            pages.push(page);
-            pages.len() - 1
-        });
-        if let (Some(start), Some(end)) = (citation["start_index"].as_u64(), citation["end_index"].as_u64()) {
-            supports.push(json!({
-                "segment": {"startIndex": start, "endIndex": end},
-                "groundingChunkIndices": [at],
-            }));
-        }
-    }
-    json!({"groundingChunks": pages, "groundingSupports": supports})
 }
 
 fn each<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {

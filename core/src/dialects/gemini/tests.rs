@@ -159,7 +159,7 @@ fn a_whole_answer_has_all_its_parts() {
             ]},
             "finishReason": "MAX_TOKENS", "index": 0,
             "groundingMetadata": {"groundingChunks": [{"web": {"uri": "u", "title": "t"}}],
-                "groundingSupports": [{"segment": {"startIndex": 0, "endIndex": 1}, "groundingChunkIndices": [0]}]},
+                "groundingSupports": [{"segment": {"startIndex": 0, "endIndex": 1, "text": "b"}, "groundingChunkIndices": [0]}]},
             "logprobsResult": {"chosenCandidates": [{"token": "b", "logProbability": -0.5}],
                 "topCandidates": [{"candidates": [{"token": "c", "logProbability": -1.0}]}]},
         })
@@ -176,6 +176,34 @@ fn a_whole_answer_has_all_its_parts() {
     let silent = json!({"generation_config": {"thinking_config": {"include_thoughts": false}}});
     let answer = Generate.answer(&chat, &facts(&silent)).expect("an answer");
     assert_eq!(answer["candidates"][0]["content"]["parts"][0], json!({"text": "b"}));
+}
+
+/// Citations name characters of all the text, in whichever pieces it came; Gemini's clients count bytes.
+#[test]
+fn a_stream_has_its_citations_in_bytes_at_the_end() {
+    let words = "Über 潮";
+    let cited = json!([{"type": "url_citation", "url_citation": {"url": "u", "title": "t", "start_index": 5, "end_index": 6}}]);
+    let document = json!({"type": "char_location", "document_title": "D", "cited_text": "w"});
+    for cut in words.char_indices().map(|(at, _)| at) {
+        let (first, second) = words.split_at(cut);
+        let beside = json!({"citations": [document]});
+        let deltas = [
+            json!({"role": "assistant", "content": first}),
+            json!({"content": second, "annotations": cited, "provider_specific_fields": beside}),
+        ];
+        let mut chunks: Vec<Value> =
+            Vec::from(deltas.map(|delta| json!({"choices": [{"index": 0, "delta": delta}]})));
+        chunks.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}));
+        let text = String::from_utf8(told(&chunks, true, cut * 40)).expect("UTF-8");
+        let last = text.trim_end().rsplit("data: ").next().expect("an event");
+        let last: Value = serde_json::from_str(last).expect("JSON");
+        assert_eq!(
+            last["candidates"][0]["groundingMetadata"],
+            json!({"groundingChunks": [{"web": {"uri": "u", "title": "t"}}, {"retrievedContext": {"title": "D", "text": "w"}}],
+                "groundingSupports": [{"segment": {"startIndex": 6, "endIndex": 9, "text": "潮"}, "groundingChunkIndices": [0]}]}),
+            "{cut}"
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::sources::{self, Sources};
 use super::wire::{FunctionCall, LogprobsResult, Part, Token};
 
 /// A piece of one candidate's answer: a chunk's, or all of it.
@@ -14,11 +15,20 @@ pub(crate) struct Delta {
     signatures: Vec<String>,
     other: Vec<Value>,
     logprobs: Vec<Value>,
+    annotations: Vec<Value>,
+    /// What Google said of sources.
+    said: Map<String, Value>,
 }
 
 impl Delta {
     /// Adds parts. `calls` counts the candidate's calls so far; `ids` makes an id of such a number.
-    pub(crate) fn add(&mut self, parts: Vec<Part>, calls: &mut u32, ids: impl Fn(u32) -> String) {
+    pub(crate) fn add(
+        &mut self,
+        parts: Vec<Part>,
+        calls: &mut u32,
+        sources: &mut Sources,
+        ids: impl Fn(u32) -> String,
+    ) {
         for part in parts {
             if let Some(call) = part.function_call {
                 let (index, id) = (*calls, ids(*calls));
@@ -32,7 +42,10 @@ impl Delta {
             }
             match part.text {
                 Some(text) if part.thought => self.thoughts.push_str(&text),
-                Some(text) => self.text.push_str(&text),
+                Some(text) => {
+                    sources.text(&text);
+                    self.text.push_str(&text);
+                }
                 None if !part.other.is_empty() => self.other.push(Value::Object(part.other)),
                 None => {}
             }
@@ -51,6 +64,23 @@ impl Delta {
         }
     }
 
+    /// Adds what is said of the sources, as far as it can be told: all of it where nothing follows. The text was added before.
+    pub(crate) fn add_sources(
+        &mut self,
+        (grounding, citations): (Option<Value>, Option<Value>),
+        sources: &mut Sources,
+        last: bool,
+    ) {
+        if let Some(grounding) = &grounding {
+            sources.ground(grounding);
+        }
+        if let Some(citations) = &citations {
+            sources.cite(citations);
+        }
+        self.annotations.extend(sources.tell(last));
+        self.said.extend(sources::fields(grounding, citations));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
             && self.thoughts.is_empty()
@@ -59,6 +89,8 @@ impl Delta {
             && self.signatures.is_empty()
             && self.other.is_empty()
             && self.logprobs.is_empty()
+            && self.annotations.is_empty()
+            && self.said.is_empty()
     }
 
     /// The choice's `logprobs`.
@@ -108,7 +140,10 @@ impl Delta {
         if !self.images.is_empty() {
             out.insert("images".to_owned(), json!(self.images));
         }
-        let mut fields = Map::new();
+        if !self.annotations.is_empty() {
+            out.insert("annotations".to_owned(), json!(self.annotations));
+        }
+        let mut fields = self.said;
         if !self.signatures.is_empty() {
             fields.insert("thought_signatures".to_owned(), json!(self.signatures));
         }

@@ -2,6 +2,7 @@
 
 mod delta;
 mod finish;
+mod sources;
 mod stream;
 mod usage;
 mod whole;

@@ -5,6 +5,7 @@ use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, HeadIn, Note, Stream, Strea
 
 use super::delta::Delta;
 use super::finish::Finish;
+use super::sources::Sources;
 use super::wire::{Candidate, Reply, Usage};
 use super::{Identity, replies};
 
@@ -24,6 +25,7 @@ pub struct Translator {
 struct Choice {
     index: u32,
     calls: u32,
+    sources: Sources,
     begun: bool,
     finished: bool,
 }
@@ -60,10 +62,17 @@ impl Translator {
         let mut delta = Delta::default();
         let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
         let identity = &self.identity;
-        delta.add(parts, &mut self.choices[at].calls, |call| identity.call_id(candidate.index, call));
+        let choice = &mut self.choices[at];
+        delta.add(parts, &mut choice.calls, &mut choice.sources, |call| {
+            identity.call_id(candidate.index, call)
+        });
         if let Some(result) = candidate.logprobs_result {
             delta.add_logprobs(result);
         }
+        let word = candidate.finish_reason.as_deref();
+        let finish = word.and_then(|word| Finish::of(word, choice.calls > 0));
+        let said = (candidate.grounding_metadata, candidate.citation_metadata);
+        delta.add_sources(said, &mut choice.sources, finish.is_some() || choice.finished);
         if !delta.is_empty() {
             let (logprobs, further) = (delta.take_logprobs(), delta.take_further_calls());
             self.chunk(at, delta.into_delta(), logprobs, None, out)?;
@@ -71,8 +80,7 @@ impl Translator {
                 self.chunk(at, call, Value::Null, None, out)?;
             }
         }
-        let called = self.choices[at].calls > 0;
-        match candidate.finish_reason.as_deref().and_then(|word| Finish::of(word, called)) {
+        match finish {
             Some(finish) => self.finish(at, &finish, out),
             None => Ok(()),
         }
@@ -85,7 +93,13 @@ impl Translator {
         if self.choices.len() >= CANDIDATES {
             return Err(Fault::Protocol("it has too many candidates"));
         }
-        self.choices.push(Choice { index, calls: 0, begun: false, finished: false });
+        self.choices.push(Choice {
+            index,
+            calls: 0,
+            sources: Sources::default(),
+            begun: false,
+            finished: false,
+        });
         Ok(self.choices.len() - 1)
     }
 

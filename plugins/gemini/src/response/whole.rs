@@ -5,6 +5,7 @@ use tidegate_plugin_sdk::{Fault, HeadIn};
 
 use super::delta::Delta;
 use super::finish::Finish;
+use super::sources::Sources;
 use super::{Identity, replies};
 
 /// Translates a whole body. One without an answer, or whose answer does not say why it finished, is malformed: it
@@ -20,7 +21,9 @@ pub(crate) fn whole(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {
         for candidate in reply.candidates.unwrap_or_default() {
             let pending = pending(&mut choices, candidate.index);
             let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
-            pending.delta.add(parts, &mut pending.calls, |call| identity.call_id(candidate.index, call));
+            let Pending { calls, sources, delta, .. } = pending;
+            delta.add(parts, calls, sources, |call| identity.call_id(candidate.index, call));
+            delta.add_sources((candidate.grounding_metadata, candidate.citation_metadata), sources, false);
             if let Some(result) = candidate.logprobs_result {
                 pending.delta.add_logprobs(result);
             }
@@ -49,6 +52,7 @@ pub(crate) fn whole(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {
 struct Pending {
     index: u32,
     calls: u32,
+    sources: Sources,
     delta: Delta,
     finish: Option<Finish>,
 }
@@ -64,6 +68,7 @@ fn pending(choices: &mut Vec<Pending>, index: u32) -> &mut Pending {
 impl Pending {
     fn choice(mut self) -> Result<Value, Fault> {
         let finish = self.finish.ok_or(Fault::Protocol("an answer does not say why it finished"))?;
+        self.delta.add_sources((None, None), &mut self.sources, true);
         let logprobs = self.delta.take_logprobs();
         let mut message: Map<String, Value> = self.delta.into_message();
         message.insert("role".to_owned(), json!("assistant"));

@@ -35,6 +35,8 @@ pub(crate) struct Candidate {
     pub(crate) content: Option<Content>,
     pub(crate) finish_reason: Option<String>,
     pub(crate) logprobs_result: Option<LogprobsResult>,
+    pub(crate) grounding_metadata: Option<Value>,
+    pub(crate) citation_metadata: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -96,11 +96,58 @@ fn thoughts_keep_their_signatures_and_what_is_redacted() {
 }
 
 #[test]
-fn citations_are_annotations_and_stay_as_they_came() {
+fn citations_stand_for_their_text_and_have_anthropics_words() {
     let told = bedrock().replay(&recording("citations"));
-    let delta = &told.json()[1]["choices"][0]["delta"];
-    assert_eq!(delta["annotations"][0]["url_citation"]["url"], "https://example.com/tide");
-    assert_eq!(delta["provider_specific_fields"]["citations"][0]["title"], "Tides");
+    check_chunks(&told.json());
+    let delta = &told.json()[2]["choices"][0]["delta"];
+    assert_eq!(
+        *delta,
+        json!({
+            "annotations": [{"type": "url_citation", "url_citation": {
+                "url": "https://example.com/tide", "title": "Tides", "start_index": 0, "end_index": 20}}],
+            "provider_specific_fields": {"citations": [{"type": "web_search_result_location", "url": "https://example.com/tide",
+                "title": "Tides", "cited_text": "High water", "encrypted_index": ""}]},
+        })
+    );
+}
+
+/// Wherever a block's text is cut, and whether its citation comes before it, within it or behind it.
+#[test]
+fn citations_do_not_depend_on_the_pieces() {
+    let words = "Über 潮.";
+    let page =
+        json!({"title": "T", "location": {"documentPage": {"documentIndex": 0, "start": 1, "end": 2}}});
+    let web = json!({"title": "W", "location": {"web": {"url": "https://h/"}}});
+    let delta = |index: u8, delta: Value| json!({"contentBlockIndex": index, "delta": delta}).to_string();
+    for cut in words.char_indices().map(|(at, _)| at) {
+        for place in 0..3 {
+            let (first, second) = words.split_at(cut);
+            let mut said = vec![delta(1, json!({"text": first})), delta(1, json!({"text": second}))];
+            said.insert(place, delta(1, json!({"citation": web})));
+            said.insert(place, delta(1, json!({"citation": page})));
+            said.insert(0, delta(0, json!({"text": "Ebbe "})));
+            let harness = bedrock();
+            let mut stream = harness.stream(&head()).unwrap();
+            let mut told: Vec<Value> = Vec::new();
+            for event in said {
+                told.extend(stream.event("contentBlockDelta", event).json());
+            }
+            assert!(told.iter().all(|chunk| chunk["choices"][0]["delta"].get("annotations").is_none()));
+            let told = stream.event("contentBlockStop", r#"{"contentBlockIndex":1}"#).json();
+            let delta = &told[0]["choices"][0]["delta"];
+            let cited = &delta["annotations"][0]["url_citation"];
+            assert_eq!(
+                (&cited["start_index"], &cited["end_index"]),
+                (&json!(5), &json!(12)),
+                "{cut} {place}"
+            );
+            let kinds = delta["provider_specific_fields"]["citations"].as_array().unwrap().iter();
+            let kinds: Vec<&str> = kinds.map(|citation| citation["type"].as_str().unwrap()).collect();
+            assert_eq!(kinds, ["page_location", "web_search_result_location"]);
+            stream.event("messageStop", r#"{"stopReason":"end_turn"}"#);
+            assert_eq!(stream.end().status, OK);
+        }
+    }
 }
 
 #[test]
@@ -255,9 +302,10 @@ fn whole_bodies() {
             ],
             "tool_calls": [{"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":[1,\"ü\"]}"}}],
             "images": [{"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,QQ=="}}],
-            "annotations": [{"type": "url_citation", "url_citation": {"url": "https://h/", "title": "T", "start_index": 0, "end_index": 0}}],
+            "annotations": [{"type": "url_citation", "url_citation": {"url": "https://h/", "title": "T", "start_index": 5, "end_index": 11}}],
             "provider_specific_fields": {
-                "citations": [{"title": "T", "location": {"web": {"url": "https://h/"}}}],
+                "citations": [{"type": "web_search_result_location", "url": "https://h/", "title": "T", "cited_text": "",
+                    "encrypted_index": ""}],
                 "blocks": [{"audio": {"format": "mp3"}}],
             },
         })

@@ -1,5 +1,6 @@
 //! Converse's answers as OpenAI chat completions.
 
+mod citation;
 mod finish;
 mod stream;
 mod usage;
@@ -35,15 +36,6 @@ impl Identity {
     fn object(&self, object: &str, choices: Vec<Value>) -> Value {
         json!({"id": self.id, "object": object, "created": self.created, "model": self.model, "choices": choices})
     }
-}
-
-/// OpenAI's form of a citation that is a page of the web's.
-fn annotation(citation: &Value) -> Option<Value> {
-    let url = citation.pointer("/location/web/url")?;
-    let title = citation.get("title").or_else(|| citation.pointer("/location/web/domain"));
-    Some(
-        json!({"type": "url_citation", "url_citation": {"url": url, "title": title, "start_index": 0, "end_index": 0}}),
-    )
 }
 
 fn image(format: Option<&str>, bytes: &str) -> Value {

@@ -4,12 +4,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, HeadIn, Note, Stream, StreamOut};
 
+use super::citation::{annotation, canonical};
 use super::finish::Finish;
 use super::wire::{BlockDelta, BlockStart, BlockStop, MessageStart, MessageStop, Metadata, Usage};
-use super::{Identity, annotation, image, is_error};
+use super::{Identity, image, is_error};
 
 /// More calls and images than a model makes in one answer.
 const BLOCKS: usize = 1024;
+/// More citations than a text has.
+const CITATIONS: usize = 1024;
 
 /// One stream. It ends well only if the model has said why it stopped.
 #[derive(Debug)]
@@ -18,9 +21,21 @@ pub struct Translator {
     /// The blocks that are calls or images.
     blocks: Vec<(u32, Block)>,
     calls: u32,
+    /// Characters of the answer's text so far.
+    written: usize,
+    text: Text,
     begun: bool,
     finished: bool,
     usage: Option<Usage>,
+}
+
+/// The text block that is being written. Its citations are told when it is whole: they stand for all of it.
+#[derive(Debug, Default)]
+struct Text {
+    index: u32,
+    /// Where it begins, in characters.
+    start: usize,
+    citations: Vec<Value>,
 }
 
 #[derive(Debug)]
@@ -42,6 +57,8 @@ impl Translator {
             identity: Identity::new(head),
             blocks: Vec::new(),
             calls: 0,
+            written: 0,
+            text: Text::default(),
             begun: false,
             finished: false,
             usage: None,
@@ -84,6 +101,8 @@ impl Translator {
     fn piece(&mut self, event: BlockDelta, out: &mut StreamOut<'_>) -> Result<(), Fault> {
         let delta = event.delta;
         if let Some(text) = delta.text.filter(|text| !text.is_empty()) {
+            self.begin_text(event.content_block_index, out)?;
+            self.written = self.written.saturating_add(text.chars().count());
             self.delta("content", json!(text), out)?;
         }
         if let Some(piece) = delta.tool_use {
@@ -114,12 +133,10 @@ impl Translator {
             }
         }
         if let Some(citation) = delta.citation {
-            let mut fields = Map::new();
-            if let Some(annotation) = annotation(&citation) {
-                fields.insert("annotations".to_owned(), json!([annotation]));
+            self.begin_text(event.content_block_index, out)?;
+            if self.text.citations.len() < CITATIONS {
+                self.text.citations.push(citation);
             }
-            fields.insert("provider_specific_fields".to_owned(), json!({"citations": [citation]}));
-            self.chunk(fields, None, out)?;
         }
         if let Some(bytes) = delta.image.and_then(|image| image.source?.bytes) {
             let format = match self.block(event.content_block_index) {
@@ -135,8 +152,39 @@ impl Translator {
         self.delta("tool_calls", json!([{"index": index, "function": {"arguments": piece}}]), out)
     }
 
+    /// Text and citations do not say that their block begins.
+    fn begin_text(&mut self, index: u32, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+        if self.text.index == index {
+            return Ok(());
+        }
+        self.cite(out)?;
+        self.text = Text { index, start: self.written, citations: Vec::new() };
+        Ok(())
+    }
+
+    /// Tells the citations of the text that is written.
+    fn cite(&mut self, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+        let citations = core::mem::take(&mut self.text.citations);
+        if citations.is_empty() {
+            return Ok(());
+        }
+        let (start, end) = (self.text.start, self.written);
+        let pages: Vec<Value> =
+            citations.iter().filter_map(|citation| annotation(citation, start, end)).collect();
+        let mut fields = Map::new();
+        if !pages.is_empty() {
+            fields.insert("annotations".to_owned(), json!(pages));
+        }
+        let citations: Vec<Value> = citations.into_iter().map(canonical).collect();
+        fields.insert("provider_specific_fields".to_owned(), json!({"citations": citations}));
+        self.chunk(fields, None, out)
+    }
+
     /// A call without any input has none in the stream, and `""` is no JSON.
     fn stop(&mut self, event: &BlockStop, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+        if event.content_block_index == self.text.index {
+            self.cite(out)?;
+        }
         match self.block(event.content_block_index) {
             Some(Block::Call { index, has_input: has @ false }) => {
                 *has = true;
@@ -203,6 +251,7 @@ impl Stream for Translator {
                 let stop: MessageStop = read(text)?;
                 // The model stops once.
                 if !core::mem::replace(&mut self.finished, true) {
+                    self.cite(out)?;
                     let more = stop.additional_model_response_fields.as_ref();
                     let finish = Finish::of(&stop.stop_reason, self.calls > 0, more);
                     self.chunk(Map::new(), Some(&finish), out)?;

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{Fault, HeadIn};
 
+use super::citation::{annotation, canonical};
 use super::finish::Finish;
 use super::wire::{Block, ToolUse, Whole};
-use super::{Identity, annotation, image, is_error};
+use super::{Identity, image, is_error};
 
 /// Translates a whole body. One without an answer, or whose answer does not say why it stopped, is malformed: it must not
 /// look like a short good one.
@@ -70,13 +71,16 @@ impl Told {
                 self.thinking_blocks.push(json!({"type": "redacted_thinking", "data": data}));
             }
         } else if let Some(cited) = block.citations_content {
+            let start = self.text.chars().count();
             cited
                 .content
                 .into_iter()
                 .filter_map(|cited| cited.text)
                 .for_each(|text| self.text.push_str(&text));
-            self.annotations.extend(cited.citations.iter().filter_map(annotation));
-            self.citations.extend(cited.citations);
+            let end = self.text.chars().count();
+            let pages = cited.citations.iter().filter_map(|citation| annotation(citation, start, end));
+            self.annotations.extend(pages);
+            self.citations.extend(cited.citations.into_iter().map(canonical));
         } else if let Some(picture) = block.image {
             let bytes = picture.source.and_then(|source| source.bytes);
             self.images.extend(bytes.map(|bytes| image(picture.format.as_deref(), &bytes)));

@@ -1,5 +1,5 @@
 //! A conversation that another provider had a part in, for Anthropic itself: thoughts that nobody signed, which Anthropic
-//! refuses, and the signatures of others in the ids of calls are taken out.
+//! refuses, the signatures of others in the ids of calls, and pages that its own search did not find are taken out.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -9,11 +9,13 @@ use crate::dialects::{Request, body, options};
 
 /// What another provider's thought looks like in a history, in the two ways in which clients write it.
 const UNSIGNED: [&str; 2] = ["\"signature\":\"\"", "\"signature\": \"\""];
+/// And its citation of a page.
+const UNINDEXED: [&str; 2] = ["\"encrypted_index\":\"\"", "\"encrypted_index\": \"\""];
 
 /// The request without what only Tidegate can read. `None`: there is nothing of the kind in it.
 pub(super) fn without_ours(request: &Request) -> Option<Request> {
     let text = std::str::from_utf8(&request.body).ok()?;
-    let ours = text.contains(ids::MARK) || UNSIGNED.iter().any(|unsigned| text.contains(unsigned));
+    let ours = text.contains(ids::MARK) || UNSIGNED.iter().chain(&UNINDEXED).any(|mark| text.contains(mark));
     if !ours {
         return None;
     }
@@ -83,6 +85,7 @@ fn block(raw: &RawValue) -> Block {
         Some("thinking") if said("signature").is_none_or(|signature| signature.is_empty()) => {
             return Block::Gone;
         }
+        Some("text") => return uncited(&members).map_or(Block::Same, Block::Other),
         Some("tool_use") => "id",
         Some("tool_result") => "tool_use_id",
         _ => return Block::Same,
@@ -95,6 +98,27 @@ fn block(raw: &RawValue) -> Block {
             .map(|(name, value)| (name.as_str(), if name == id { bare.as_str() } else { value.get() })),
     );
     String::from_utf8(written.to_vec()).map_or(Block::Same, Block::Other)
+}
+
+/// A text without citations that nobody can look up. `None`: it has none of these.
+fn uncited(members: &[(String, &RawValue)]) -> Option<String> {
+    let (_, list) = members.iter().find(|(name, _)| name == "citations")?;
+    let all: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    let is_own = |raw: &&&RawValue| {
+        let citation: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+        citation.get("encrypted_index").is_none_or(|index| index != "")
+    };
+    let kept: Vec<&str> = all.iter().filter(is_own).map(|raw| raw.get()).collect();
+    if kept.len() == all.len() {
+        return None;
+    }
+    let list = format!("[{}]", kept.join(","));
+    let members = members.iter().filter(|(name, _)| name != "citations" || !kept.is_empty());
+    let (written, _) =
+        body::written(members.map(|(name, value)| {
+            (name.as_str(), if name == "citations" { list.as_str() } else { value.get() })
+        }));
+    String::from_utf8(written.to_vec()).ok()
 }
 
 #[cfg(test)]
@@ -121,12 +145,31 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_anthropic_did_not_find_are_taken_out() {
+        let cited = |index: &str| {
+            format!(r#"{{"type":"web_search_result_location","url":"u", "encrypted_index":"{index}"}}"#)
+        };
+        for (citations, kept) in [
+            (cited(""), String::new()),
+            (format!("{},{}", cited("X"), cited("")), format!(r#","citations":[{}]"#, cited("X"))),
+        ] {
+            let body = |text: &str| {
+                format!(r#"{{"model":"m","messages":[{{"role":"assistant","content":[{text}]}}]}}"#)
+            };
+            let asked = body(&format!(r#"{{"type":"text","text":"é","citations":[{citations}]}}"#));
+            let told = body(&format!(r#"{{"type":"text","text":"é"{kept}}}"#));
+            assert_eq!(cleaned(&asked).as_deref(), Some(told.as_str()));
+        }
+    }
+
+    #[test]
     fn where_nothing_of_the_kind_is_there_nothing_is_touched() {
         for content in [
             r#""a text with __thought__ and \"signature\":\"\" in it""#,
             r#"[{"type":"text","text":"__thought__"},{"type":"thinking","thinking":"hm","signature":"S"}]"#,
             r#"[{"type":"thinking","thinking":"alone","signature":""}]"#,
             r#"[{"type":"tool_use","id":"toolu_1","name":"f","input":{"signature":""}}]"#,
+            r#"[{"type":"text","text":"\"encrypted_index\":\"\"","citations":[{"encrypted_index":"X"}]}]"#,
         ] {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"assistant","content":{content}}}]}}"#);
             assert_eq!(cleaned(&body), None, "{content}");

@@ -62,6 +62,21 @@ async fn a_provider_that_has_them_gets_and_gives_bytes_as_they_are() {
     let answer = complete(&proxy, "/engines/openai/completions", body.clone()).await;
     assert_eq!(answer.text(), format!("{chunk}{finish}data: [DONE]\n\n"));
 
+    // A client that does not ask is not told what is asked for in its stead.
+    let usage = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":31,\"completion_tokens\":7,\"total_tokens\":38}}\n\n";
+    sim.script("counted", Script::sse().write(chunk).write(finish).write(usage).write("data: [DONE]\n\n"));
+    let mut body = json!({"model": "openai", "prompt": "sim:counted", "stream": true});
+    let answer = complete(&proxy, "/v1/completions", body.clone()).await;
+    assert_eq!(answer.text(), format!("{chunk}{finish}data: [DONE]\n\n"));
+    let seen: Value = serde_json::from_slice(&sim.log().pop().unwrap().body).unwrap();
+    assert_eq!(seen["stream_options"], json!({"include_usage": true}));
+    let counted =
+        proxy.metrics().await.get("tidegate_tokens_total", &[("group", "openai"), ("kind", "output")]);
+    assert_eq!(counted, Some(8.0), "with the one of the whole answer");
+    body["stream_options"] = json!({"include_usage": true});
+    let answer = complete(&proxy, "/v1/completions", body).await;
+    assert_eq!(answer.text(), format!("{chunk}{finish}{usage}data: [DONE]\n\n"));
+
     // Broken after content: by an error, and by an end without a word.
     sim.script(
         "error",
@@ -131,7 +146,7 @@ async fn failures_keep_their_status_and_their_one_terminal() {
 async fn what_cannot_be_said_in_a_chat_is_named() {
     let (sim, proxy) = world().await;
     for (more, why) in [
-        (json!({"prompt": "sim:fast", "echo": true, "best_of": 3}), "\"best_of\", \"echo\" cannot be sent"),
+        (json!({"prompt": "sim:fast", "echo": true, "best_of": 3}), "\"echo\", \"best_of\" cannot be sent"),
         (json!({"prompt": ["a", "b"]}), "several texts"),
         (json!({"prompt": [1, 2]}), "as tokens"),
     ] {

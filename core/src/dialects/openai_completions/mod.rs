@@ -7,11 +7,13 @@ mod answer;
 mod request;
 mod stream;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::openai_chat::Chat;
-use super::{Encoder, Facts, Request, Route, Said, Seen, Speak};
+use super::{Encoder, Facts, Placed, Request, Route, Said, Seen, Speak};
 use crate::failure::Failure;
 
 /// The dialect of texts.
@@ -61,6 +63,10 @@ impl Speak for Completions {
             let name = if name == "max_completion_tokens" { "max_tokens" } else { name };
             body.entry(name).or_insert_with(|| value.clone());
         }
+    }
+
+    fn asking_usage(&self, body: &[u8], model_at: Option<Range<usize>>) -> Option<Placed> {
+        Chat.asking_usage(body, model_at)
     }
 
     fn inspect(&self, name: &[u8], data: &[u8]) -> Seen {

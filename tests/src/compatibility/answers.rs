@@ -13,6 +13,8 @@ struct Feature {
     name: &'static str,
     /// It is there if one of these groups is, all of its words.
     marks: &'static [&'static [&'static str]],
+    /// The dialects whose answers have no member for it.
+    no_place: &'static [Form],
 }
 
 /// What became of it.
@@ -22,6 +24,8 @@ pub enum Fate {
     Unsaid,
     /// The client has it.
     Yes,
+    /// The client was answered without it: its dialect has no place for it.
+    NoPlace,
     /// The client was answered without it.
     Lost,
     /// The client was not answered.
@@ -34,21 +38,31 @@ pub type Row = (String, Vec<Fate>);
 /// Numbers that nothing else in an answer has: of the prompt 1201, of them from a cache 641; of the answer 2203, of them for
 /// reasoning 733.
 const FEATURES: &[Feature] = &[
-    Feature { name: "text", marks: &[&["probe-answer"]] },
+    feature("text", &[&["probe-answer"]]),
+    feature("parallel tool calls", &[&["probe_call_a", "probe_call_b", "probe-arg-a", "probe-arg-b"]]),
+    feature("reasoning", &[&["probe-thought"]]),
+    // The second is how a client of Gemini's is given what Google did not sign: docs/gemini.md.
+    feature("signatures", &[&[SIGNATURE], &["dGlkZWdhdGUvMSBzIGNISnZZbVV0WW1GamF3"]]),
+    feature("citations", &[&["https://probe.example/cite"]]),
+    // A client of these two cannot ask for them either.
+    Feature { no_place: &[Form::Messages], ..feature("logprobs", &[&["probe-token"]]) },
     Feature {
-        name: "parallel tool calls",
-        marks: &[&["probe_call_a", "probe_call_b", "probe-arg-a", "probe-arg-b"]],
+        no_place: &[Form::Messages, Form::Responses],
+        ..feature("a second choice", &[&["probe-second"]])
     },
-    Feature { name: "reasoning", marks: &[&["probe-thought"]] },
-    Feature { name: "signatures", marks: &[&["cHJvYmUtYmFjaw"]] },
-    Feature { name: "citations", marks: &[&["https://probe.example/cite"]] },
-    Feature { name: "logprobs", marks: &[&["probe-token"]] },
-    Feature { name: "a second choice", marks: &[&["probe-second"]] },
-    Feature { name: "which stop sequence", marks: &[&["probe-stopped"]] },
-    Feature { name: "usage", marks: &[&[":1201", ":2203"], &[":560", ":2203"], &[":1201", ":1470"]] },
-    Feature { name: "cached tokens", marks: &[&[":641"]] },
-    Feature { name: "reasoning tokens", marks: &[&[":733"]] },
+    // Their stop reasons say that a sequence was met or that the answer was whole, with one word.
+    Feature {
+        no_place: &[Form::Responses, Form::Gemini],
+        ..feature("which stop sequence", &[&["probe-stopped"]])
+    },
+    feature("usage", &[&[":1201", ":2203"], &[":560", ":2203"], &[":1201", ":1470"]]),
+    feature("cached tokens", &[&[":641"]]),
+    feature("reasoning tokens", &[&[":733"]]),
 ];
+
+const fn feature(name: &'static str, marks: &'static [&'static [&'static str]]) -> Feature {
+    Feature { name, marks, no_place: &[] }
+}
 
 pub(super) async fn play(world: &World, client: &Client) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
@@ -121,6 +135,7 @@ async fn of(world: &World, form: Form, provider: &str, stream: bool) -> Vec<Fate
     let fate = |feature: &Feature| match answer.status {
         _ if !has(&said, feature) => Fate::Unsaid,
         200 if has(&told, feature) => Fate::Yes,
+        200 if feature.no_place.contains(&form) => Fate::NoPlace,
         200 => Fate::Lost,
         status => Fate::Failed(status),
     };
@@ -390,7 +405,8 @@ fn converse() -> Value {
     json!({"metrics": {"latencyMs": 1}, "stopReason": "tool_use",
         "output": {"message": {"role": "assistant", "content": [
             {"reasoningContent": {"reasoningText": {"text": "probe-thought", "signature": "cHJvYmUtYmFjaw"}}},
-            {"text": "probe-answer"},
+            {"citationsContent": {"content": [{"text": "probe-answer"}], "citations": [{"title": "t",
+                "location": {"web": {"url": "https://probe.example/cite"}}, "sourceContent": [{"text": "probe"}]}]}},
             {"toolUse": {"toolUseId": "call_a", "name": "probe_call_a", "input": {"k": "probe-arg-a"}}},
             {"toolUse": {"toolUseId": "call_b", "name": "probe_call_b", "input": {"k": "probe-arg-b"}}}]}},
         "usage": {"inputTokens": 560, "cacheReadInputTokens": 641, "outputTokens": 2203, "totalTokens": 3404}})
@@ -406,6 +422,11 @@ fn converse_events() -> Vec<String> {
         delta(0, json!({"reasoningContent": {"signature": "cHJvYmUtYmFjaw"}})),
         stop(0),
         delta(1, json!({"text": "probe-answer"})),
+        delta(
+            1,
+            json!({"citation": {"title": "t", "location": {"web": {"url": "https://probe.example/cite"}},
+                "sourceContent": [{"text": "probe"}]}}),
+        ),
         stop(1),
     ];
     for (index, letter) in [(2, 'a'), (3, 'b')] {

@@ -41,6 +41,7 @@ fn of_answer(fate: answers::Fate) -> String {
     match fate {
         answers::Fate::Unsaid => "-".to_owned(),
         answers::Fate::Yes => "yes".to_owned(),
+        answers::Fate::NoPlace => "no place".to_owned(),
         answers::Fate::Lost => "left out".to_owned(),
         answers::Fate::Failed(404) => NOT_SIMULATED.to_owned(),
         answers::Fate::Failed(status) => format!("HTTP {status}"),
@@ -80,13 +81,14 @@ cargo build --workspace --features tidegate/fault-hooks
 cargo run -p tidegate-tests --bin compatibility
 ```
 
-A test fails when the page is not what the command makes. In the tables of requests:
+A test fails when the page is not what the command makes. In the tables:
 
-- *yes*: it arrived at the provider.
+- *yes*: it arrived at the provider, or at the client.
 - *dropped*: the request was served without it, and the answer's header `x-tidegate-dropped` names it. It is advice, which
   changes no answer.
 - *refused*: the client gets a 400 that names it; *refused; dropped*: under `drop_params` it is dropped.
-- *left out*: the request was served without it, and nobody said so.
+- *left out*: the request or the client was served without it, and nobody said so.
+- *no place*: the client was served without it, since answers in its dialect have no member for it.
 - *-*: the provider's answers have no such thing.
 
 *Sent back* says whether the signature of a thought is at the provider again when the client sends the answer back as it got

@@ -65,13 +65,35 @@ impl Stream for Answer {
     }
 }
 
-/// Whether a whole body is one of Claude's: a message, or an error, each with its `type`.
+/// Whether a whole body is one of Claude's: a message, or an error, each with its `type`; also in an array of one, as Google
+/// puts its own errors.
 pub(crate) fn is_claudes(body: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Typed {
         r#type: Option<Value>,
     }
-    let typed = serde_json::from_slice::<Typed>(body);
+    let typed = serde_json::from_slice::<(Typed,)>(body).map(|(one,)| one);
+    let typed = typed.or_else(|_| serde_json::from_slice::<Typed>(body));
     typed
         .is_ok_and(|typed| matches!(typed.r#type.as_ref().and_then(Value::as_str), Some("message" | "error")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_claudes;
+
+    #[test]
+    fn claudes_answers_are_told_by_their_type() {
+        for (body, is) in [
+            (r#"{"type":"message","content":[]}"#, true),
+            (r#"{"type":"error","error":{}}"#, true),
+            (r#"[{"type":"error","error":{}}]"#, true),
+            (r#"{"error":{"code":429}}"#, false),
+            (r#"[{"error":{"code":429}}]"#, false),
+            (r#"{"candidates":[]}"#, false),
+            ("<html>", false),
+        ] {
+            assert_eq!(is_claudes(body.as_bytes()), is, "{body}");
+        }
+    }
 }

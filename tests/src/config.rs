@@ -25,7 +25,8 @@ impl Setup {
         PROVIDERS.iter().fold(setup, |setup, (name, _)| setup.model(name, name, sim, ""))
     }
 
-    /// Adds a deployment of a kind of [`PROVIDERS`], of `anthropic`, `bedrock` or `together_ai`, to the group `name`. `more`: further `litellm_params`.
+    /// Adds a deployment of a kind of [`PROVIDERS`], of `anthropic`, `azure`, `bedrock`, `ollama`, `together_ai` or
+    /// `vertex-claude`, to the group `name`. `more`: further `litellm_params`.
     #[must_use]
     pub fn model(mut self, name: &str, kind: &str, sim: &Sim, more: &str) -> Self {
         let addr = sim.addr();
@@ -45,12 +46,12 @@ impl Setup {
             "gemini" => {
                 format!("model: gemini/gemini-2.5-pro, api_base: \"http://{addr}/v1beta\", api_key: sim-key")
             }
-            _ => format!(
-                "model: vertex_ai/gemini-2.5-pro, vertex_project: p, vertex_location: us-central1, \
-                 vertex_credentials: '{}', api_base: \
-                 \"http://{addr}/v1/projects/p/locations/us-central1/publishers/google/models/gemini-2.5-pro\"",
-                sim.service_account_json().replace('\n', " ")
+            "azure" => format!(
+                "model: azure/my-gpt, api_base: \"http://{addr}\", api_version: \"2024-10-21\", api_key: sim-key"
             ),
+            "ollama" => format!("model: ollama_chat/llama3.2, api_base: \"http://{addr}\""),
+            "vertex-claude" => vertex(sim, "anthropic", "claude-sonnet-4-5@20250929"),
+            _ => vertex(sim, "google", "gemini-2.5-pro"),
         };
         let more = if more.is_empty() { String::new() } else { format!(", {more}") };
         line(&mut self.models, &format!("  - {{model_name: {name}, litellm_params: {{{params}{more}}}}}"));
@@ -130,6 +131,16 @@ impl Setup {
         section("tidegate", &tidegate);
         yaml
     }
+}
+
+/// A model of Vertex AI's, by whoever publishes it.
+fn vertex(sim: &Sim, publisher: &str, model: &str) -> String {
+    format!(
+        "model: \"vertex_ai/{model}\", vertex_project: p, vertex_location: us-central1, vertex_credentials: '{}', api_base: \
+         \"http://{}/v1/projects/p/locations/us-central1/publishers/{publisher}/models/{model}\"",
+        sim.service_account_json().replace('\n', " "),
+        sim.addr()
+    )
 }
 
 fn line(text: &mut String, line: &str) {

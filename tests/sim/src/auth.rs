@@ -72,6 +72,11 @@ impl<'a> Gate<'a> {
         !self.chat.vertex && key == Some(self.api_key)
     }
 
+    /// Whether the request has the key in Azure's header, or for the token of Entra ID that it takes too.
+    pub(crate) fn is_azure_key(&self) -> bool {
+        self.is_key(self.request.header("api-key").or(self.bearer()))
+    }
+
     /// Whether the request has a token that Vertex AI takes. A `generateContent` path that does not tell which of Google's
     /// two services it is takes either.
     pub(crate) fn has_token(&self) -> bool {

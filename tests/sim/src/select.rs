@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::dialect::{Asked, Dialect};
+use crate::dialect::{Asked, Dialect, What};
 use crate::http::Request;
 use crate::scenario::Mode;
 
@@ -27,8 +27,7 @@ pub(crate) struct Chat {
     pub(crate) path: String,
     /// The model as the request names it.
     pub(crate) model: String,
-    /// Anthropic's `count_tokens`, or Google's `countTokens`.
-    pub(crate) count: bool,
+    pub(crate) what: What,
     /// The path has Vertex AI's shape.
     pub(crate) vertex: bool,
     /// The path has the Gemini API's shape.
@@ -61,7 +60,7 @@ pub(crate) fn route(request: &Request) -> Route {
         return Route::Nothing;
     }
     let asked = dialects.find_map(|dialect| Some((dialect, dialect.wire().asked(rest, request)?)));
-    let Some((dialect, Asked { mode, model, count })) = asked else { return Route::Nothing };
+    let Some((dialect, Asked { mode, model, what })) = asked else { return Route::Nothing };
     let body: Value = match serde_json::from_slice(&request.body) {
         Ok(body) => body,
         Err(error) => return Route::NotJson(dialect, format!("the body is not JSON: {error}")),
@@ -76,7 +75,7 @@ pub(crate) fn route(request: &Request) -> Route {
     let vertex = rest.contains("/projects/");
     let gemini_api = !vertex && (rest.starts_with("/v1beta/") || rest.starts_with("/v1/models/"));
     let path = rest.to_owned();
-    Route::Chat(Chat { dialect, mode, path, model, count, vertex, gemini_api, body, scenario, tag })
+    Route::Chat(Chat { dialect, mode, path, model, what, vertex, gemini_api, body, scenario, tag })
 }
 
 /// `/s/NAME/rest` into `NAME` and `/rest`; litellm's `{base}:{endpoint}` form may put a colon after the name.
@@ -199,7 +198,7 @@ mod tests {
         ] {
             let chat = chat(target, body);
             assert_eq!(chat.dialect, Dialect::Anthropic, "{target}");
-            let seen = (chat.model.as_str(), chat.mode, chat.count, chat.vertex);
+            let seen = (chat.model.as_str(), chat.mode, chat.what == What::Count, chat.vertex);
             assert_eq!(seen, (model, mode, count, on_vertex), "{target}");
         }
     }

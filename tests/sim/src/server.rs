@@ -262,11 +262,6 @@ impl Shared {
         if let Err((name, script)) = wire.admit(&gate) {
             return (name.into(), script);
         }
-        if chat.scenario.is_none()
-            && let Some(answer) = wire.beside(&chat.path, &chat.body)
-        {
-            return ("beside".into(), Script::json(200, answer));
-        }
         let (of_model, only_scenario) = select::of_model(&chat.model);
         let name = match &chat.scenario {
             Some(name) => name,
@@ -287,7 +282,9 @@ impl Shared {
             meta: Meta {
                 model: chat.model.clone(),
                 include_usage: chat.body["stream_options"]["include_usage"] == true,
-                count: chat.count,
+                what: chat.what,
+                texts: wire.texts(&chat.body),
+                base64: chat.body["encoding_format"] == "base64",
             },
             body: &chat.body,
             request,

@@ -71,7 +71,8 @@ async fn ask(
     // The only one that is right at the second try.
     let model = if scenario.name == "http-429-once" { "retried" } else { provider };
     let mut told = Told::of(&fetch(proxy, model, scenario.name, stream).await, stream)?;
-    if scenario.name == "finish-no-done" && dialect == Dialect::OpenAiChat && stream {
+    let passed = matches!(dialect, Dialect::OpenAiChat | Dialect::Azure);
+    if scenario.name == "finish-no-done" && passed && stream {
         // The upstream did say it, and it had been passed on when `[DONE]` turned out to be missing.
         assert_eq!(told.finish.take().as_deref(), Some("stop"));
     }
@@ -126,6 +127,21 @@ async fn bedrock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn vertex() {
     every_scenario("vertex", Dialect::Gemini, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claude_on_vertex() {
+    every_scenario("vertex-claude", Dialect::Anthropic, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn azure() {
+    every_scenario("azure", Dialect::Azure, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ollama() {
+    every_scenario("ollama", Dialect::Ollama, &[]).await;
 }
 
 /// The policy too: it says which of them are tried again.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::wire::{self, Frame, Wire};
-use super::{Asked, Call, Meta, Said, Usage, in_pieces, list, quote, sentence};
+use super::{Asked, Call, Meta, Said, Usage, What, in_pieces, list, quote, sentence};
 use crate::auth::{Gate, Refusal};
 use crate::http::Request;
 use crate::scenario::Mode;
@@ -21,6 +21,9 @@ const TEXT_START: &str =
     r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
 const TEXT_STOP: &str = r#"{"type":"content_block_stop","index":0}"#;
 
+/// What Vertex AI asks for as the version.
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
+
 /// Messages, of Anthropic and of Claude on Vertex AI.
 pub(crate) struct Anthropic;
 
@@ -31,12 +34,13 @@ impl Wire for Anthropic {
             return Some(Asked::default());
         }
         if path.ends_with("/count_tokens") {
-            return Some(Asked { mode: Some(Mode::Whole), model: None, count: true });
+            return Some(Asked { mode: Some(Mode::Whole), model: None, what: What::Count });
         }
         let base = path.strip_suffix(":rawPredict").or_else(|| path.strip_suffix(":streamRawPredict"))?;
         let model = base.rsplit('/').next().map(str::to_owned);
-        let count = model.as_deref() == Some("count-tokens");
-        Some(Asked { mode: count.then_some(Mode::Whole), model, count })
+        let counted = model.as_deref() == Some("count-tokens");
+        let what = if counted { What::Count } else { What::Chat };
+        Some(Asked { mode: counted.then_some(Mode::Whole), model, what })
     }
 
     /// Anthropic's list is at the path of OpenAI's.
@@ -44,15 +48,22 @@ impl Wire for Anthropic {
         path.ends_with("/models") && request.header("anthropic-version").is_some()
     }
 
-    /// Anthropic's own service asks for a version too.
+    /// Anthropic's own service asks for a version in a header too; Vertex AI for one in the body, whose path has the model.
     fn admit(&self, gate: &Gate<'_>) -> Result<(), Refusal> {
         let key = gate.request.header("x-api-key").or(gate.bearer());
         gate.admit(self, gate.is_key(key) || gate.has_token())?;
-        if gate.asked && !gate.chat.vertex && gate.request.header("anthropic-version").is_none() {
-            let sentence = "anthropic-version: header is required";
-            return Err(("unversioned", Script::json(400, self.error(400, sentence))));
-        }
-        Ok(())
+        let sentence = match gate.chat.vertex {
+            _ if !gate.asked || (gate.chat.vertex && gate.chat.what != What::Chat) => return Ok(()),
+            false if gate.request.header("anthropic-version").is_none() => {
+                "anthropic-version: header is required"
+            }
+            true if gate.chat.body["anthropic_version"] != VERTEX_VERSION => {
+                "anthropic_version: Field required"
+            }
+            true if gate.chat.body.get("model").is_some() => "model: Extra inputs are not permitted",
+            true | false => return Ok(()),
+        };
+        Err(("unversioned", Script::json(400, self.error(400, sentence))))
     }
 
     /// Results of tools are user messages too.
@@ -186,7 +197,7 @@ impl Wire for Anthropic {
     }
 
     fn whole(&self, meta: &Meta, text: &str, calls: &[Call], reason: Option<&str>, usage: Usage) -> String {
-        if meta.count {
+        if meta.what == What::Count {
             let tokens = reason.map_or("null".to_owned(), |_| usage.prompt.to_string());
             return format!(r#"{{"input_tokens":{tokens}}}"#);
         }
@@ -232,8 +243,8 @@ impl Wire for Anthropic {
         self.error(429, "Number of request tokens has exceeded your daily rate limit.")
     }
 
-    fn quota_event(&self) -> String {
-        self.error(402, "Your credit balance is too low to access the API.")
+    fn quota_event(&self) -> (u16, String) {
+        (402, self.error(402, "Your credit balance is too low to access the API."))
     }
 
     fn too_long(&self) -> String {

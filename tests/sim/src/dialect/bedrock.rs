@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::wire::{self, Wire};
-use super::{Asked, Call, Meta, Said, Usage, in_pieces, list, quote, sentence};
+use super::{Asked, Call, Meta, Said, Usage, What, in_pieces, list, quote, sentence};
 use crate::auth::{Gate, Refusal};
 use crate::http::Request;
 use crate::scenario::Mode;
@@ -30,7 +30,7 @@ impl Wire for Bedrock {
             _ => return None,
         };
         let model = model.replace("%2F", "/").replace("%2f", "/");
-        Some(Asked { mode: Some(mode), model: Some(model), count: false })
+        Some(Asked { mode: Some(mode), model: Some(model), what: What::Chat })
     }
 
     fn admit(&self, gate: &Gate<'_>) -> Result<(), Refusal> {
@@ -187,11 +187,11 @@ impl Wire for Bedrock {
     }
 
     fn quota(&self, _delay: &str) -> String {
-        self.quota_event()
+        self.quota_event().1
     }
 
-    fn quota_event(&self) -> String {
-        self.error(429, "Too many tokens per day, please wait before trying again.")
+    fn quota_event(&self) -> (u16, String) {
+        (429, self.error(429, "Too many tokens per day, please wait before trying again."))
     }
 
     fn too_long(&self) -> String {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::wire::{self, Frame, Wire};
-use super::{Asked, Call, Meta, Said, Usage, list, quote};
+use super::{Asked, Call, Meta, Said, Usage, VECTOR, What, list, quote};
 use crate::auth::{Gate, Refusal};
 use crate::http::Request;
 use crate::scenario::Mode;
@@ -21,7 +21,13 @@ impl Wire for Gemini {
             _ => return None,
         };
         let model = base.rsplit('/').next().map(str::to_owned);
-        Some(Asked { mode: Some(mode), model, count: method == "countTokens" })
+        let what = match method {
+            "countTokens" => What::Count,
+            "batchEmbedContents" => What::Embeddings,
+            "predict" => What::Predictions,
+            _ => What::Chat,
+        };
+        Some(Asked { mode: Some(mode), model, what })
     }
 
     fn is_list(&self, path: &str, _request: &Request) -> bool {
@@ -72,8 +78,8 @@ impl Wire for Gemini {
         (answered, calls.all(|part| either(part, "thoughtSignature", "thought_signature") == signature))
     }
 
-    fn beside(&self, path: &str, body: &Value) -> Option<String> {
-        embeddings(path, body)
+    fn texts(&self, body: &Value) -> usize {
+        list(&body["requests"]).len() + list(&body["instances"]).len()
     }
 
     /// Model names `models/sim-NAME`.
@@ -123,11 +129,25 @@ impl Wire for Gemini {
     }
 
     fn whole(&self, meta: &Meta, text: &str, calls: &[Call], reason: Option<&str>, usage: Usage) -> String {
-        if meta.count {
-            let prompt = usage.prompt;
-            return format!(
-                r#"{{"totalTokens":{prompt},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{prompt}}}]}}"#
-            );
+        match meta.what {
+            What::Count => {
+                let prompt = usage.prompt;
+                return format!(
+                    r#"{{"totalTokens":{prompt},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{prompt}}}]}}"#
+                );
+            }
+            What::Embeddings => {
+                let each = vec![format!(r#"{{"values":{VECTOR}}}"#); meta.texts];
+                return format!(r#"{{"embeddings":[{}]}}"#, each.join(","));
+            }
+            What::Predictions => {
+                // Which counts in floats.
+                let one = format!(
+                    r#"{{"embeddings":{{"statistics":{{"truncated":false,"token_count":3.0}},"values":{VECTOR}}}}}"#
+                );
+                return format!(r#"{{"predictions":[{}]}}"#, vec![one; meta.texts].join(","));
+            }
+            What::Chat | What::Completion => {}
         }
         let parts =
             if calls.is_empty() { format!(r#"{{"text":{}}}"#, quote(text)) } else { call_parts(calls) };
@@ -146,8 +166,8 @@ impl Wire for Gemini {
         delay.replace("PerMinutePerProjectPerModel", "PerDayPerProjectPerModel")
     }
 
-    fn quota_event(&self) -> String {
-        self.error(429, super::sentence(429))
+    fn quota_event(&self) -> (u16, String) {
+        (429, self.error(429, super::sentence(429)))
     }
 
     fn too_long(&self) -> String {
@@ -217,22 +237,6 @@ pub(crate) fn error(status: u16, message: &str, retry_delay: Option<&str>) -> St
     });
     let message = quote(message);
     format!(r#"{{"error":{{"code":{status},"message":{message},"status":"{name}"{details}}}}}"#)
-}
-
-/// Embeddings, one for each text: the Gemini API's `batchEmbedContents`, and Vertex AI's `predict`, which counts in floats.
-/// `None`: another method.
-fn embeddings(path: &str, body: &Value) -> Option<String> {
-    let many = |list: &str| body[list].as_array().map_or(0, Vec::len);
-    if path.ends_with(":batchEmbedContents") {
-        let each = vec![r#"{"values":[0.25,-0.5,1.0]}"#; many("requests")];
-        return Some(format!(r#"{{"embeddings":[{}]}}"#, each.join(",")));
-    }
-    if path.ends_with(":predict") {
-        let one =
-            r#"{"embeddings":{"statistics":{"truncated":false,"token_count":3.0},"values":[0.25,-0.5,1.0]}}"#;
-        return Some(format!(r#"{{"predictions":[{}]}}"#, vec![one; many("instances")].join(",")));
-    }
-    None
 }
 
 fn parts(body: &Value) -> impl Iterator<Item = &Value> {

@@ -2,8 +2,10 @@
 //! members in the providers' own order.
 
 mod anthropic;
+mod azure;
 pub(crate) mod bedrock;
 mod gemini;
+mod ollama;
 mod openai;
 mod responses;
 mod wire;
@@ -36,10 +38,12 @@ macro_rules! dialects {
     };
 }
 
-// A path is that of the first dialect that takes it.
+// Who shares paths with others comes before them: a request is of the last that takes its path.
 dialects! {
     /// OpenAI chat completions, and all that speak it.
     OpenAiChat => openai::OpenAiChat,
+    /// The same from Azure OpenAI, with what its filter found.
+    Azure => azure::Azure,
     /// OpenAI Responses.
     Responses => responses::Responses,
     /// Gemini API and Vertex AI `generateContent`.
@@ -48,6 +52,8 @@ dialects! {
     Anthropic => anthropic::Anthropic,
     /// Amazon Bedrock's Converse and ConverseStream.
     Bedrock => bedrock::Bedrock,
+    /// Ollama's own, by lines of JSON.
+    Ollama => ollama::Ollama,
 }
 
 /// What a path asks for.
@@ -57,8 +63,23 @@ pub(crate) struct Asked {
     pub(crate) mode: Option<Mode>,
     /// The model, where the path names it.
     pub(crate) model: Option<String>,
+    pub(crate) what: What,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum What {
+    /// An answer of a chat.
+    #[default]
+    Chat,
+    /// OpenAI's legacy completion.
+    Completion,
     /// A count of tokens alone.
-    pub(crate) count: bool,
+    Count,
+    /// A vector for each text.
+    Embeddings,
+    /// The same by Vertex AI's `predict`.
+    Predictions,
 }
 
 /// A call of a tool.
@@ -78,8 +99,11 @@ pub(crate) struct Meta {
     pub(crate) model: String,
     /// OpenAI's `stream_options.include_usage`.
     pub(crate) include_usage: bool,
-    /// Anthropic's `count_tokens`: the whole answer is a number.
-    pub(crate) count: bool,
+    pub(crate) what: What,
+    /// How many texts embeddings are asked of.
+    pub(crate) texts: usize,
+    /// Whether OpenAI's `encoding_format` asks for base64.
+    pub(crate) base64: bool,
 }
 
 /// What a stream has said so far.
@@ -135,6 +159,9 @@ fn in_pieces(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
     letters.chunks(7).map(|piece| piece.iter().collect()).collect()
 }
+
+/// The vector of every text, in numbers that floats of any size hold.
+const VECTOR: &str = "[0.25,-0.5,1.0]";
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)

@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use super::wire::{self, BEHIND, Frame, Wire};
-use super::{Asked, Call, Meta, Said, Usage, in_pieces, list, picture, quote};
+use super::{Asked, Call, Meta, Said, Usage, VECTOR, What, in_pieces, list, picture, quote};
 use crate::auth::{Gate, Refusal};
 use crate::http::Request;
 use crate::scenario::Mode;
 
-const HEAD: &str = r#""id":"chatcmpl-sim""#;
 /// A fixed time, so that the bytes are the same in every run.
 const CREATED: u32 = 1_750_000_000;
 
@@ -18,10 +17,18 @@ fn chunk(meta: &Meta, choices: &str, usage: Option<Usage>) -> String {
         None if meta.include_usage => r#","usage":null"#.to_owned(),
         None => String::new(),
     };
-    let model = quote(&meta.model);
+    let (head, model) = (head(meta, true), quote(&meta.model));
     format!(
-        r#"{{{HEAD},"object":"chat.completion.chunk","created":{CREATED},"model":{model},"system_fingerprint":"fp_sim","choices":[{choices}]{usage}}}"#
+        r#"{{{head},"created":{CREATED},"model":{model},"system_fingerprint":"fp_sim","choices":[{choices}]{usage}}}"#
     )
+}
+
+fn head(meta: &Meta, stream: bool) -> &'static str {
+    match (meta.what, stream) {
+        (What::Completion, _) => r#""id":"cmpl-sim","object":"text_completion""#,
+        (_, true) => r#""id":"chatcmpl-sim","object":"chat.completion.chunk""#,
+        (_, false) => r#""id":"chatcmpl-sim","object":"chat.completion""#,
+    }
 }
 
 fn delta(meta: &Meta, delta: &str, finish: Option<&str>) -> String {
@@ -29,11 +36,15 @@ fn delta(meta: &Meta, delta: &str, finish: Option<&str>) -> String {
     chunk(meta, &format!(r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}"#), None)
 }
 
+/// A legacy completion's choice.
+fn choice(text: &str, finish: Option<&str>) -> String {
+    let (text, finish) = (quote(text), finish.map_or("null".to_owned(), quote));
+    format!(r#"{{"text":{text},"index":0,"logprobs":null,"finish_reason":{finish}}}"#)
+}
+
 /// Chat completions, of OpenAI and all that speak its dialect.
 pub(crate) struct OpenAiChat;
 
-/// Where no scenario has an answer of its own: requests there are for scripts, by a marker or by `/s/NAME`.
-const SCRIPTED: [&str; 4] = ["/completions", "/embeddings", "/api/chat", "/api/embed"];
 /// A quota that no waiting brings back soon.
 pub(super) const QUOTA: &str = r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#;
 /// A prompt that is too long.
@@ -46,8 +57,13 @@ pub(super) const FLAT: &str =
 
 impl Wire for OpenAiChat {
     fn asked(&self, path: &str, _request: &Request) -> Option<Asked> {
-        let taken = path.ends_with("/chat/completions") || SCRIPTED.iter().any(|end| path.ends_with(end));
-        taken.then(Asked::default)
+        let what = match path {
+            _ if path.ends_with("/chat/completions") => What::Chat,
+            _ if path.ends_with("/completions") => What::Completion,
+            _ if path.ends_with("/embeddings") => What::Embeddings,
+            _ => return None,
+        };
+        Some(Asked { what, ..Asked::default() })
     }
 
     fn is_list(&self, path: &str, _request: &Request) -> bool {
@@ -102,11 +118,17 @@ impl Wire for OpenAiChat {
     }
 
     fn opening(&self, meta: &Meta) -> Vec<String> {
-        vec![delta(meta, r#"{"role":"assistant","content":"","refusal":null}"#, None)]
+        match meta.what {
+            What::Completion => Vec::new(),
+            _ => vec![delta(meta, r#"{"role":"assistant","content":"","refusal":null}"#, None)],
+        }
     }
 
     fn text(&self, meta: &Meta, text: &str, _so_far: u32) -> String {
-        delta(meta, &format!(r#"{{"content":{}}}"#, quote(text)), None)
+        match meta.what {
+            What::Completion => chunk(meta, &choice(text, None), None),
+            _ => delta(meta, &format!(r#"{{"content":{}}}"#, quote(text)), None),
+        }
     }
 
     /// Each call's opening, then their arguments in pieces, interleaved.
@@ -136,7 +158,10 @@ impl Wire for OpenAiChat {
 
     /// The counts are in an extra chunk, which `include_usage` asks for.
     fn finish(&self, meta: &Meta, _said: &Said, reason: &str, usage: Usage) -> Vec<String> {
-        let finish = delta(meta, "{}", Some(reason));
+        let finish = match meta.what {
+            What::Completion => chunk(meta, &choice("", Some(reason)), None),
+            _ => delta(meta, "{}", Some(reason)),
+        };
         let counts = meta.include_usage.then(|| chunk(meta, "", Some(usage)));
         [finish].into_iter().chain(counts).collect()
     }
@@ -146,6 +171,12 @@ impl Wire for OpenAiChat {
     }
 
     fn whole(&self, meta: &Meta, text: &str, calls: &[Call], reason: Option<&str>, usage: Usage) -> String {
+        if meta.what == What::Embeddings {
+            return embeddings(meta, usage);
+        }
+        if meta.what == What::Completion {
+            return completion(meta, text, reason, usage);
+        }
         let finish = reason.map_or("null".to_owned(), quote);
         let content = if text.is_empty() && !calls.is_empty() { "null".to_owned() } else { quote(text) };
         let calls: Vec<String> = calls
@@ -160,9 +191,9 @@ impl Wire for OpenAiChat {
             .collect();
         let calls =
             if calls.is_empty() { String::new() } else { format!(r#","tool_calls":[{}]"#, calls.join(",")) };
-        let (model, usage) = (quote(&meta.model), usage_json(usage));
+        let (head, model, usage) = (head(meta, false), quote(&meta.model), usage_json(usage));
         format!(
-            r#"{{{HEAD},"object":"chat.completion","created":{CREATED},"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":{content},"refusal":null{calls}}},"logprobs":null,"finish_reason":{finish}}}],"usage":{usage},"system_fingerprint":"fp_sim"}}"#
+            r#"{{{head},"created":{CREATED},"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":{content},"refusal":null{calls}}},"logprobs":null,"finish_reason":{finish}}}],"usage":{usage},"system_fingerprint":"fp_sim"}}"#
         )
     }
 
@@ -174,8 +205,8 @@ impl Wire for OpenAiChat {
         QUOTA.to_owned()
     }
 
-    fn quota_event(&self) -> String {
-        QUOTA.to_owned()
+    fn quota_event(&self) -> (u16, String) {
+        (429, QUOTA.to_owned())
     }
 
     fn too_long(&self) -> String {
@@ -228,6 +259,25 @@ fn extra_content(call: &Call) -> String {
     call.signature.as_ref().map_or(String::new(), |signature| {
         format!(r#","extra_content":{{"google":{{"thought_signature":{}}}}}"#, quote(signature))
     })
+}
+
+fn completion(meta: &Meta, text: &str, reason: Option<&str>, usage: Usage) -> String {
+    let (head, model, choice) = (head(meta, false), quote(&meta.model), choice(text, reason));
+    let usage = usage_json(usage);
+    format!(
+        r#"{{{head},"created":{CREATED},"model":{model},"system_fingerprint":"fp_sim","choices":[{choice}],"usage":{usage}}}"#
+    )
+}
+
+/// A vector for each text, in base64 where the client's library asked for it: 32-bit floats, the lowest byte first.
+fn embeddings(meta: &Meta, usage: Usage) -> String {
+    let vector = if meta.base64 { r#""AACAPgAAAL8AAIA/""# } else { VECTOR };
+    let one = |index| format!(r#"{{"object":"embedding","index":{index},"embedding":{vector}}}"#);
+    let data: Vec<String> = (0..meta.texts).map(one).collect();
+    let (data, model, prompt) = (data.join(","), quote(&meta.model), usage.prompt);
+    format!(
+        r#"{{"object":"list","data":[{data}],"model":{model},"usage":{{"prompt_tokens":{prompt},"total_tokens":{prompt}}}}}"#
+    )
 }
 
 /// OpenAI counts reasoning as part of the completion.

@@ -20,8 +20,10 @@ impl Wire for Responses {
         path.ends_with("/responses").then(Asked::default)
     }
 
+    /// Azure has the same at addresses of its own.
     fn admit(&self, gate: &Gate<'_>) -> Result<(), Refusal> {
-        gate.admit(self, gate.is_key(gate.bearer()))
+        let of_azure = gate.chat.path.contains("/openai/");
+        gate.admit(self, if of_azure { gate.is_azure_key() } else { gate.is_key(gate.bearer()) })
     }
 
     fn last_user_text(&self, body: &Value) -> String {
@@ -165,8 +167,8 @@ impl Wire for Responses {
         openai::QUOTA.to_owned()
     }
 
-    fn quota_event(&self) -> String {
-        openai::QUOTA.to_owned()
+    fn quota_event(&self) -> (u16, String) {
+        (429, openai::QUOTA.to_owned())
     }
 
     fn too_long(&self) -> String {

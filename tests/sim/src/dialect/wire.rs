@@ -46,9 +46,9 @@ pub(crate) trait Wire: Sync {
     /// Whether the history has a tool's result, and whether each call in it kept `signature`.
     fn tool_history(&self, body: &Value, signature: &str) -> (bool, bool);
 
-    /// What is answered at the dialect's paths that are no chats, unless a scenario was asked for.
-    fn beside(&self, _path: &str, _body: &Value) -> Option<String> {
-        None
+    /// How many texts a request for embeddings has.
+    fn texts(&self, body: &Value) -> usize {
+        body["input"].as_array().map_or(1, Vec::len)
     }
 
     /// The list of models, each called `sim-NAME`.
@@ -67,6 +67,11 @@ pub(crate) trait Wire: Sync {
 
     /// Whether a stream is one of server-sent events.
     fn is_sse(&self) -> bool {
+        true
+    }
+
+    /// Whether it is the content type that tells a stream from a document.
+    fn is_typed(&self) -> bool {
         true
     }
 
@@ -142,6 +147,11 @@ pub(crate) trait Wire: Sync {
         script
     }
 
+    /// The status that an error of this status is known to have in mid-stream.
+    fn known_status(&self, status: u16) -> u16 {
+        status
+    }
+
     /// Whether an error's body says how long to wait.
     fn waits_in_body(&self) -> bool {
         false
@@ -150,8 +160,8 @@ pub(crate) trait Wire: Sync {
     /// The error of a quota that no waiting brings back soon. `delay` is Google's error with a wait.
     fn quota(&self, _delay: &str) -> String;
 
-    /// The same in mid-stream.
-    fn quota_event(&self) -> String;
+    /// The same in mid-stream, and its status.
+    fn quota_event(&self) -> (u16, String);
 
     /// The error of a prompt that is too long.
     fn too_long(&self) -> String;

@@ -246,7 +246,7 @@ pub(super) fn router_frame(context: &Context<'_>) -> Script {
 
 /// A quota that ends in mid-stream.
 pub(super) fn quota_frame(context: &Context<'_>) -> Script {
-    error_frame(context, &context.wire().quota_event(), Ending::Complete)
+    error_frame(context, &context.wire().quota_event().1, Ending::Complete)
 }
 
 /// An opening without content, then the error: nothing has gone to the client yet.

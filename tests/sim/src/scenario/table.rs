@@ -36,8 +36,8 @@ fn committed(mode: Mode, stream: Expect, status: u16) -> Expect {
     if mode == Mode::Whole { Expect::Http { status, retry_after: false } } else { stream }
 }
 
-fn error_429(_: Dialect, mode: Mode) -> Expect {
-    committed(mode, Expect::Error { status: 429, committed: true }, 429)
+fn error_429(dialect: Dialect, mode: Mode) -> Expect {
+    frame::<429>(dialect, mode)
 }
 
 fn truncated(_: Dialect, mode: Mode) -> Expect {
@@ -68,14 +68,18 @@ fn http_hint<const STATUS: u16>(_: Dialect, _: Mode) -> Expect {
     Expect::Http { status: STATUS, retry_after: true }
 }
 
-/// An error event of this status; where the answer is whole, an HTTP error.
-fn frame<const STATUS: u16>(_: Dialect, mode: Mode) -> Expect {
-    committed(mode, Expect::Error { status: STATUS, committed: true }, STATUS)
+/// An error event of this status, as far as the dialect tells it; where the answer is whole, an HTTP error.
+fn frame<const STATUS: u16>(dialect: Dialect, mode: Mode) -> Expect {
+    error_event(dialect.wire().known_status(STATUS), mode)
+}
+
+fn error_event(status: u16, mode: Mode) -> Expect {
+    committed(mode, Expect::Error { status, committed: true }, status)
 }
 
 /// Wrong for a stream alone.
-fn not_a_stream(_: Dialect, mode: Mode) -> Expect {
-    if mode == Mode::Whole {
+fn not_a_stream(dialect: Dialect, mode: Mode) -> Expect {
+    if mode == Mode::Whole || !dialect.wire().is_typed() {
         Expect::Text(healthy_text())
     } else {
         Expect::Http { status: 502, retry_after: false }
@@ -174,12 +178,7 @@ pub(super) static ALL: &[Scenario] = &[
     ),
     scenario("429-flat", "`{\"object\":\"error\",..., \"code\":429}` (older vLLM)", error_429, fault::flat),
     scenario("429-then-done", "a 429 error event with `[DONE]` after it (vLLM)", error_429, fault::then_done),
-    scenario(
-        "503-frame-end",
-        "a 503 error event, end",
-        |_, mode| committed(mode, Expect::Error { status: 503, committed: true }, 503),
-        fault::error_503,
-    ),
+    scenario("503-frame-end", "a 503 error event, end", frame::<503>, fault::error_503),
     scenario("html-page", "a proxy's HTML error page between events, end", malformed, fault::html_page),
     scenario("not-json", "an event whose data is not JSON, end", malformed, fault::not_json),
     // HTTP errors before the stream.
@@ -332,10 +331,7 @@ pub(super) static ALL: &[Scenario] = &[
     scenario(
         "quota-frame",
         "three good chunks, then an exhausted quota as an event",
-        |dialect, mode| match dialect {
-            Dialect::Anthropic => frame::<402>(dialect, mode),
-            _ => error_429(dialect, mode),
-        },
+        |dialect, mode| error_event(dialect.wire().quota_event().0, mode),
         fault::quota_frame,
     ),
     // What HTTP allows or forbids.
@@ -366,7 +362,7 @@ pub(super) static ALL: &[Scenario] = &[
     scenario(
         "chunk-garbage",
         "three good chunks, then one whose size is no number",
-        frame::<502>,
+        |_, mode| error_event(502, mode),
         odd::chunk_garbage,
     ),
     scenario("bad-utf8", "three good chunks, then an event that is not UTF-8", malformed, odd::bad_utf8),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::{Answer, End};
 use super::sse;
@@ -113,6 +113,10 @@ impl Told {
     /// The fields that the official SDKs rely on.
     fn chunk(&mut self, chunk: &Value, calls: &mut BTreeMap<u64, Call>) -> Result<(), &'static str> {
         let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        // Azure's own word on the prompt, which has the members of a chunk with nothing in them.
+        if chunk["prompt_filter_results"].is_array() && chunk["choices"] == json!([]) {
+            return Ok(());
+        }
         if chunk["object"] != "chat.completion.chunk" {
             return Err("`object` is not chat.completion.chunk");
         }
@@ -201,6 +205,8 @@ mod tests {
     use super::*;
 
     const CHUNK: &str = r#"data: {"id":"i","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
+    const FILTER: &str =
+        r#"data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[]}"#;
     const FINISH: &str = r#"data: {"id":"i","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
     const ERROR: &str = r#"data: {"error":{"message":"m","type":"t","param":null,"code":"429"}}"#;
     const DONE: &str = "data: [DONE]";
@@ -215,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_good_stream_and_an_honest_error_are_read() {
-        let good = told(&[CHUNK, CHUNK, FINISH, DONE]).unwrap();
+        let good = told(&[FILTER, CHUNK, CHUNK, FINISH, DONE]).unwrap();
         assert_eq!(
             (good.text.as_str(), good.finish.as_deref(), good.terminal),
             ("aa", Some("stop"), Terminal::Done)
@@ -234,6 +240,7 @@ mod tests {
             (&[FINISH, CHUNK, DONE], "content after"),
             (&[FINISH, FINISH, DONE], "second finish"),
             (&["data: {\"choices\":", DONE], "not JSON"),
+            (&[r#"data: {"choices":[],"created":0,"id":"","model":"","object":""}"#, DONE], "`object`"),
             (&[r#"data: {"object":"error","message":"flat","code":429}"#], "`object`"),
             (&[r#"data: {"error":{"message":"m","code":429}}"#], "not an error that SDKs read"),
         ] {

@@ -11,7 +11,7 @@ use crate::client::{End, Got, ask, ask_for, post, sim};
 /// All these requests ask for the connection to be closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const MODES: [(Dialect, &str, Mode); 9] = [
+const MODES: [(Dialect, &str, Mode); 13] = [
     (Dialect::OpenAiChat, "stream", Mode::Stream),
     (Dialect::OpenAiChat, "whole", Mode::Whole),
     (Dialect::Gemini, "stream", Mode::Stream),
@@ -21,6 +21,10 @@ const MODES: [(Dialect, &str, Mode); 9] = [
     (Dialect::Anthropic, "whole", Mode::Whole),
     (Dialect::Responses, "stream", Mode::Stream),
     (Dialect::Responses, "whole", Mode::Whole),
+    (Dialect::Azure, "stream", Mode::Stream),
+    (Dialect::Azure, "whole", Mode::Whole),
+    (Dialect::Ollama, "stream", Mode::Stream),
+    (Dialect::Ollama, "whole", Mode::Whole),
 ];
 
 /// The JSON documents of an answer, `[DONE]` left out.
@@ -32,7 +36,10 @@ fn documents(got: &Got, mode: Mode) -> Vec<Value> {
         Mode::Stream => text
             .trim_start_matches('\u{feff}')
             .split(['\r', '\n'])
-            .filter_map(|line| line.strip_prefix("data: "))
+            // A line of Ollama's is bare.
+            .filter_map(|line| {
+                line.strip_prefix("data: ").or_else(|| Some(line).filter(|line| line.starts_with('{')))
+            })
             .filter(|data| *data != "[DONE]")
             .map(|data| serde_json::from_str(data).unwrap())
             .collect(),
@@ -57,6 +64,9 @@ pub(crate) fn said(documents: &[Value]) -> (String, Vec<String>) {
         if document["type"] == "response.output_text.delta" {
             text += document["delta"].as_str().unwrap_or_default();
         }
+        if document.get("done").is_some() {
+            text += document["message"]["content"].as_str().unwrap_or_default();
+        }
         if document["object"] == "response" {
             text += document["output"][0]["content"][0]["text"].as_str().unwrap_or_default();
         }
@@ -64,7 +74,8 @@ pub(crate) fn said(documents: &[Value]) -> (String, Vec<String>) {
         let ends = statuses.into_iter().filter(|status| **status == "completed" || **status == "incomplete");
         finish.extend(ends.filter_map(|status| status.as_str()).map(str::to_owned));
         let (own, ended) = (&document["stop_reason"], &document["delta"]["stop_reason"]);
-        let reasons = [&choice["finish_reason"], &candidate["finishReason"], own, ended];
+        let reasons =
+            [&choice["finish_reason"], &candidate["finishReason"], &document["done_reason"], own, ended];
         finish.extend(reasons.iter().filter_map(|reason| reason.as_str()).map(str::to_owned));
     }
     (text, finish)
@@ -84,7 +95,8 @@ async fn every_right_answer_is_right_in_every_mode() {
             assert!(text == expected, "{case}: {text:.200}");
             assert_eq!(finish.len(), 1, "{case}");
             let done = got.text().contains("data: [DONE]");
-            let wants_done = dialect == Dialect::OpenAiChat && mode == Mode::Stream;
+            let openai = matches!(dialect, Dialect::OpenAiChat | Dialect::Azure);
+            let wants_done = openai && mode == Mode::Stream;
             assert_eq!(done, wants_done, "{case}");
             let stopped = got.text().contains("event: message_stop");
             assert_eq!(stopped, dialect == Dialect::Anthropic && mode == Mode::Stream, "{case}");
@@ -108,7 +120,9 @@ async fn line_ends_are_the_ones_named() {
         ("cr", false, false, true),
         ("mixed-eol", true, true, true),
     ] {
-        for dialect in [Dialect::OpenAiChat, Dialect::Gemini, Dialect::Anthropic, Dialect::Responses] {
+        for dialect in
+            [Dialect::OpenAiChat, Dialect::Azure, Dialect::Gemini, Dialect::Anthropic, Dialect::Responses]
+        {
             let text = ask(&sim, name, dialect, "stream").await.text();
             let both = count(&text, "\r\n");
             assert_eq!(
@@ -247,6 +261,92 @@ async fn anthropics_count_is_a_number_or_the_fault_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn embeddings_have_a_vector_for_each_text() {
+    let sim = sim().await;
+    for (path, body, list, one) in [
+        ("/v1/embeddings", r#"{"model":"m","input":["a","b"]}"#, "data", "/embedding/0"),
+        ("/openai/v1/embeddings", r#"{"model":"m","input":["a","b"]}"#, "data", "/embedding/0"),
+        ("/api/embed", r#"{"model":"m","input":["a","b"]}"#, "embeddings", "/0"),
+        ("/v1beta/models/m:batchEmbedContents", r#"{"requests":[{},{}]}"#, "embeddings", "/values/0"),
+        (
+            "/v1/projects/p/locations/l/publishers/google/models/m:predict",
+            r#"{"instances":[{},{}]}"#,
+            "predictions",
+            "/embeddings/values/0",
+        ),
+    ] {
+        let got = ask_for(sim.addr(), &post(path, "connection: close\r\n", body), PATIENCE).await;
+        let got = &documents(&got, Mode::Whole)[0];
+        let vectors = got[list].as_array().unwrap();
+        assert_eq!(vectors.len(), 2, "{path}");
+        assert_eq!(vectors[1].pointer(one), Some(&0.25.into()), "{path}: {got}");
+    }
+    let body = r#"{"model":"m","input":"sim:fast","encoding_format":"base64"}"#;
+    let got = ask_for(sim.addr(), &post("/v1/embeddings", "connection: close\r\n", body), PATIENCE).await;
+    let got = &documents(&got, Mode::Whole)[0];
+    assert_eq!(got["data"][0]["embedding"], "AACAPgAAAL8AAIA/");
+    // And they fail as they are asked to.
+    let body = r#"{"model":"m","input":"sim:http-429"}"#;
+    for path in ["/v1/embeddings", "/api/embed"] {
+        let got = ask_for(sim.addr(), &post(path, "connection: close\r\n", body), PATIENCE).await;
+        assert_eq!(got.status(), 429, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn legacy_completions_are_texts() {
+    let sim = sim().await;
+    for stream in [false, true] {
+        let body = format!(r#"{{"model":"m","prompt":"sim:fast","stream":{stream}}}"#);
+        let got =
+            ask_for(sim.addr(), &post("/v1/completions", "connection: close\r\n", &body), PATIENCE).await;
+        let documents = documents(&got, if stream { Mode::Stream } else { Mode::Whole });
+        assert!(documents.iter().all(|document| document["object"] == "text_completion"));
+        let text: String = documents.iter().filter_map(|it| it["choices"][0]["text"].as_str()).collect();
+        assert_eq!(text, tidegate_sim::healthy_text());
+        assert_eq!(said(&documents).1, ["stop"]);
+    }
+}
+
+#[tokio::test]
+async fn azures_filter_says_what_it_found() {
+    let sim = sim().await;
+    let chunks = documents(&ask(&sim, "fast", Dialect::Azure, "stream").await, Mode::Stream);
+    assert_eq!(chunks[0]["choices"], serde_json::json!([]));
+    assert_eq!(chunks[0]["prompt_filter_results"][0]["content_filter_results"]["hate"]["filtered"], false);
+    for chunk in &chunks[1..] {
+        assert!(chunk["choices"][0]["content_filter_results"].is_object(), "{chunk}");
+    }
+    let whole = &documents(&ask(&sim, "fast", Dialect::Azure, "whole").await, Mode::Whole)[0];
+    assert!(whole["prompt_filter_results"].is_array());
+    assert_eq!(whole["choices"][0]["content_filter_results"]["violence"]["severity"], "safe");
+    let refused = ask(&sim, "http-policy", Dialect::Azure, "whole").await;
+    let refused = &documents(&refused, Mode::Whole)[0]["error"];
+    assert_eq!(
+        (&refused["code"], &refused["innererror"]["code"]),
+        (&"content_filter".into(), &"ResponsibleAIPolicyViolation".into())
+    );
+    assert_eq!(refused["innererror"]["content_filter_result"]["hate"]["filtered"], true);
+}
+
+#[tokio::test]
+async fn ollamas_calls_are_whole_and_its_last_line_says_that_it_is_done() {
+    let sim = sim().await;
+    let lines = documents(&ask(&sim, "thought-signature", Dialect::Ollama, "stream").await, Mode::Stream);
+    assert!(lines[0]["message"]["thinking"].is_string());
+    let call = &lines[1]["message"]["tool_calls"][0]["function"];
+    assert_eq!((&call["name"], &call["arguments"]["days"]), (&"get_weather".into(), &3.into()));
+    let (last, rest) = lines.split_last().unwrap();
+    assert_eq!((&last["done"], &last["eval_count"]), (&true.into(), &20.into()));
+    assert!(rest.iter().all(|line| line["done"] == false));
+    let got = ask(&sim, "429-frame-end", Dialect::Ollama, "stream").await.text();
+    assert_eq!(
+        got.lines().last(),
+        Some(r#"{"error":"too many requests: you've reached your hourly usage limit"}"#)
+    );
+}
+
+#[tokio::test]
 async fn describe_counts_what_arrived() {
     let sim = sim().await;
     let openai = r#"{"model":"sim-describe","tools":[{"function":{"name":"f"}}],"messages":[
@@ -259,16 +359,24 @@ async fn describe_counts_what_arrived() {
     let anthropic = r#"{"model":"sim-describe","system":[{"type":"text","text":"Be brief."}],"tools":[{"name":"f"}],
         "messages":[{"role":"user","content":[{"type":"text","text":"see"},
             {"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}}]}]}"#;
+    let ollama = r#"{"model":"sim-describe","stream":false,"tools":[{"function":{"name":"f"}}],"messages":[
+        {"role":"system","content":"Be brief."},{"role":"user","content":"see","images":["QUJD"]}]}"#;
     for (path, body, messages) in [
         ("/v1/chat/completions", openai, 2),
+        ("/openai/deployments/sim-describe/chat/completions?api-version=1", openai, 2),
         ("/v1beta/models/sim-describe:generateContent", gemini, 1),
         ("/v1/messages", anthropic, 1),
+        ("/api/chat", ollama, 2),
     ] {
         let request = post(path, "connection: close\r\n", body);
         let got = ask_for(sim.addr(), &request, PATIENCE).await;
         let text = said(&documents(&got, Mode::Whole)).0;
         let seen: Value = serde_json::from_str(&text).unwrap();
-        let expected = serde_json::json!({"images": [{"mime": "image/png", "base64_length": 4}],
+        let mut image = serde_json::json!({"mime": "image/png", "base64_length": 4});
+        if path == "/api/chat" {
+            image.as_object_mut().unwrap().remove("mime");
+        }
+        let expected = serde_json::json!({"images": [image],
             "tools": ["f"], "system": "Be brief.", "messages": messages});
         assert_eq!(seen, expected, "{path}");
     }

@@ -116,6 +116,14 @@ pub(crate) async fn ask(sim: &Sim, scenario: &str, dialect: Dialect, how: &str) 
             format!("/s/{scenario}/v1/chat/completions"),
             format!(r#"{{"model":"m","messages":[],"stream":{}}}"#, how == "stream"),
         ),
+        (Dialect::Azure, how) => (
+            format!("/s/{scenario}/openai/deployments/m/chat/completions?api-version=2024-10-21"),
+            format!(r#"{{"messages":[],"stream":{}}}"#, how == "stream"),
+        ),
+        (Dialect::Ollama, how) => (
+            format!("/s/{scenario}/api/chat"),
+            format!(r#"{{"model":"m","messages":[],"stream":{}}}"#, how == "stream"),
+        ),
         (Dialect::Responses, how) => (
             format!("/s/{scenario}/v1/responses"),
             format!(r#"{{"model":"m","input":[],"stream":{}}}"#, how == "stream"),

@@ -64,6 +64,41 @@ async fn the_others_take_the_key_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn azure_takes_either_key_and_wants_a_version_at_a_deployments_address() {
+    let sim = strict().await;
+    let (deployment, v1) = ("/openai/deployments/sim-fast/chat/completions", "/openai/v1/chat/completions");
+    let versioned = format!("{deployment}?api-version=2024-10-21");
+    for (path, headers, status) in [
+        (versioned.as_str(), "api-key: k\r\n", 200),
+        (&versioned, "authorization: Bearer k\r\n", 200),
+        (&versioned, "api-key: wrong\r\n", 401),
+        (&versioned, "", 401),
+        (deployment, "api-key: k\r\n", 404),
+        (v1, "api-key: k\r\n", 200),
+        (v1, "x-api-key: k\r\n", 401),
+        ("/openai/v1/responses", "api-key: k\r\n", 200),
+        ("/v1/responses", "api-key: k\r\n", 401),
+    ] {
+        assert_eq!(send(&sim, path, headers, "{}").await.status(), status, "{path} {headers}");
+    }
+}
+
+#[tokio::test]
+async fn claude_on_vertex_has_its_version_in_the_body_and_its_model_in_the_path() {
+    let sim = strict().await;
+    let bearer = format!("authorization: Bearer {}\r\n", token(&sim).await);
+    let path = "/v1/projects/p/locations/l/publishers/anthropic/models/sim-fast:streamRawPredict";
+    for (headers, body, status) in [
+        (bearer.as_str(), r#"{"anthropic_version":"vertex-2023-10-16"}"#, 200),
+        (&bearer, r#"{"anthropic_version":"vertex-2023-10-16","model":"m"}"#, 400),
+        (&bearer, "{}", 400),
+        ("x-api-key: k\r\n", r#"{"anthropic_version":"vertex-2023-10-16"}"#, 401),
+    ] {
+        assert_eq!(send(&sim, path, headers, body).await.status(), status, "{headers} {body}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_expire_and_the_endpoint_fails_as_told() {
     let sim = strict().await;
     let short = Duration::from_millis(300);

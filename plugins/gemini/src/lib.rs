@@ -25,7 +25,7 @@ use tidegate_plugin_sdk::{
 };
 
 use crate::model::{Maker, Model};
-use crate::url::{Endpoint, Method};
+use crate::url::{COUNT_TOKENS, Endpoint, Method};
 
 pub use crate::answer::Answer;
 pub use crate::response::Translator;
@@ -88,8 +88,11 @@ impl Gemini {
         let messages = |body| Asked { model: None, method: raw, body, answered: Dialect::AnthropicMessages };
         match input.dialect {
             Dialect::AnthropicMessages => Ok(messages(Cow::Owned(claude::for_vertex(input.body)?))),
+            Dialect::AnthropicCountTokens if !self.endpoint.counts_claude() => Err(Fault::Unsupported(
+                "\"api_base\" names no model, so that it is not known where tokens are counted".to_owned(),
+            )),
             Dialect::AnthropicCountTokens => Ok(Asked {
-                model: Some(Model { name: "count-tokens".to_owned(), ..model.clone() }),
+                model: Some(Model { name: COUNT_TOKENS.to_owned(), ..model.clone() }),
                 method: Method::Raw,
                 body: named(input, model)?,
                 answered: Dialect::AnthropicCountTokens,

@@ -24,6 +24,9 @@ pub(crate) enum Method {
     Chat,
 }
 
+/// The model of Vertex AI's that counts Claude's tokens.
+pub(crate) const COUNT_TOKENS: &str = "count-tokens";
+
 /// A deployment's address.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
@@ -97,6 +100,15 @@ impl Endpoint {
         matches!(self, Endpoint::Vertex { .. })
     }
 
+    /// Whether it is known where Claude's tokens are counted: a base of the configuration's may name no model that
+    /// [`COUNT_TOKENS`] could stand for.
+    pub(crate) fn counts_claude(&self) -> bool {
+        match self {
+            Endpoint::Vertex { at: Vertex::Base(base) } => counting(base).is_some(),
+            _ => true,
+        }
+    }
+
     pub(crate) fn url(&self, model: &Model, method: Method) -> String {
         // A client may name the model.
         let name = escape(&model.name, b"@");
@@ -109,6 +121,9 @@ impl Endpoint {
             }
             Endpoint::Vertex { at: Vertex::Base(base) } if method == Method::Chat => {
                 return format!("{base}/chat/completions");
+            }
+            Endpoint::Vertex { at: Vertex::Base(base) } if model.name == COUNT_TOKENS => {
+                counting(base).unwrap_or_else(|| base.clone())
             }
             Endpoint::Vertex { at: Vertex::Base(base) } => base.clone(),
             Endpoint::Vertex { at: Vertex::Project(project) } if method == Method::Chat => {
@@ -127,6 +142,12 @@ impl Endpoint {
         };
         format!("{path}:{method}")
     }
+}
+
+/// A base that names a model, with [`COUNT_TOKENS`] instead.
+fn counting(base: &str) -> Option<String> {
+    let (place, _) = base.rsplit_once('/').filter(|(place, _)| place.ends_with("/models"))?;
+    Some(format!("{place}/{COUNT_TOKENS}"))
 }
 
 impl Project {
@@ -232,6 +253,24 @@ mod tests {
             let model = Model::of(model, endpoint.is_vertex()).unwrap();
             assert_eq!(endpoint.url(&model, Method::Whole), format!("{want}:generateContent"));
             assert_eq!(endpoint.url(&model, Method::Stream), format!("{want}:streamGenerateContent?alt=sse"));
+        }
+    }
+
+    #[test]
+    fn claudes_tokens_are_counted_beside_the_model_of_a_base() {
+        let count = Model { name: COUNT_TOKENS.to_owned(), ..Model::of("claude-haiku-4-5", true).unwrap() };
+        for (base, want) in [
+            (
+                "http://h/v1/publishers/anthropic/models/claude-haiku-4-5",
+                Some("http://h/v1/publishers/anthropic/models"),
+            ),
+            ("http://h/claude", None),
+        ] {
+            let vertex = endpoint("vertex_ai", json!({"api_base": base})).unwrap();
+            assert_eq!(vertex.counts_claude(), want.is_some(), "{base}");
+            if let Some(want) = want {
+                assert_eq!(vertex.url(&count, Method::Raw), format!("{want}/count-tokens:rawPredict"));
+            }
         }
     }
 

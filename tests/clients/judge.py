@@ -12,6 +12,7 @@ One line a case. The last is `N passed, N failed`; the exit code is 1 if any fai
 import argparse
 import functools
 import importlib
+import itertools
 import json
 import pathlib
 import ssl
@@ -30,6 +31,7 @@ THREADS = 12
 # Each client reads the machine's certificates when it is made, for nothing here: that was half of the time.
 ssl.create_default_context = functools.cache(ssl.create_default_context)
 ARGUMENTS = {"city": "Zürich 潮", "days": 3}
+TAGS = itertools.count(1)
 
 
 def libraries(wanted: list[str]) -> dict[str, object]:
@@ -44,38 +46,51 @@ def libraries(wanted: list[str]) -> dict[str, object]:
     return found
 
 
-def check(driver, case: dict, model: str, upstream: str) -> None:
-    """Plays one case. AssertionError: what the client saw is not what it must see."""
+def check(driver, case: dict, model: str, upstream: str, world: World | None = None) -> None:
+    """Plays one case. AssertionError: what the client saw, or what the provider of this world was sent, is not what it must be."""
     does = getattr(driver, case["does"].replace("-", "_"))
-    ask = f"sim:{case['scenario']}"
+    tag = f"{next(TAGS)}"
+    ask: object = " ".join([*([f"sim:{case['scenario']}"] if "scenario" in case else []), f"#judge-{tag}"])
+    if case["does"] == "embed":
+        ask = [f"{text} {ask}" for text in "ab"]
+    run = functools.partial(does, case.get("model", model), *([] if case["does"] == "models" else [ask]))
     if "status" not in case:
-        good(case, upstream, does(case.get("model", model), ask))
+        good(case, driver, upstream, run())
+        if world and "sent" in case:
+            sent(case["sent"], world.seen(tag))
         return
     status = case["status"] if isinstance(case["status"], int) else case["status"][driver.dialect]
+    early = case.get("early", False)
     try:
-        got = does(case.get("model", model), ask)
+        got = run()
     except Exception as error:  # noqa: BLE001 - what it is, is what is judged
-        told, want = driver.told(error), driver.expected(case.get("early", False), status)
+        told, want = driver.told(error), driver.expected(early, status)
         what = f"{want}, but {told}"
         assert want.kind in told.kinds, what
         assert want.status is None or want.status == told.status, what
         assert want.word is None or want.word == told.word, what
+        assert want.type is None or want.type == told.type, what
+        says = case.get("says", "")
+        says = says if isinstance(says, str) else says[upstream]
+        assert says in told.sentence, f"not said: {says!r}: {what}"
         if case.get("wait"):
             assert told.wait is not None, f"no wait: {what}"
             assert told.wait >= 1 if case["wait"] is True else told.wait == case["wait"], what
     else:
         raise AssertionError(f"nothing was raised, and this came: {got!r}")
-    before = "" if case.get("early") else TABLE["before"]
+    before = "" if early else TABLE["before"]
     assert "".join(driver.got) == before, f"before the error came {driver.got!r}"
 
 
-def good(case: dict, upstream: str, got) -> None:
+def good(case: dict, driver, upstream: str, got) -> None:
     match case["does"]:
-        case "stream" | "whole":
+        case "stream" | "whole" | "unasked":
             assert got.text == TABLE["whole"], got
             assert got.finished is not False, got
             if case.get("usage"):
                 usage(got.usage, TABLE["usage"] | TABLE["usage_of"].get(upstream, {}))
+            if case["does"] == "unasked":
+                assert got.usage is None, got
         case "tools" | "tools-whole":
             calls, text = got
             assert len(calls) == case["calls"] and len({call.id for call in calls}) == len(calls), calls
@@ -87,6 +102,40 @@ def good(case: dict, upstream: str, got) -> None:
             assert (seen["system"], seen["tools"]) == (base.SYSTEM, [base.TOOL_NAME]), seen
         case "structured":
             assert got["messages"] == 1 and got["images"] == [], got
+        case "stop":
+            assert got == TABLE["whole"], got
+        case "count":
+            exact = TABLE["counted"].get(driver.dialect, {}).get(upstream)
+            assert got == exact if exact else got >= 1, got
+        case "models":
+            names, one = got
+            assert upstream in names and one == upstream, got
+        case "embed":
+            assert got == TABLE["vectors"], got
+        case other:
+            raise AssertionError(f'{case["case"]}: "{other}" is not known here')
+
+
+def sent(what: str, seen: list[dict]) -> None:
+    """What the provider must have been sent, of all that `image` and its like ask for."""
+    assert seen, "the witness saw nothing"
+    told = seen[-1]
+    match what:
+        case "images":
+            assert told.get(what) == [{"mime": "image/png", "data": base.PNG_BASE64}], told
+        case "schema":
+            assert set(told.get(what, {}).get("properties", {})) == set(base.Seen.model_fields), told
+            # Google's own schemas have capitals.
+            assert told[what]["type"].lower() == "object", told
+        case "stop":
+            assert told.get(what) == base.STOP, told
+        case "texts":
+            assert told.get(what) == len(TABLE["vectors"]), told
+        case "usage":
+            # Others tell it unasked.
+            assert told["wire"] not in ("chat", "completions") or told.get(what) is True, told
+        case other:
+            raise AssertionError(f'"{other}" is not known here')
 
 
 def usage(got: base.Usage | None, want: dict) -> None:
@@ -147,10 +196,43 @@ def control(module, case: dict, liar: str) -> None:
     raise AssertionError("passed through a proxy that lies, so it judges nothing")
 
 
+def blind(case: dict) -> None:
+    """What was sent, with none of what the case sends, or with something else: the judge must see that."""
+    for seen in ([], [{"wire": "chat"}], [{"wire": "chat", case["sent"]: ["else"] if case["sent"] != "schema" else {}}]):
+        try:
+            sent(case["sent"], seen)
+        except AssertionError:
+            continue
+        raise AssertionError(f"{seen} is taken for what was to be sent")
+
+
+def plays(case: dict, upstream: str) -> bool:
+    """Whether this upstream is for this case."""
+    return upstream in case["only"] if "only" in case else upstream in TABLE["upstreams"] or case.get("others", False)
+
+
+def group(driver, case: dict, upstream: str) -> str:
+    """The model that the case is asked of."""
+    if "sent" in case or case.get("seen") or upstream in driver.witnessed:
+        return f"{upstream}-seen"
+    return upstream + ("-hasty" if case.get("hasty") else "")
+
+
+def excuse(driver, case: dict, upstream: str) -> str | None:
+    """Why this client does not play this, if it does not."""
+    if driver.dialect in case.get("not", {}).get(upstream, []):
+        return case["why"]
+    if upstream in driver.witnessed and case.get("hasty"):
+        return "the witness does not stall"
+    names = [case["case"], f"{case['case']} [{upstream}]", f"[{upstream}]"]
+    return next((driver.excused[name] for name in names if name in driver.excused), None)
+
+
 def main() -> int:
+    upstreams = TABLE["upstreams"] + TABLE["others"]
     parser = argparse.ArgumentParser()
     parser.add_argument("--client", action="append", default=[], choices=drivers.NAMES)
-    parser.add_argument("--upstream", action="append", default=[], choices=TABLE["upstreams"])
+    parser.add_argument("--upstream", action="append", default=[], choices=upstreams)
     parser.add_argument("--case", action="append", default=[])
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
@@ -163,21 +245,21 @@ def main() -> int:
     liar = Liar(world.base)
     try:
         with ThreadPoolExecutor(THREADS) as pool:
+            for case in cases:
+                if "sent" in case:
+                    pool.submit(score.play, f"{case['case']} [the witness's control]", functools.partial(blind, case))
             for name, module in modules.items():
-                able = [case for case in cases if hasattr(module.Driver, case["does"].replace("-", "_"))]
+                able = [case for case in cases if getattr(module.Driver, case["does"].replace("-", "_"), None)]
                 for case in able:
-                    for upstream in args.upstream or TABLE["upstreams"]:
-                        what, excused = f"{case['case']} [{upstream}]", module.Driver.excused
-                        if module.Driver.dialect in case.get("not", {}).get(upstream, []):
-                            score.left(name, what, case["why"])
-                            continue
-                        if why := excused.get(case["case"]) or excused.get(what) or excused.get(f"[{upstream}]"):
+                    for upstream in (upstream for upstream in args.upstream or upstreams if plays(case, upstream)):
+                        what = f"{case['case']} [{upstream}]"
+                        if why := excuse(module.Driver, case, upstream):
                             score.left(name, what, why)
                             continue
 
                         def run(module=module, case=case, upstream=upstream) -> None:
                             driver = module.Driver(world.base, case.get("key", base.KEY))
-                            check(driver, case, upstream + ("-hasty" if case.get("hasty") else ""), upstream)
+                            check(driver, case, group(module.Driver, case, upstream), upstream, world)
 
                         pool.submit(score.play, f"{name} {what}", run)
                 for case in able:

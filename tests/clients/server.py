@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -80,18 +81,36 @@ tidegate:
 
 
 class World(Server):
-    """A simulator, and a proxy in front of it with the groups of `world.yaml`."""
+    """A simulator, and a proxy in front of it with the groups of `world.yaml`; between them, for some, the witness."""
 
     def __init__(self, binary: str) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="tidegate-clients-")
         self.children: list[subprocess.Popen[bytes]] = []
         sim = self._start("sim", [binary, "sim", "--listen", "127.0.0.1:0"], "simulated providers")
         self.sim = f"http://{sim['addr']}"
-        config = pathlib.Path(self.folder.name) / "config.yaml"
-        config.write_text(pathlib.Path(__file__).with_name("world.yaml").read_text().replace("SIM", self.sim))
-        proxy = self._start("serve", [binary, "serve", "-c", str(config)], "serving")
+        here, folder = pathlib.Path(__file__).parent, pathlib.Path(self.folder.name)
+        witness = self._start("witness", [sys.executable, "-B", str(here / "witness.py"), self.sim], "witnessing")
+        self.witness = f"http://{witness['addr']}"
+        account = {
+            "type": "service_account",
+            "project_id": "sim",
+            "private_key": (here.parent / "sim/keys/test-only-service-account.pem").read_text(),
+            "client_email": "test-only@sim.iam.gserviceaccount.com",
+            "token_uri": f"{self.sim}/token",
+        }
+        (folder / "account.json").write_text(json.dumps(account))
+        config = (here / "world.yaml").read_text()
+        for name, what in [("SIM", self.sim), ("WITNESS", self.witness), ("ACCOUNT", str(folder / "account.json"))]:
+            config = config.replace(name, what)
+        (folder / "config.yaml").write_text(config)
+        proxy = self._start("serve", [binary, "serve", "-c", str(folder / "config.yaml")], "serving")
         self.base = f"http://{proxy['data']}"
         self.admin = f"http://{proxy['admin']}"
+
+    def seen(self, tag: str) -> list[dict]:
+        """What providers were sent with this tag, as the witness tells it."""
+        with urllib.request.urlopen(f"{self.witness}/seen/{tag}", timeout=10) as answer:
+            return json.loads(answer.read())
 
 
 class Liar:

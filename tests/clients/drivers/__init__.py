@@ -2,6 +2,7 @@
 
 NAMES = [
     "openai_chat",
+    "openai_completions",
     "openai_responses",
     "anthropic_messages",
     "google_genai",

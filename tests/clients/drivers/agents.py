@@ -67,6 +67,10 @@ class Driver(base.Driver):
         result = self.run(model, lambda agent: agent.run(ask))
         return base.Answer(result.output, None, usage_of(result.usage))
 
+    def stop(self, model: str, ask: str) -> str:
+        settings = {"stop_sequences": base.STOP}
+        return self.run(model, lambda agent: agent.run(ask, model_settings=settings)).output
+
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         async def does(agent: Agent) -> tuple[list[base.Call], str]:
             async with agent.run_stream(ask) as result:

@@ -11,6 +11,7 @@ KINDS = {
     401: "AuthenticationError",
     403: "PermissionDeniedError",
     404: "NotFoundError",
+    422: "UnprocessableEntityError",
     429: "RateLimitError",
     529: "OverloadedError",
 }
@@ -19,6 +20,7 @@ WORDS = {
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
+    422: "invalid_request_error",
     429: "rate_limit_error",
     504: "timeout_error",
     529: "overloaded_error",
@@ -68,6 +70,19 @@ class Driver(base.Driver):
     def whole(self, model: str, ask: str) -> base.Answer:
         message = self.client.messages.create(model=model, max_tokens=MOST, messages=self.messages(ask))
         return base.Answer(text_of(message), message.stop_reason == "end_turn", usage_of(message.usage))
+
+    def stop(self, model: str, ask: str) -> str:
+        return text_of(
+            self.client.messages.create(
+                model=model, max_tokens=MOST, messages=self.messages(ask), stop_sequences=base.STOP
+            )
+        )
+
+    def count(self, model: str, ask: str) -> int:
+        return self.client.messages.count_tokens(model=model, messages=self.messages(ask)).input_tokens
+
+    def models(self, model: str) -> tuple[list[str], str]:
+        return [each.id for each in self.client.models.list()], self.client.models.retrieve(model).id
 
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         with self.client.messages.stream(model=model, max_tokens=MOST, messages=self.messages(ask), tools=[TOOL]) as stream:

@@ -11,6 +11,9 @@ PNG = bytes(range(256)) * 3
 PNG_BASE64 = base64.b64encode(PNG).decode()
 SYSTEM = "Be brief."
 SIGNATURES = ["signature-stream", "signature-whole"]
+EMBEDDINGS = ["embed", "embed-429", "embed-500", "embed-nowhere"]
+#: In the simulator's text, so that a provider that heeded it would stop there.
+STOP = ["潮", "gate"]
 RESULT = '{"sky":"clear"}'
 TOOL_NAME = "forecast"
 TOOL_ABOUT = "The weather"
@@ -64,13 +67,15 @@ class Call:
 
 @dataclass
 class Told:
-    """What an exception says: its class and those above it, HTTP status, the error's word, the wait in seconds."""
+    """What an exception says: its class and those above it, HTTP status, the error's word, the wait in seconds, its message, and
+    OpenAI's `type`."""
 
     kinds: list[str]
     status: int | None = None
     word: str | None = None
     wait: float | None = None
     sentence: str = ""
+    type: str | None = None
 
 
 @dataclass
@@ -80,6 +85,7 @@ class Expected:
     kind: str
     status: int | None = None
     word: str | None = None
+    type: str | None = None
 
 
 def kinds(error: BaseException) -> list[str]:
@@ -104,6 +110,8 @@ class Driver:
     dialect: ClassVar[str] = "openai"
     #: What this library cannot play, with the reason: a case, a case with an upstream, `case [upstream]`, or an `[upstream]`.
     excused: ClassVar[dict[str, str]] = {}
+    #: Upstreams that are always asked by way of the witness, since the simulator cannot answer.
+    witnessed: ClassVar[set[str]] = set()
     #: What it says by itself of a stream that ends halfway; most say nothing.
     alone_says: ClassVar[str | None] = None
 

@@ -17,6 +17,7 @@ WORDS = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    422: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
     503: "UNAVAILABLE",
@@ -46,6 +47,7 @@ def expected(early: bool, status: int) -> base.Expected:
 
 class Driver(base.Driver):
     dialect = "gemini"
+    excused = {case: "there is no route for Google's embeddings" for case in base.EMBEDDINGS}
     told = staticmethod(told)
     expected = staticmethod(expected)
 
@@ -70,6 +72,21 @@ class Driver(base.Driver):
         return types.GenerateContentConfig(
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True), **more
         )
+
+    def stop(self, model: str, ask: str) -> str:
+        config = types.GenerateContentConfig(stop_sequences=base.STOP)
+        return self.client.models.generate_content(model=model, contents=ask, config=config).text or ""
+
+    def count(self, model: str, ask: str) -> int:
+        return self.client.models.count_tokens(model=model, contents=ask).total_tokens
+
+    def models(self, model: str) -> tuple[list[str], str]:
+        """Its names have a place in them."""
+        names = [each.name.removeprefix("models/") for each in self.client.models.list(config={"query_base": True})]
+        return names, self.client.models.get(model=model).name.removeprefix("models/")
+
+    def embed(self, model: str, texts: list[str]) -> list[list[float]]:
+        return [each.values for each in self.client.models.embed_content(model=model, contents=texts).embeddings]
 
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         config = self._config(tools=[TOOL])

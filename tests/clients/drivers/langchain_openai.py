@@ -1,7 +1,7 @@
 """LangChain's ChatOpenAI. It lets the SDK's errors through."""
 
 from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 from . import base, openai_chat
 
@@ -39,6 +39,16 @@ class Driver(base.Driver):
 
     def _answer(self, message) -> base.Answer:
         return base.Answer(message.text, message.response_metadata.get("finish_reason") == "stop", usage_of(message))
+
+    def stop(self, model: str, ask: str) -> str:
+        return self.model(model).invoke([HumanMessage(ask)], stop=base.STOP).text
+
+    def embed(self, model: str, texts: list[str]) -> list[list[float]]:
+        """Else it sends tokens of OpenAI's instead of texts."""
+        made = OpenAIEmbeddings(
+            model=model, base_url=f"{self.base}/v1", api_key=self.key, max_retries=0, check_embedding_ctx_length=False
+        )
+        return made.embed_documents(texts)
 
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         bound = self.model(model).bind_tools([TOOL])

@@ -4,7 +4,9 @@ can promise."""
 import base64
 
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 from llama_index.llms.openai_like import OpenAILike
 
 from . import base, openai_chat
@@ -59,6 +61,13 @@ class Driver(base.Driver):
         finish = answer.raw.choices[0].finish_reason
         return base.Answer(answer.message.content or "", finish == "stop", openai_chat.usage_of(answer.raw.usage))
 
+    def stop(self, model: str, ask: str) -> str:
+        return self.whole_model(model).chat([self.user(ask)], stop=base.STOP).message.content or ""
+
+    def embed(self, model: str, texts: list[str]) -> list[list[float]]:
+        made = OpenAILikeEmbedding(model_name=model, api_base=f"{self.base}/v1", api_key=self.key, max_retries=0)
+        return made.get_text_embedding_batch(texts)
+
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         llm = self.whole_model(model)
         answer = None
@@ -80,6 +89,12 @@ class Driver(base.Driver):
         history = [self.user(ask), answer.message, *results]
         last = llm.chat_with_tools([TOOL], chat_history=history, allow_parallel_tool_calls=True)
         return [base.Call(call.tool_id, call.tool_name, call.tool_kwargs) for call in calls], last.message.content or ""
+
+    def structured(self, model: str, ask: str) -> dict:
+        """Only where it is told that the model can."""
+        llm = self.whole_model(model)
+        llm.should_use_structured_outputs = True
+        return llm.structured_predict(base.Seen, PromptTemplate(ask)).model_dump()
 
     def image(self, model: str, ask: str) -> str:
         blocks = [TextBlock(text=ask), ImageBlock(image=base64.b64encode(base.PNG), image_mimetype="image/png")]

@@ -15,7 +15,17 @@ KINDS = {
     401: "AuthenticationError",
     403: "PermissionDeniedError",
     404: "NotFoundError",
+    422: "UnprocessableEntityError",
     429: "RateLimitError",
+}
+TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
 }
 
 
@@ -42,14 +52,16 @@ def told(error: BaseException) -> base.Told:
         None if code is None else str(code),
         base.header_wait(response.headers) if status else None,
         str(error),
+        getattr(error, "type", None),
     )
 
 
 def expected(early: bool, status: int) -> base.Expected:
     """In mid-stream the SDK raises its most general error, whose code is the status."""
+    type_ = TYPES.get(status, "api_error")
     if early:
-        return base.Expected(KINDS.get(status, "InternalServerError"), status)
-    return base.Expected("APIError", None, str(status))
+        return base.Expected(KINDS.get(status, "InternalServerError"), status, str(status), type_)
+    return base.Expected("APIError", None, str(status), type_)
 
 
 class Driver(base.Driver):
@@ -79,6 +91,31 @@ class Driver(base.Driver):
         answer = self.client.chat.completions.create(model=model, messages=self.messages(ask))
         choice = answer.choices[0]
         return base.Answer(choice.message.content or "", choice.finish_reason == "stop", usage_of(answer.usage))
+
+    def unasked(self, model: str, ask: str) -> base.Answer:
+        """A stream whose usage is not asked for: no chunk has any, and none has no choice."""
+        finish, usage = None, None
+        for chunk in self.client.chat.completions.create(model=model, messages=self.messages(ask), stream=True):
+            self.got.append(chunk.choices[0].delta.content or "")
+            finish = chunk.choices[0].finish_reason or finish
+            usage = chunk.usage or usage
+        return base.Answer("".join(self.got), finish == "stop", usage_of(usage))
+
+    def stop(self, model: str, ask: str) -> str:
+        answer = self.client.chat.completions.create(model=model, messages=self.messages(ask), stop=base.STOP)
+        return answer.choices[0].message.content or ""
+
+    def embed(self, model: str, texts: list[str]) -> list[list[float]]:
+        """The SDK asks for base64 of itself."""
+        answer = self.client.embeddings.create(model=model, input=texts)
+        assert [each.index for each in answer.data] == list(range(len(texts))), answer
+        plain = self.client.embeddings.create(model=model, input=texts, encoding_format="float")
+        assert plain.data == answer.data, plain
+        assert answer.usage.total_tokens >= answer.usage.prompt_tokens >= 0, answer
+        return [each.embedding for each in answer.data]
+
+    def models(self, model: str) -> tuple[list[str], str]:
+        return [each.id for each in self.client.models.list()], self.client.models.retrieve(model).id
 
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         with self.client.chat.completions.stream(model=model, messages=self.messages(ask), tools=[TOOL]) as stream:

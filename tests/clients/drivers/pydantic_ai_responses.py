@@ -10,6 +10,8 @@ from . import agents, base
 
 
 class Driver(agents.Driver):
+    # Responses has no word for it.
+    stop = None
     excused = {case: "it sends no reasoning back to a model whose name it does not know" for case in base.SIGNATURES}
 
     @asynccontextmanager

@@ -8,14 +8,13 @@
 // One line a case. The last is `N passed, N failed`; the exit code is 1 if any failed.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { LLMock } from "@copilotkit/aimock";
 
 import * as base from "./drivers/base.mjs";
 import { Score, together } from "./score.mjs";
-import { Children } from "./world.mjs";
+import { Children, serviceAccount } from "./world.mjs";
 
 // No character beyond 16 bits: aimock cuts texts inside them, which makes its JSON none.
 const TEXT = 'The sea goes out, "twice a day": la marée, die Flut 潮. Then it comes back.';
@@ -89,20 +88,12 @@ async function start({ chaos, fixture } = {}) {
 }
 
 function config(mocks, sim) {
-  const key = readFileSync(new URL("../../sim/keys/test-only-service-account.pem", import.meta.url), "utf8");
-  const account = {
-    type: "service_account",
-    project_id: "sim",
-    private_key: key,
-    client_email: "test-only@sim.iam.gserviceaccount.com",
-    token_uri: `${sim}/token`,
-  };
   const models = [];
   for (const name of args.upstream) {
     for (const [fault, mock] of Object.entries(mocks)) {
       const params = JSON.stringify(UPSTREAMS[name]).replaceAll("URL", mock.url);
       const litellm_params = JSON.parse(params);
-      if (litellm_params.vertex_project) litellm_params.vertex_credentials = JSON.stringify(account);
+      if (litellm_params.vertex_project) litellm_params.vertex_credentials = serviceAccount(sim);
       models.push({ model_name: `${name}-${fault}`, litellm_params });
     }
   }

@@ -13,6 +13,7 @@ import { startLiar, startWorld, table } from "./world.mjs";
 
 const NAMES = [
   "openai_chat",
+  "openai_completions",
   "openai_responses",
   "anthropic_messages",
   "google_genai",
@@ -25,12 +26,17 @@ const NAMES = [
 const WIDTH = 12;
 const ARGUMENTS = { city: "Zürich 潮", days: 3 };
 
-/** Rejects where what the client saw is not what it must see. */
-async function check(driver, entry, model, upstream) {
+let tags = 0;
+
+/** Rejects where what the client saw, or what the provider of this world was sent, is not what it must be. */
+async function check(driver, entry, model, upstream, world) {
   const does = entry.does.replaceAll("-", "_");
-  const ask = `sim:${entry.scenario}`;
+  const tag = String((tags += 1));
+  let ask = entry.scenario ? `sim:${entry.scenario} #judge-${tag}` : `#judge-${tag}`;
+  if (does === "embed") ask = ["a", "b"].map((text) => `${text} ${ask}`);
   if (entry.status === undefined) {
-    good(entry, upstream, await driver[does](entry.model ?? model, ask));
+    good(entry, driver, upstream, await driver[does](entry.model ?? model, ask));
+    if (world && entry.sent) sent(entry.sent, await world.seen(tag));
     return;
   }
   const status = entry.status[driver.constructor.dialect] ?? entry.status;
@@ -47,6 +53,9 @@ async function check(driver, entry, model, upstream) {
   assert.ok(want.kind === undefined || told.kinds.includes(want.kind), what);
   assert.ok(want.status === undefined || want.status === told.status, what);
   assert.ok(want.word === undefined || want.word === told.word, what);
+  assert.ok(want.type === undefined || want.type === told.type, what);
+  const says = entry.says?.[upstream] ?? entry.says ?? "";
+  assert.ok(told.sentence.includes(says), `not said: ${says}: ${what}`);
   if (entry.wait) {
     assert.ok(told.wait !== undefined, `no wait: ${what}`);
     assert.ok(entry.wait === true ? told.wait >= 1 : told.wait === entry.wait, what);
@@ -56,13 +65,15 @@ async function check(driver, entry, model, upstream) {
 
 class Silent extends Error {}
 
-function good(entry, upstream, got) {
+function good(entry, driver, upstream, got) {
   switch (entry.does) {
     case "stream":
     case "whole":
+    case "unasked":
       assert.equal(got.text, table.whole);
       assert.ok(got.finished !== false, JSON.stringify(got));
       if (entry.usage) usage(got.usage, { ...table.usage, ...table.usage_of[upstream] });
+      if (entry.does === "unasked") assert.equal(got.usage, undefined);
       break;
     case "tools":
     case "tools-whole":
@@ -83,8 +94,51 @@ function good(entry, upstream, got) {
     case "structured":
       assert.deepEqual([got.messages, got.images], [1, []]);
       break;
+    case "stop":
+      assert.equal(got, table.whole);
+      break;
+    case "count": {
+      const exact = table.counted[driver.constructor.dialect]?.[upstream];
+      assert.ok(exact ? got === exact : got >= 1, String(got));
+      break;
+    }
+    case "models":
+      assert.ok(got.names.includes(upstream) && got.one === upstream, JSON.stringify(got));
+      break;
+    case "embed":
+      assert.deepEqual(got, table.vectors);
+      break;
     default:
       throw new Error(`${entry.case}: "${entry.does}" is not known here`);
+  }
+}
+
+/** What the provider must have been sent. */
+function sent(what, seen) {
+  const told = seen.at(-1);
+  const said = JSON.stringify(told);
+  assert.ok(told, "the witness saw nothing");
+  switch (what) {
+    case "images":
+      assert.deepEqual(told.images, [{ mime: "image/png", data: base.PNG_BASE64 }], said);
+      break;
+    case "schema":
+      assert.deepEqual(Object.keys(told.schema?.properties ?? {}).sort(), Object.keys(base.SEEN_SCHEMA.properties).sort(), said);
+      // Google's own schemas have capitals.
+      assert.equal(told.schema.type.toLowerCase(), "object", said);
+      break;
+    case "stop":
+      assert.deepEqual(told.stop, base.STOP, said);
+      break;
+    case "texts":
+      assert.equal(told.texts, table.vectors.length, said);
+      break;
+    case "usage":
+      // Others tell it unasked.
+      assert.ok(!["chat", "completions"].includes(told.wire) || told.usage === true, said);
+      break;
+    default:
+      throw new Error(`"${what}" is not known here`);
   }
 }
 
@@ -109,6 +163,30 @@ async function control(Driver, entry, liar) {
   throw new Error("passed through a proxy that lies, so it judges nothing");
 }
 
+/** What was sent, with none of what the case sends, or with something else: the judge must see that. */
+async function blind(entry) {
+  for (const seen of [[], [{ wire: "chat" }], [{ wire: "chat", [entry.sent]: entry.sent === "schema" ? {} : ["else"] }]]) {
+    assert.throws(() => sent(entry.sent, seen), assert.AssertionError, JSON.stringify(seen));
+  }
+}
+
+/** Whether this upstream is for this case. */
+const plays = (entry, upstream) =>
+  entry.only ? entry.only.includes(upstream) : table.upstreams.includes(upstream) || entry.others === true;
+
+/** The model that the case is asked of. */
+function group(Driver, entry, upstream) {
+  if (entry.sent || entry.seen || Driver.witnessed.includes(upstream)) return `${upstream}-seen`;
+  return upstream + (entry.hasty ? "-hasty" : "");
+}
+
+/** Why this client does not play this, if it does not. */
+function excuse(Driver, entry, upstream) {
+  if (entry.not?.[upstream]?.includes(Driver.dialect)) return entry.why;
+  if (entry.hasty && Driver.witnessed.includes(upstream)) return "the witness does not stall";
+  return Driver.excused[entry.case] ?? Driver.excused[`${entry.case} [${upstream}]`] ?? Driver.excused[`[${upstream}]`];
+}
+
 const { values: args } = parseArgs({
   options: {
     client: { type: "string", multiple: true, default: [] },
@@ -122,19 +200,21 @@ const score = new Score(args.verbose);
 const world = await startWorld();
 const liar = await startLiar(world.base);
 try {
-  const runs = [];
+  const runs = cases
+    .filter((entry) => entry.sent)
+    .map((entry) => () => score.play(`${entry.case} [the witness's control]`, () => blind(entry)));
   for (const name of args.client.length ? args.client : NAMES) {
     const { Driver } = await import(`./drivers/${name}.mjs`);
     for (const entry of cases.filter((entry) => Driver.prototype[entry.does.replaceAll("-", "_")])) {
-      for (const upstream of args.upstream.length ? args.upstream : table.upstreams) {
+      const upstreams = args.upstream.length ? args.upstream : [...table.upstreams, ...table.others];
+      for (const upstream of upstreams.filter((upstream) => plays(entry, upstream))) {
         const what = `${entry.case} [${upstream}]`;
-        const strange = entry.not?.[upstream]?.includes(Driver.dialect) ? entry.why : undefined;
-        const excuse = strange ?? Driver.excused[entry.case] ?? Driver.excused[what] ?? Driver.excused[`[${upstream}]`];
-        if (excuse) {
-          score.left(name, what, excuse);
+        const why = excuse(Driver, entry, upstream);
+        if (why) {
+          score.left(name, what, why);
           continue;
         }
-        const run = () => check(new Driver(world.base, entry.key), entry, upstream + (entry.hasty ? "-hasty" : ""), upstream);
+        const run = () => check(new Driver(world.base, entry.key), entry, group(Driver, entry, upstream), upstream, world);
         runs.push(() => score.play(`${name} ${what}`, run));
       }
       if (entry.control) {

@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 const shared = new URL("../", import.meta.url);
 
@@ -24,14 +25,15 @@ export class Children {
   folder = mkdtempSync(join(tmpdir(), "tidegate-clients-"));
   children = [];
 
-  /** Starts `tidegate` with these arguments, and resolves with the log line whose message begins with `ready`. */
-  start(args, ready) {
-    const child = spawn(binary(), args, { stdio: ["ignore", "ignore", "pipe"], env: { HOME: this.folder } });
+  /** Starts a program, `tidegate` if no other, with these arguments, and resolves with the log line whose message begins with `ready`. */
+  start(args, ready, program = binary()) {
+    const env = program === binary() ? { HOME: this.folder } : process.env;
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], env });
     this.children.push(child);
     return new Promise((resolve, reject) => {
       const said = [];
       child.on("error", reject);
-      child.on("exit", (code) => reject(new Error(`tidegate ${args.join(" ")} ended with ${code}:\n${said.join("\n")}`)));
+      child.on("exit", (code) => reject(new Error(`${program} ${args.join(" ")} ended with ${code}:\n${said.join("\n")}`)));
       createInterface({ input: child.stderr }).on("line", (line) => {
         if (said.length < 200) said.push(line);
         if (!line.startsWith("{")) return;
@@ -64,14 +66,30 @@ export class Children {
   }
 }
 
-/** A simulator, and a proxy in front of it with the groups of `world.yaml`. */
+/** A simulator, and a proxy in front of it with the groups of `world.yaml`; between them, for some, the witness. */
 export async function startWorld() {
   const children = new Children();
-  const { addr } = await children.start(["sim", "--listen", "127.0.0.1:0"], "simulated providers");
-  const sim = `http://${addr}`;
-  const base = await children.serve(worldConfig().replaceAll("SIM", sim));
-  return { sim, base, children };
+  const sim = `http://${(await children.start(["sim", "--listen", "127.0.0.1:0"], "simulated providers")).addr}`;
+  const asWitness = ["-B", fileURLToPath(new URL("witness.py", shared)), sim];
+  const witness = `http://${(await children.start(asWitness, "witnessing", "python3")).addr}`;
+  const account = join(children.folder, "account.json");
+  writeFileSync(account, serviceAccount(sim));
+  const config = worldConfig().replaceAll("SIM", sim).replaceAll("WITNESS", witness).replaceAll("ACCOUNT", account);
+  const base = await children.serve(config);
+  /** What providers were sent with this tag, as the witness tells it. */
+  const seen = async (tag) => (await fetch(`${witness}/seen/${tag}`)).json();
+  return { sim, base, children, seen };
 }
+
+/** A service account of Google's, as JSON, whose tokens this simulator gives. */
+export const serviceAccount = (sim) =>
+  JSON.stringify({
+    type: "service_account",
+    project_id: "sim",
+    private_key: readFileSync(new URL("../sim/keys/test-only-service-account.pem", shared), "utf8"),
+    client_email: "test-only@sim.iam.gserviceaccount.com",
+    token_uri: `${sim}/token`,
+  });
 
 /** A proxy as none should be: it ends every stream halfway, as if that were its end. What is judged must be found out there. */
 export async function startLiar(target) {

@@ -20,3 +20,6 @@ export class Driver extends Compatible {
     return createAnthropic({ baseURL: `${this.base}/v1`, apiKey: this.key })(name);
   }
 }
+
+// What this API has no word for.
+Driver.prototype.embed = undefined;

@@ -1,7 +1,7 @@
 // Vercel's AI SDK with its OpenAI-compatible provider; what all its providers share is here.
 
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { Output, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+import { Output, embedMany, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 
 import * as base from "./base.mjs";
 
@@ -59,6 +59,10 @@ export class AiDriver extends base.Driver {
     return { text: answer.text, finished: answer.finishReason === "stop", usage: usageOf(answer.usage) };
   }
 
+  async stop(model, ask) {
+    return (await generateText(this.ask(model, ask, { stopSequences: base.STOP }))).text;
+  }
+
   async tools(model, ask) {
     const result = streamText(this.ask(model, ask, { tools: tools(), stopWhen: stepCountIs(2) }));
     await this.parts(result);
@@ -92,6 +96,11 @@ export function told(error) {
   };
 }
 
+/** What the SDK makes of vectors; `model` is its model of them. */
+export async function embed(model, values) {
+  return (await embedMany({ model, values, maxRetries: 0 })).embeddings;
+}
+
 export class Driver extends AiDriver {
   static excused = Object.fromEntries(
     ["anthropic", "bedrock"].flatMap((of) =>
@@ -103,7 +112,15 @@ export class Driver extends AiDriver {
   told = told;
 
   model(name) {
-    const provider = createOpenAICompatible({
+    return this.provider()(name);
+  }
+
+  embed(model, texts) {
+    return embed(this.provider().embeddingModel(model), texts);
+  }
+
+  provider() {
+    return createOpenAICompatible({
       // Under any other name it keeps the signature of a call, but does not send it back.
       name: "google",
       baseURL: `${this.base}/v1`,
@@ -111,7 +128,6 @@ export class Driver extends AiDriver {
       includeUsage: true,
       supportsStructuredOutputs: true,
     });
-    return provider(name);
   }
 
   /** The stream's error is the event's, not an Error. */

@@ -2,11 +2,13 @@
 
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 
-import { Driver as Compatible } from "./ai_compatible.mjs";
+import * as base from "./base.mjs";
+import { Driver as Compatible, embed } from "./ai_compatible.mjs";
 
 export class Driver extends Compatible {
   static dialect = "gemini";
   static excused = {
+    ...Object.fromEntries(base.EMBEDDINGS.map((name) => [name, "there is no route for Google's embeddings"])),
     "signature-stream [anthropic]": "it drops a part that is only the signature of the thoughts before it",
     "signature-stream [bedrock]": "it drops a part that is only the signature of the thoughts before it",
   };
@@ -18,6 +20,14 @@ export class Driver extends Compatible {
   }
 
   model(name) {
-    return createGoogleGenerativeAI({ baseURL: `${this.base}/v1beta`, apiKey: this.key })(name);
+    return this.provider()(name);
+  }
+
+  embed(model, texts) {
+    return embed(this.provider().embeddingModel(model), texts);
+  }
+
+  provider() {
+    return createGoogleGenerativeAI({ baseURL: `${this.base}/v1beta`, apiKey: this.key });
   }
 }

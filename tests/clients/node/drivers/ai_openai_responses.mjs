@@ -14,3 +14,7 @@ export class Driver extends Compatible {
     return createOpenAI({ baseURL: `${this.base}/v1`, apiKey: this.key }).responses(name);
   }
 }
+
+// What this API has no word for.
+Driver.prototype.embed = undefined;
+Driver.prototype.stop = undefined;

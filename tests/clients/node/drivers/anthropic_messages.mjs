@@ -10,6 +10,7 @@ const KINDS = {
   401: "AuthenticationError",
   403: "PermissionDeniedError",
   404: "NotFoundError",
+  422: "UnprocessableEntityError",
   429: "RateLimitError",
 };
 export const WORDS = {
@@ -17,6 +18,7 @@ export const WORDS = {
   401: "authentication_error",
   403: "permission_error",
   404: "not_found_error",
+  422: "invalid_request_error",
   429: "rate_limit_error",
   504: "timeout_error",
   529: "overloaded_error",
@@ -74,6 +76,21 @@ export class Driver extends base.Driver {
   async whole(model, ask) {
     const message = await this.client.messages.create(this.ask(model, ask));
     return { text: textOf(message), finished: message.stop_reason === "end_turn", usage: usageOf(message.usage) };
+  }
+
+  async stop(model, ask) {
+    return textOf(await this.client.messages.create(this.ask(model, ask, { stop_sequences: base.STOP })));
+  }
+
+  async count(model, ask) {
+    const { max_tokens: _, ...asked } = this.ask(model, ask);
+    return (await this.client.messages.countTokens(asked)).input_tokens;
+  }
+
+  async models(model) {
+    const names = [];
+    for await (const each of this.client.models.list()) names.push(each.id);
+    return { names, one: (await this.client.models.retrieve(model)).id };
   }
 
   async tools(model, ask) {

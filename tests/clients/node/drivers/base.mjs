@@ -5,6 +5,9 @@ export const PNG = Buffer.from(Array.from({ length: 768 }, (_, at) => at % 256))
 export const PNG_BASE64 = PNG.toString("base64");
 export const SYSTEM = "Be brief.";
 export const SIGNATURES = ["signature-stream", "signature-whole"];
+export const EMBEDDINGS = ["embed", "embed-429", "embed-500", "embed-nowhere"];
+// In the simulator's text, so that a provider that heeded it would stop there.
+export const STOP = ["潮", "gate"];
 export const RESULT = '{"sky":"clear"}';
 export const TOOL_NAME = "forecast";
 export const TOOL_ABOUT = "The weather";
@@ -55,6 +58,8 @@ export class Driver {
   static dialect = "openai";
   /** What this library cannot play, with the reason: `case`, `case [upstream]`, or `[upstream]`. */
   static excused = {};
+  /** Upstreams that are always asked by way of the witness, since the simulator cannot answer. */
+  static witnessed = [];
   got = [];
 
   constructor(base, key = KEY) {

@@ -18,6 +18,7 @@ const usageOf = (usage) => ({
 
 export class Driver extends base.Driver {
   static dialect = "gemini";
+  static excused = Object.fromEntries(base.EMBEDDINGS.map((name) => [name, "there is no route for Google's embeddings"]));
 
   constructor(url, key) {
     super(url, key);
@@ -54,6 +55,26 @@ export class Driver extends base.Driver {
     const answer = await this.client.models.generateContent({ model, contents: ask });
     const finished = answer.candidates[0].finishReason === "STOP";
     return { text: answer.text, finished, usage: usageOf(answer.usageMetadata) };
+  }
+
+  async stop(model, ask) {
+    return (await this.client.models.generateContent({ model, contents: ask, config: { stopSequences: base.STOP } })).text;
+  }
+
+  async count(model, ask) {
+    return (await this.client.models.countTokens({ model, contents: ask })).totalTokens;
+  }
+
+  /** Its names have a place in them. */
+  async models(model) {
+    const bare = (name) => name.replace("models/", "");
+    const names = [];
+    for await (const each of await this.client.models.list()) names.push(bare(each.name));
+    return { names, one: bare((await this.client.models.get({ model })).name) };
+  }
+
+  async embed(model, contents) {
+    return (await this.client.models.embedContent({ model, contents })).embeddings.map((each) => each.values);
   }
 
   async tools(model, ask) {

@@ -13,7 +13,17 @@ const KINDS = {
   401: "AuthenticationError",
   403: "PermissionDeniedError",
   404: "NotFoundError",
+  422: "UnprocessableEntityError",
   429: "RateLimitError",
+};
+const TYPES = {
+  400: "invalid_request_error",
+  401: "authentication_error",
+  403: "permission_error",
+  404: "not_found_error",
+  422: "invalid_request_error",
+  429: "rate_limit_error",
+  504: "timeout_error",
 };
 
 export function usageOf(usage) {
@@ -33,12 +43,14 @@ export function told(error) {
     word: error.code === undefined || error.code === null ? undefined : String(error.code),
     wait: base.headerWait(error.headers),
     sentence: error.message,
+    type: error.type,
   };
 }
 
 /** In mid-stream the SDK throws its most general error, whose code is the status. */
 export function expected(early, status) {
-  return early ? { kind: KINDS[status] ?? "InternalServerError", status } : { kind: "APIError", word: String(status) };
+  const said = { word: String(status), type: TYPES[status] ?? "api_error" };
+  return early ? { kind: KINDS[status] ?? "InternalServerError", status, ...said } : { kind: "APIError", ...said };
 }
 
 export class Driver extends base.Driver {
@@ -76,6 +88,37 @@ export class Driver extends base.Driver {
     const answer = await this.client.chat.completions.create({ model, messages: this.messages(ask) });
     const [choice] = answer.choices;
     return { text: choice.message.content, finished: choice.finish_reason === "stop", usage: usageOf(answer.usage) };
+  }
+
+  /** A stream whose usage is not asked for: no chunk has any, and none has no choice. */
+  async unasked(model, ask) {
+    let finish, usage;
+    for await (const chunk of await this.client.chat.completions.create({ model, messages: this.messages(ask), stream: true })) {
+      this.got.push(chunk.choices[0].delta.content ?? "");
+      finish = chunk.choices[0].finish_reason ?? finish;
+      usage = chunk.usage ?? usage;
+    }
+    return { text: this.got.join(""), finished: finish === "stop", usage: usageOf(usage) };
+  }
+
+  async stop(model, ask) {
+    const answer = await this.client.chat.completions.create({ model, messages: this.messages(ask), stop: base.STOP });
+    return answer.choices[0].message.content;
+  }
+
+  /** The SDK asks for base64 of itself. */
+  async embed(model, input) {
+    const answer = await this.client.embeddings.create({ model, input });
+    const plain = await this.client.embeddings.create({ model, input, encoding_format: "float" });
+    const vectors = answer.data.map((each) => [...each.embedding]);
+    if (JSON.stringify(plain.data.map((each) => each.embedding)) !== JSON.stringify(vectors)) throw new Error(JSON.stringify(plain));
+    return vectors;
+  }
+
+  async models(model) {
+    const names = [];
+    for await (const each of this.client.models.list()) names.push(each.id);
+    return { names, one: (await this.client.models.retrieve(model)).id };
   }
 
   async tools(model, ask) {

@@ -33,6 +33,12 @@ pub struct VendorSupport {
     /// What its vendors take beyond OpenAI's chat completions, where their file does not say; as in [`ProviderManifest`].
     #[serde(default)]
     pub extensions: Option<Vec<String>>,
+    /// As in [`ProviderManifest`], for all of its vendors.
+    #[serde(default, deserialize_with = "dialects_by_model")]
+    pub dialects_by_model: BTreeMap<String, Vec<Dialect>>,
+    /// As in [`ProviderManifest`], for all of its vendors.
+    #[serde(default)]
+    pub extensions_by_model: BTreeMap<String, Vec<String>>,
     /// The quirks it knows, by name, with what each takes.
     #[serde(default)]
     pub quirks: BTreeMap<String, QuirkKind>,
@@ -72,6 +78,9 @@ pub struct ProviderManifest {
     /// `tidegate.h`; `None`: all of it.
     #[serde(default)]
     pub extensions: Option<Vec<String>>,
+    /// In the place of `extensions` for some models; patterns as in `dialects_by_model`.
+    #[serde(default)]
+    pub extensions_by_model: BTreeMap<String, Vec<String>>,
     /// The parameters it reads, by name.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
@@ -84,6 +93,9 @@ pub struct ProviderManifest {
     /// How its models are made to go on with a text that they, or others, began.
     #[serde(default, deserialize_with = "prefill")]
     pub prefill: Prefill,
+    /// In the place of `prefill` for some models; patterns as in `dialects_by_model`.
+    #[serde(default, deserialize_with = "prefill_by_model")]
+    pub prefill_by_model: BTreeMap<String, Prefill>,
     /// Whether a stream in one of OpenAI's dialects tells its usage unasked.
     #[serde(default, deserialize_with = "stream_usage")]
     pub stream_usage: StreamUsage,
@@ -215,12 +227,17 @@ impl Manifest {
 impl ProviderManifest {
     /// The client dialects that this model takes as they are.
     pub fn dialects_of(&self, model: &str) -> &[Dialect] {
-        let fits = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(start) => model.starts_with(start),
-            None => model == pattern,
-        };
-        let fitting = self.dialects_by_model.iter().filter(|(pattern, _)| fits(pattern));
-        fitting.max_by_key(|(pattern, _)| pattern.len()).map_or(&self.dialects, |(_, dialects)| dialects)
+        longest(&self.dialects_by_model, model).unwrap_or(&self.dialects)
+    }
+
+    /// What this model takes beyond OpenAI's chat completions; `None`: all of it.
+    pub fn extensions_of(&self, model: &str) -> Option<&[String]> {
+        longest(&self.extensions_by_model, model).or(self.extensions.as_ref()).map(Vec::as_slice)
+    }
+
+    /// How this model is made to go on with a text.
+    pub fn prefill_of(&self, model: &str) -> Prefill {
+        longest(&self.prefill_by_model, model).copied().unwrap_or(self.prefill)
     }
 
     /// Whether users can name a provider so.
@@ -228,6 +245,16 @@ impl ProviderManifest {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
         !name.is_empty() && name.len() <= 64 && name.bytes().all(legal)
     }
+}
+
+/// What is said of a model by its name: where several patterns fit, by the longest.
+fn longest<'a, T>(by_model: &'a BTreeMap<String, T>, model: &str) -> Option<&'a T> {
+    let fits = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => model.starts_with(start),
+        None => model == pattern,
+    };
+    let fitting = by_model.iter().filter(|(pattern, _)| fits(pattern));
+    fitting.max_by_key(|(pattern, _)| pattern.len()).map(|(_, said)| said)
 }
 
 fn dialects_by_model<'de, D: serde::Deserializer<'de>>(
@@ -246,6 +273,16 @@ fn dialects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Dialect>, D
 /// A word of tomorrow counts as none: to ask in words works everywhere.
 fn prefill<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Prefill, D::Error> {
     Ok(Prefill::from_name(&String::deserialize(from)?).unwrap_or_default())
+}
+
+fn prefill_by_model<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, Prefill>, D::Error> {
+    let words = BTreeMap::<String, String>::deserialize(from)?;
+    Ok(words
+        .into_iter()
+        .map(|(model, word)| (model, Prefill::from_name(&word).unwrap_or_default()))
+        .collect())
 }
 
 /// A word of tomorrow counts as none: without the usage a stream is still whole.
@@ -289,6 +326,23 @@ mod tests {
             (&[Dialect::AnthropicMessages][..], &[Dialect::OpenaiChat][..])
         );
         assert_eq!((of("meta/llama"), of("meta")), (&[][..], &[Dialect::GeminiGenerate][..]));
+    }
+
+    #[test]
+    fn a_model_may_take_other_extensions_than_its_provider() {
+        let text = r#"{"providers": [
+            {"prefix": "a", "extensions": ["thinking"], "extensions_by_model": {"meta/*": [], "meta/x": ["is_error"]},
+             "prefill": "assistant", "prefill_by_model": {"meta/*": "none", "mistral-*": "prefix", "m*": "of-tomorrow"}},
+            {"prefix": "b", "extensions_by_model": {"x": []}}]}"#;
+        let manifest = Manifest::parse(text).unwrap();
+        let (a, b) = (manifest.provider("a").unwrap(), manifest.provider("b").unwrap());
+        let of = |model| a.extensions_of(model).unwrap().join(" ");
+        assert_eq!([of("gemini"), of("meta/y"), of("meta/x")], ["thinking", "", "is_error"]);
+        assert_eq!((b.extensions_of("x").map(<[_]>::len), b.extensions_of("y")), (Some(0), None));
+        assert_eq!(
+            ["gemini", "meta/y", "mistral-large", "mine"].map(|model| a.prefill_of(model)),
+            [Prefill::Assistant, Prefill::None, Prefill::Prefix, Prefill::None]
+        );
     }
 
     #[test]

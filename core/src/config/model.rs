@@ -93,6 +93,8 @@ pub struct Deployment {
     pub mocked: Option<Mocked>,
     /// `drop_params`: what its provider cannot do is left out of a request instead of refusing it.
     pub drop_params: Option<bool>,
+    /// `model_info.mode: responses`: its model is asked by the Responses API alone.
+    pub responses: bool,
     /// `additional_drop_params`: members that are left out of every request.
     pub dropped: Vec<String>,
     /// The entry's `model_name`.

@@ -98,7 +98,7 @@ impl Exchange {
             let body = read_some(answer.body, &mut clocks).await;
             if !(wanted.hide_usage && deployment.refuses_usage(head.status.as_u16(), &body)) {
                 let failure = head.classify_status(&body).await;
-                let Some(chat) = self.instead(&deployment, &asked, request.dialect, &failure) else {
+                let Some(chat) = self.instead(&deployment, &model, &asked, request.dialect, &failure) else {
                     return Err(failure);
                 };
                 missing = Some(request.dialect);

@@ -131,11 +131,11 @@ impl Exchange {
 
     async fn go_on(&mut self, target: u16, transcript: &Transcript) -> Result<OpenStream, Stopped> {
         self.begin(target);
-        let deployment = self.serving(target);
-        let request = self.request_for(target);
-        let request = self.in_chat(&deployment, &request).map_err(Stopped::Failed)?.into_owned();
+        let (deployment, model) = self.served(target);
+        let (model, request) = (model.into_owned(), self.request_for(target));
+        let request = self.in_chat(&deployment, &model, &request).map_err(Stopped::Failed)?.into_owned();
         let obstacle = self.obstacle(target, &request);
-        let continued = request.dialect.continued(&request, transcript.text(), deployment.prefill);
+        let continued = request.dialect.continued(&request, transcript.text(), deployment.prefill(&model));
         let (None, Some(continued)) = (obstacle, continued) else {
             let why = obstacle.unwrap_or("it cannot be read");
             let why = format!("the deployment \"{}\" cannot go on: its request, {why}", deployment.name);

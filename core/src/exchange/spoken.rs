@@ -21,20 +21,21 @@ impl Exchange {
         if deployment.takes(request.dialect, model) {
             return Ok(request.dialect.without_ours(request).map_or(Cow::Borrowed(request), Cow::Owned));
         }
-        self.in_chat(deployment, request)
+        self.in_chat(deployment, model, request)
     }
 
     /// The request in the canonical dialect.
     pub(super) fn in_chat<'a>(
         &self,
         deployment: &Deployment,
+        model: &str,
         request: &'a Request,
     ) -> Result<Cow<'a, Request>, Failure> {
         if request.dialect == Dialect::OpenAiChat {
             return Ok(Cow::Borrowed(request));
         }
         let (chat, dropped) = request
-            .to_chat(deployment.drops_params(), &deployment.extensions)
+            .to_chat(deployment.drops_params(), &deployment.extensions(model))
             .map_err(|why| Failure::bad_request(format!("{why} (its provider is {}/)", deployment.prefix)))?;
         self.drops(deployment, dropped);
         Ok(Cow::Owned(chat))
@@ -45,6 +46,7 @@ impl Exchange {
     pub(super) fn instead<'a>(
         &self,
         deployment: &Deployment,
+        model: &str,
         request: &'a Request,
         dialect: Dialect,
         failure: &Failure,
@@ -53,7 +55,7 @@ impl Exchange {
         if dialect == Dialect::OpenAiChat || !no_path {
             return None;
         }
-        self.in_chat(deployment, request).ok()
+        self.in_chat(deployment, model, request).ok()
     }
 
     /// The core's own answer, where not every deployment that could be asked can give one.

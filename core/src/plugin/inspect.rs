@@ -94,10 +94,17 @@ fn provider(offer: &tidegate_host::ProviderManifest) -> Value {
             .iter()
             .map(|(pattern, dialects)| (pattern.clone(), json!(dialects.iter().map(|one| one.name()).collect::<Vec<_>>())))
             .collect::<serde_json::Map<_, _>>(),
+        "extensions": offer.extensions,
+        "extensions_by_model": offer.extensions_by_model,
         "models": offer.models,
         "params": params,
         "secrets": secrets,
         "prefill": offer.prefill.name(),
+        "prefill_by_model": offer
+            .prefill_by_model
+            .iter()
+            .map(|(pattern, prefill)| (pattern.clone(), json!(prefill.name())))
+            .collect::<serde_json::Map<_, _>>(),
         "stream_usage": offer.stream_usage.name(),
     })
 }

@@ -75,6 +75,8 @@ impl Deployment {
     /// provider.
     pub fn serving<'a>(self: &Arc<Self>, model: Cow<'a, str>) -> (Arc<Self>, Cow<'a, str>) {
         if self.any.is_empty() {
+            let model =
+                if self.mark.is_empty() { model } else { Cow::Owned(format!("{}{model}", self.mark)) };
             return (self.clone(), model);
         }
         let of = |provider: &Provider| provider.deployment.as_ref().unwrap_or(self).clone();

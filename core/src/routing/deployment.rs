@@ -52,8 +52,6 @@ pub struct Deployment {
     pub group: Arc<str>,
     /// Who translates for it.
     pub provider: ProviderInstance,
-    /// How its model is made to go on with a text.
-    pub prefill: Prefill,
     /// Sent with every call.
     pub headers: HeaderMap,
     /// For the choice within the group.
@@ -96,8 +94,8 @@ pub struct Deployment {
     pub prefix: String,
     /// Says which dialects its provider takes as they are, beside the canonical one.
     offer: ProviderManifest,
-    /// What it takes beyond OpenAI's words of a request that was made canonical.
-    pub extensions: Takes,
+    /// Stands before its model's name, where the configuration says by which API that is asked.
+    pub(super) mark: &'static str,
     drops_params: bool,
     /// A set of dialects by [`bit`].
     lacking: AtomicU32,
@@ -161,7 +159,6 @@ impl Deployment {
             name: name.into(),
             group: from.group.as_str().into(),
             provider,
-            prefill: manifest.prefill,
             headers: headers(config, from, manifest, env).map_err(|error| format!("{whose}: {error}"))?,
             weight: weight(config, from),
             order: from.rank(),
@@ -181,7 +178,7 @@ impl Deployment {
             wild: is_pattern(&from.model),
             offer: manifest.clone(),
             prefix: manifest.prefix.clone(),
-            extensions: Takes::of(manifest.extensions.clone()),
+            mark: mark(from, manifest),
             drops_params: config.drops_params(from),
             dropped: from.dropped.clone(),
             drops_told: Mutex::default(),
@@ -227,6 +224,16 @@ impl Deployment {
         let own = tidegate_host::Dialect::from_u32(dialect.number());
         let lacks = self.lacking.load(Relaxed) & bit(dialect) != 0;
         dialect == Dialect::OpenAiChat || (!lacks && self.offer.dialects_of(model).contains(&own))
+    }
+
+    /// What `model` takes beyond OpenAI's words of a request that was made canonical.
+    pub fn extensions(&self, model: &str) -> Takes {
+        Takes::of(self.offer.extensions_of(model).map(<[String]>::to_vec))
+    }
+
+    /// How `model` is made to go on with a text.
+    pub fn prefill(&self, model: &str) -> Prefill {
+        self.offer.prefill_of(model)
     }
 
     /// Its server has no such path, though its provider's have: it is asked in the canonical dialect from now on. Many
@@ -387,6 +394,15 @@ impl Deployment {
         sources.insert(scope.to_owned(), source.clone());
         Ok(source)
     }
+}
+
+/// litellm's mark for models that are asked by the Responses API alone.
+const RESPONSES: &str = "responses/";
+
+/// `model_info.mode: responses` means litellm's mark, where the provider knows it and the model does not have it.
+fn mark(from: &config::Deployment, manifest: &ProviderManifest) -> &'static str {
+    let known = manifest.dialects_by_model.contains_key("responses/*");
+    if from.responses && known && !from.model.starts_with(RESPONSES) { RESPONSES } else { "" }
 }
 
 /// The default parameters, but for those that are dropped.

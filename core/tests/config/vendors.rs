@@ -20,6 +20,8 @@ fn support() -> VendorSupport {
         dialects: vec![Dialect::OpenaiChat],
         optional: vec![Dialect::OpenaiEmbeddings],
         extensions: Some(Vec::new()),
+        extensions_by_model: BTreeMap::from([("responses/*".to_owned(), vec!["thinking".to_owned()])]),
+        dialects_by_model: BTreeMap::from([("responses/*".to_owned(), vec![Dialect::OpenaiResponses])]),
         quirks: quirks.map(|(name, kind)| (name.to_owned(), kind)).into(),
     }
 }
@@ -48,6 +50,8 @@ fn five_lines_are_a_provider() {
     assert_eq!(vendor.speaks, "openai");
     let offer = vendor.offer;
     assert_eq!((offer.prefix.as_str(), offer.prefill), ("acme", Prefill::Assistant));
+    assert_eq!(offer.dialects_of("responses/x"), [Dialect::OpenaiResponses]);
+    assert_eq!(offer.extensions_of("responses/x").map(<[_]>::len), Some(1));
     assert_eq!(offer.stream_usage, StreamUsage::Unasked);
     assert_eq!(offer.dialects, support().dialects);
     assert_eq!(offer.params["api_base"].env, ["ACME_BASE"]);

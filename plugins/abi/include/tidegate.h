@@ -363,14 +363,17 @@ typedef struct tg_policy_v1 {
  * `prefix` is what stands before the first "/" of a configured model; `models` are bare names it claims. A secret that is
  * required may name others with "or": [NAME, ...], of which one is enough.
  * Models that take other client dialects than `dialects` stand in "dialects_by_model": {"claude-*": ["anthropic-messages"]}:
- * `*` at the end is any rest, and of several that fit the longest holds.
+ * `*` at the end is any rest, and of several that fit the longest holds. "extensions_by_model" and "prefill_by_model" say
+ * the same of `extensions` and `prefill`. A provider whose "dialects_by_model" has "responses/*" gets that before the names
+ * of models that the configuration says are asked by the Responses API alone.
  * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
  * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
  * "stream_usage": "ask" says that streams which pass through in OpenAI's chat dialect tell their usage only with
  * stream_options.include_usage: the host then asks, where the client did not, and keeps from it what that brings.
  * A provider may also have "headers": {"x-name": {"env": [...], "default": "..."}}, sent with every request, and
  * "vendor": {...}, handed to `create` as it is. Beside "providers" a plugin that serves vendors described by users'
- * files has "vendors": {"dialects": [...], "optional": [...], "extensions": [...], "quirks": {NAME: KIND}}: what each takes,
+ * files has "vendors": {"dialects": [...], "optional": [...], "extensions": [...], "dialects_by_model": {...},
+ * "extensions_by_model": {...}, "quirks": {NAME: KIND}}: what each takes,
  * and what a file may list beside that; KIND being "flag", "text", "texts" or "map" (of texts to texts): the host then makes a provider of
  * each such file. */
 typedef struct tg_plugin_v1 {

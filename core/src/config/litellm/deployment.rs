@@ -87,6 +87,7 @@ fn empty(group: String, place: Place) -> Deployment {
         allowed_fails_policy: None,
         mocked: None,
         drop_params: None,
+        responses: false,
         dropped: Vec::new(),
         model_place: place.clone(),
         place,
@@ -339,7 +340,11 @@ fn model_info(deployment: &mut Deployment, node: Option<&Node>, env: &dyn Env, s
                     sink.warn(&entry.key_place, message);
                 }
             }
-            _ => unsupported::model_info(entry, sink),
+            _ => {
+                deployment.responses |=
+                    entry.key == "mode" && entry.node.value == Value::String("responses".into());
+                unsupported::model_info(entry, sink);
+            }
         }
     }
     active

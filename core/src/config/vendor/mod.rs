@@ -91,6 +91,8 @@ fn vendor(
     offer.dialects = support.dialects.clone();
     offer.stream_usage = support.stream_usage;
     offer.extensions = support.extensions.clone();
+    offer.dialects_by_model = support.dialects_by_model.clone();
+    offer.extensions_by_model = support.extensions_by_model.clone();
     let mut quirks = serde_json::Map::new();
     for entry in &root.entries {
         let Entry { key, node, .. } = entry;

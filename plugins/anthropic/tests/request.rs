@@ -228,6 +228,12 @@ fn thinking_by_effort_and_by_budget() {
         ("claude-sonnet-4-5", json!(null), false),
         ("claude-sonnet-4-5", thought, true),
         ("claude-opus-4-7", json!(null), true),
+        // What OpenAI was thinking is not Anthropic's.
+        (
+            "claude-sonnet-4-5",
+            json!([{"type": "thinking", "thinking": "hm", "signature": "responses.1:{}"}, {"type": "redacted_thinking", "data": "responses.1:{}"}]),
+            false,
+        ),
     ] {
         let body = json!({"reasoning_effort": "low", "messages": [
             {"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call], "thinking_blocks": thought},

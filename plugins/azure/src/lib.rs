@@ -10,6 +10,7 @@ mod model;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tidegate_openai_wire as wire;
 use tidegate_plugin_sdk::{
     Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
@@ -27,6 +28,7 @@ tidegate_plugin_sdk::export_plugin! { name: "azure", manifest: include_str!("man
 pub struct Azure {
     endpoint: Endpoint,
     auth: Key,
+    drop_params: bool,
 }
 
 /// What signs its requests.
@@ -53,20 +55,30 @@ impl Provider for Azure {
             (false, true) => Key::Entra,
             (false, false) => Key::None,
         };
-        Ok(Azure { endpoint, auth })
+        Ok(Azure {
+            endpoint,
+            auth,
+            drop_params: config.params.get("drop_params").and_then(Value::as_bool).unwrap_or(false),
+        })
     }
 
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
         let model = Model::of(input.model).map_err(Fault::Unsupported)?;
-        if model.responses_only && input.dialect != Dialect::OpenAiResponses {
-            return Err(Fault::Unsupported(
-                "azure/responses/ serves the Responses API only: ask it by POST /v1/responses, or write the model without \
-                 responses/ for chat"
-                    .to_owned(),
-            ));
+        if model.responses_only && !matches!(input.dialect, Dialect::OpenAiResponses | Dialect::OpenAiChat) {
+            return Err(Fault::Unsupported(format!(
+                "{} is asked by the Responses API alone, for clients of that and of chat",
+                input.model
+            )));
         }
+        let translated = match input.dialect {
+            Dialect::OpenAiChat if model.responses_only => {
+                Some(wire::chat::request(input.body, model.deployment, input.stream, self.drop_params)?)
+            }
+            _ => None,
+        };
+        let dialect = if translated.is_some() { Dialect::OpenAiResponses } else { input.dialect };
         let model = model.deployment;
-        out.target("POST", &self.endpoint.url(input.dialect, model)?)?;
+        out.target("POST", &self.endpoint.url(dialect, model)?)?;
         out.header("accept", if input.stream { "text/event-stream" } else { "application/json" })?;
         for (name, value) in &input.headers.0 {
             out.header(name, value)?;
@@ -77,7 +89,13 @@ impl Provider for Azure {
             Key::Entra => out.auth(Auth::Bearer { secret: "azure_ad_token" })?,
             Key::None => {}
         }
-        out.response(input.dialect, Framing::Auto)?;
+        out.response(dialect, Framing::Auto)?;
+        if let Some(asked) = translated {
+            if !asked.dropped.is_empty() {
+                out.header(wire::chat::DROPPED, &asked.dropped.join(", "))?;
+            }
+            return out.body(&asked.body);
+        }
         let (before, model, after) = body::with_model(input.body, input.model_span.clone(), model)?;
         out.body(before)?;
         out.body(model.as_bytes())?;
@@ -85,10 +103,14 @@ impl Provider for Azure {
     }
 
     fn open(&self, head: &HeadIn<'_>) -> Result<Streams, Fault> {
-        Ok(Streams::of(head.dialect, Arc::default()))
+        Ok(Streams::of(head, Arc::default()))
     }
 
-    fn response(&self, head: &HeadIn<'_>, body: &[u8], _out: &mut TextOut<'_>) -> Result<Flow, Fault> {
+    fn response(&self, head: &HeadIn<'_>, body: &[u8], out: &mut TextOut<'_>) -> Result<Flow, Fault> {
+        if let Some(chat) = wire::chat::answer(head, body)? {
+            out.write(chat.to_string().as_bytes())?;
+            return Ok(Flow::Done);
+        }
         wire::answer_in(head.dialect, body).map(|_| Flow::Pass)
     }
 

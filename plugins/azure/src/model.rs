@@ -1,11 +1,13 @@
 //! What litellm's names of models say beside a deployment's name.
 
+use tidegate_openai_wire::model::responses_only;
+
 /// A model's name, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Model<'a> {
     /// As Azure knows it.
     pub(crate) deployment: &'a str,
-    /// It had litellm's mark for models that only Responses serve.
+    /// Only Responses serve it: it had litellm's mark for such, or is called like one of OpenAI's.
     pub(crate) responses_only: bool,
 }
 
@@ -17,14 +19,14 @@ impl<'a> Model<'a> {
     pub(crate) fn of(name: &'a str) -> Result<Self, String> {
         let bare = ["o_series/", "gpt5_series/"].iter().find_map(|series| name.strip_prefix(series));
         let bare = bare.unwrap_or(name);
-        let marked = bare.strip_prefix("responses/");
-        let deployment = marked.unwrap_or(bare);
+        let only_responses = responses_only(bare);
+        let deployment = only_responses.unwrap_or(bare);
         if deployment.starts_with("claude") {
             return Err(format!(
                 "{name}: Claude on Azure speaks Anthropic's dialect, which this provider does not"
             ));
         }
-        Ok(Self { deployment, responses_only: marked.is_some() })
+        Ok(Self { deployment, responses_only: only_responses.is_some() })
     }
 }
 

@@ -60,9 +60,31 @@ fn each_dialect_of_openais_passes_and_others_do_not() {
     let marked = |dialect| RequestIn { dialect, model: "responses/m", body: b"{}", ..RequestIn::default() };
     let sent = azure().request(&marked(Dialect::OpenAiResponses)).unwrap();
     assert_eq!(sent.body, br#"{"model":"m"}"#);
-    assert_eq!(azure().request(&marked(Dialect::OpenAiChat)).unwrap_err().status, E_UNSUPPORTED);
+    assert_eq!(azure().request(&marked(Dialect::OpenAiEmbeddings)).unwrap_err().status, E_UNSUPPORTED);
     let input = RequestIn { dialect: Dialect::GeminiGenerate, body: b"{}", ..RequestIn::default() };
     assert_eq!(azure().request(&input).unwrap_err().status, E_UNSUPPORTED);
+}
+
+/// Translated as for OpenAI (`plugins/openai/tests/chat_by_responses.rs`), at Azure's address.
+#[test]
+fn a_chat_for_a_model_of_responses_alone_goes_there() {
+    for model in ["responses/prod", "gpt5_series/gpt-5.1-codex"] {
+        let body = br#"{"messages":[{"role":"user","content":"hi","name":"ann"}],"stream":true}"#;
+        let input =
+            RequestIn { dialect: Dialect::OpenAiChat, stream: true, model, body, ..RequestIn::default() };
+        let sent = azure().request(&input).unwrap();
+        assert_eq!(sent.url, "https://n.openai.azure.com/openai/responses?api-version=2024-10-21");
+        assert_eq!(sent.dialect, Some(Dialect::OpenAiResponses));
+        assert!(sent.headers.contains(&("x-tidegate-dropped".to_owned(), "messages.name".to_owned())));
+        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(body["input"], json!([{"type": "message", "role": "user", "content": "hi"}]));
+        assert_eq!((&body["stream"], &body["store"]), (&json!(true), &json!(false)));
+    }
+    let whole = r#"{"object":"response","status":"completed","error":null,"output":[]}"#;
+    let chat = HeadIn { dialect: Dialect::OpenAiChat, ..HeadIn::default() };
+    let (status, told) = azure().response(&chat, whole.as_bytes());
+    let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!((status, &told["choices"][0]["finish_reason"]), (OK, &json!("stop")));
 }
 
 #[test]

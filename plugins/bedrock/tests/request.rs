@@ -218,6 +218,10 @@ fn thoughts_go_back_with_their_signature_alone() {
     );
     let unsigned = json!({"role": "assistant", "content": "b", "reasoning_content": "a", "thinking_blocks": [{"type": "thinking", "thinking": "a"}]});
     assert_eq!(assistant(unsigned), json!([{"text": "b"}]));
+    let openais = json!({"role": "assistant", "content": "b", "thinking_blocks": [
+        {"type": "thinking", "thinking": "a", "signature": "responses.1:{}"}, {"type": "redacted_thinking", "data": "responses.1:{}"},
+    ]});
+    assert_eq!(assistant(openais), json!([{"text": "b"}]));
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn main() {
     let usual = json!({
         "dialects": manifest["vendors"]["dialects"], "stream_usage": manifest["vendors"]["stream_usage"],
         "extensions": manifest["vendors"]["extensions"],
+        "dialects_by_model": manifest["vendors"]["dialects_by_model"],
+        "extensions_by_model": manifest["vendors"]["extensions_by_model"],
     });
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();

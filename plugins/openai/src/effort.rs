@@ -5,19 +5,15 @@
 
 use serde_json::Value;
 use serde_json::value::to_raw_value;
+use tidegate_openai_wire::model;
 use tidegate_plugin_sdk::Fault;
 
 use crate::request::{Members, Piece};
 
-/// Budgets up to these many tokens are a low and a medium effort. Claude Code's words for "think", "think hard" and "think
-/// harder" stand for 4,000, 10,000 and 31,999 tokens.
-const LOW: u64 = 4_096;
-const MEDIUM: u64 = 16_384;
-
-/// The body for `model`; `None`: it is right as it is.
-pub(crate) fn edited(body: &[u8], model: &str) -> Result<Option<Vec<u8>>, Fault> {
+/// The body for the model `name`; `None`: it is right as it is.
+pub(crate) fn edited(body: &[u8], name: &str) -> Result<Option<Vec<u8>>, Fault> {
     let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
-    let reasons = reasons(model);
+    let reasons = model::reasons(name);
     let alien = text.contains("\"thinking\"") || text.contains("\"output_config\"");
     let length = reasons && text.contains("\"max_tokens\"");
     if !alien && !length {
@@ -39,36 +35,13 @@ pub(crate) fn edited(body: &[u8], model: &str) -> Result<Option<Vec<u8>>, Fault>
     Ok(changed.then(|| members.written().into_bytes()))
 }
 
-/// OpenAI's reasoning models by their names; a chat variant of one does not reason.
-fn reasons(model: &str) -> bool {
-    let model = model.rsplit('/').next().unwrap_or(model);
-    let series = |start: &str, from: u32| {
-        let digits = model.strip_prefix(start)?.split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse::<u32>().ok().filter(|number| *number >= from)
-    };
-    (series("o", 1).is_some() || series("gpt-", 5).is_some()) && !model.contains("-chat")
-}
-
 fn effort(members: &mut Members<'_>) -> Option<&'static str> {
     let mut read = |name: &str| {
         let value = members.get_mut(name).and_then(|value| serde_json::from_str::<Value>(value.get()).ok());
         value.unwrap_or_default()
     };
     let (thinking, config) = (read("thinking"), read("output_config"));
-    if thinking["type"] == "disabled" {
-        return None;
-    }
-    match config["effort"].as_str() {
-        Some("low") => return Some("low"),
-        Some("medium") => return Some("medium"),
-        Some(_) => return Some("high"),
-        None => {}
-    }
-    Some(match thinking["budget_tokens"].as_u64()? {
-        budget if budget <= LOW => "low",
-        budget if budget <= MEDIUM => "medium",
-        _ => "high",
-    })
+    model::effort(&thinking, &config)
 }
 
 #[cfg(test)]

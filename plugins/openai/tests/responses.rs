@@ -10,7 +10,6 @@ const PASS: i32 = 1;
 const OK: i32 = 0;
 const E_PROTOCOL: i32 = -4;
 const E_TRUNCATED: i32 = -6;
-const E_UNSUPPORTED: i32 = -7;
 const E_UPSTREAM: i32 = -8;
 
 fn openai(model: &str) -> Harness {
@@ -43,11 +42,6 @@ fn a_request_goes_out_as_it_came() {
         );
         assert_eq!(String::from_utf8_lossy(&sent.body), body.replace("mine", asked));
     }
-    let chat = RequestIn { model: "responses/gpt-5", body: b"{}", ..RequestIn::default() };
-    let chat = RequestIn { dialect: Dialect::OpenAiChat, ..chat };
-    let refused = openai("responses/gpt-5").request(&chat).unwrap_err();
-    assert_eq!(refused.status, E_UNSUPPORTED);
-    assert!(refused.why.contains("POST /v1/responses"), "{}", refused.why);
 }
 
 #[test]

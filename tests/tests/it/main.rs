@@ -30,6 +30,7 @@ mod peers;
 mod plugins;
 mod policy;
 mod responses;
+mod responses_only;
 mod routing;
 mod rules;
 mod scenarios;

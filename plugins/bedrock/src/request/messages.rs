@@ -127,16 +127,18 @@ fn thoughts(message: &Value) -> Vec<Value> {
     let text = |block: &Value, name: &str| {
         block.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let signed = |block: &&Value| text(block, "signature").is_some();
+    // OpenAI's reasoning is carried in what is no base64 (`plugins/openai/wire`).
+    let proof = |block: &Value, name: &str| text(block, name).filter(|text| !text.contains(':'));
+    let signed = |block: &&Value| proof(block, "signature").is_some();
     // Who joined a stream's deltas has the text of the only thought in one place and its signature in another.
     let apart =
         (blocks.iter().filter(signed).count() == 1).then(|| text(message, "reasoning_content")).flatten();
     let one = |block: &Value| match block.get("type").and_then(Value::as_str) {
         Some("redacted_thinking") => {
-            Some(json!({"reasoningContent": {"redactedContent": text(block, "data")?}}))
+            Some(json!({"reasoningContent": {"redactedContent": proof(block, "data")?}}))
         }
         _ => {
-            let signature = text(block, "signature")?;
+            let signature = proof(block, "signature")?;
             let thought = text(block, "thinking").or_else(|| apart.clone()).unwrap_or_default();
             Some(json!({"reasoningContent": {"reasoningText": {"text": thought, "signature": signature}}}))
         }

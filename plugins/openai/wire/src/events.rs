@@ -11,7 +11,7 @@ use tidegate_plugin_sdk::{Dialect, End, EventIn, Fault, Flow, Note, Stream, Stre
 pub type FinishReasons = BTreeMap<String, String>;
 
 /// One stream of chat chunks, or of legacy completions. Its end is `[DONE]`, and nothing else.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Events {
     done: bool,
     reasons: Arc<FinishReasons>,

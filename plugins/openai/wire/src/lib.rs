@@ -1,12 +1,14 @@
 //! What provider plugins of OpenAI's dialects share: where each dialect is served, which events are chunks, which are
-//! errors, where the end is, and what a failure means.
+//! errors, where the end is, and what a failure means; and [`chat`], for models that are asked by Responses alone.
 //!
 //! A plugin is a library with one exported symbol, so that no plugin can be linked into another: what two of them need
 //! stands here.
 #![forbid(unsafe_code)]
 
+pub mod chat;
 mod classify;
 mod events;
+pub mod model;
 mod query;
 mod responses;
 mod streams;

@@ -13,28 +13,18 @@ pub struct Responses {
 
 impl Stream for Responses {
     fn event(&mut self, event: &EventIn<'_>, out: &mut StreamOut<'_>) -> Result<Flow, Fault> {
-        let text = event.text()?.trim();
-        if self.done || (text.is_empty() && event.name != "error") {
+        if self.done {
             return Ok(Flow::Done);
         }
-        if event.name == "error" {
-            return Err(Fault::Upstream);
-        }
-        let data: Value = serde_json::from_str(text).map_err(|_| Fault::Protocol("an event is not JSON"))?;
-        if error_in(&data).is_some() {
-            return Err(Fault::Upstream);
-        }
-        let Some(kind) = data.get("type").and_then(Value::as_str) else {
-            return Err(Fault::Protocol("an event has no type"));
-        };
-        if matches!(kind, "response.completed" | "response.incomplete") {
+        let Read::Event(kind, data) = read(event)? else { return Ok(Flow::Done) };
+        if matches!(kind.as_str(), "response.completed" | "response.incomplete") {
             self.done = true;
             note_usage(&data, out)?;
             out.note(Note::Done)?;
         }
         if event.stray {
             // Outside the framing: it is put back into it, on one line.
-            out.event(kind, data.to_string().as_bytes())?;
+            out.event(&kind, data.to_string().as_bytes())?;
             return Ok(Flow::Done);
         }
         Ok(Flow::Pass)
@@ -45,7 +35,38 @@ impl Stream for Responses {
     }
 }
 
-fn note_usage(last: &Value, out: &mut StreamOut<'_>) -> Result<(), Fault> {
+/// What stands in a block of a stream.
+pub(crate) enum Read {
+    /// An event: its type, and its data.
+    Event(String, Value),
+    /// Nothing.
+    Nothing,
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// [`Fault::Upstream`] for an error in whatever form, [`Fault::Protocol`] for what is no event.
+pub(crate) fn read(event: &EventIn<'_>) -> Result<Read, Fault> {
+    let text = event.text()?.trim();
+    if event.name == "error" {
+        return Err(Fault::Upstream);
+    }
+    if text.is_empty() {
+        return Ok(Read::Nothing);
+    }
+    let data: Value = serde_json::from_str(text).map_err(|_| Fault::Protocol("an event is not JSON"))?;
+    if error_in(&data).is_some() {
+        return Err(Fault::Upstream);
+    }
+    match data.get("type").and_then(Value::as_str) {
+        Some(kind) => Ok(Read::Event(kind.to_owned(), data)),
+        None => Err(Fault::Protocol("an event has no type")),
+    }
+}
+
+/// Notes the counts that the last event has; the others have none.
+pub(crate) fn note_usage(last: &Value, out: &mut StreamOut<'_>) -> Result<(), Fault> {
     let count = |path: &str| last.pointer(&format!("/response/usage{path}")).and_then(Value::as_u64);
     let notes = [
         count("/input_tokens").map(Note::TokensIn),

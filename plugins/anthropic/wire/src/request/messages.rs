@@ -200,12 +200,14 @@ fn mark_last(message: &Value, blocks: &mut [Value]) {
 }
 
 /// A thinking block as it was given out. One without its signature is refused by Anthropic, which made every one that it
-/// takes; it comes from another model and is left out.
+/// takes; it comes from another model and is left out. So is one whose signature is no base64: OpenAI's reasoning is
+/// carried so (`plugins/openai/wire`).
 fn thought(block: &Value) -> Option<Value> {
     let text = |name: &str| block.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let proof = |name: &str| text(name).filter(|text| !text.contains(':'));
     match text("type") {
-        Some("redacted_thinking") => text("data").map(|data| json!({"type": "redacted_thinking", "data": data})),
-        Some("thinking") => text("signature").map(|signature| {
+        Some("redacted_thinking") => proof("data").map(|data| json!({"type": "redacted_thinking", "data": data})),
+        Some("thinking") => proof("signature").map(|signature| {
             json!({"type": "thinking", "thinking": text("thinking").unwrap_or(""), "signature": signature})
         }),
         _ => None,

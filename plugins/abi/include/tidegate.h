@@ -364,8 +364,8 @@ typedef struct tg_policy_v1 {
  * required may name others with "or": [NAME, ...], of which one is enough.
  * Models that take other client dialects than `dialects` stand in "dialects_by_model": {"claude-*": ["anthropic-messages"]}:
  * `*` at the end is any rest, and of several that fit the longest holds. "extensions_by_model" and "prefill_by_model" say
- * the same of `extensions` and `prefill`. A provider whose "dialects_by_model" has "responses/*" gets that before the names
- * of models that the configuration says are asked by the Responses API alone.
+ * the same of `extensions` and `prefill`. A provider whose "dialects_by_model" has a pattern for models that begin with
+ * "responses/" gets that before the names of models that the configuration says are asked by the Responses API alone.
  * `prefill` says how a model goes on with a text that was begun: "assistant", by a last message of the assistant;
  * "prefix", by one with "prefix": true; "continue_final_message", by that parameter. Without it the host asks in words.
  * "stream_usage": "ask" says that streams which pass through in OpenAI's chat dialect tell their usage only with

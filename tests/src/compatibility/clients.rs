@@ -10,7 +10,7 @@ use crate::Answer;
 pub struct Client {
     /// On the page.
     pub name: &'static str,
-    /// Which of a feature's four forms it uses.
+    /// Which of a feature's forms it uses.
     pub form: Form,
 }
 
@@ -25,6 +25,10 @@ pub enum Form {
     Messages,
     /// Gemini `generateContent`.
     Gemini,
+    /// OpenAI's legacy completions.
+    Completions,
+    /// OpenAI's embeddings.
+    Embeddings,
 }
 
 /// The dialects that have a matrix.
@@ -33,9 +37,21 @@ pub const CLIENTS: &[Client] = &[
     Client { name: "OpenAI Responses", form: Form::Responses },
     Client { name: "Anthropic Messages", form: Form::Messages },
     Client { name: "Gemini generateContent", form: Form::Gemini },
+    Client { name: "OpenAI's legacy completions", form: Form::Completions },
+    Client { name: "OpenAI's embeddings", form: Form::Embeddings },
 ];
 
 impl Form {
+    /// Whether its answers can be streamed.
+    pub fn streams(self) -> bool {
+        self != Self::Embeddings
+    }
+
+    /// Whether it has tools.
+    pub fn has_tools(self) -> bool {
+        !matches!(self, Self::Completions | Self::Embeddings)
+    }
+
     /// The smallest request with this text.
     pub fn base(self, text: &str) -> Value {
         match self {
@@ -47,14 +63,18 @@ impl Form {
                 json!({"max_tokens": 4096, "messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]})
             }
             Self::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+            Self::Completions => json!({"prompt": text}),
+            Self::Embeddings => json!({"input": text}),
         }
     }
 
-    /// The next request of a tool loop: the answer as it came, and a result for each of its calls.
+    /// The next request of a tool loop: the answer as it came, and a result for each of its calls. Without tools the same
+    /// request again.
     pub fn after(self, answer: &Value) -> Value {
         let mut body = self.base("sim:fast");
         let empty = Vec::new();
         match self {
+            Self::Completions | Self::Embeddings => body,
             Self::Chat => {
                 let message = &answer["choices"][0]["message"];
                 let calls = message["tool_calls"].as_array().unwrap_or(&empty);
@@ -120,6 +140,8 @@ impl Form {
             Self::Chat => "/v1/chat/completions".to_owned(),
             Self::Responses => "/v1/responses".to_owned(),
             Self::Messages => "/v1/messages".to_owned(),
+            Self::Completions => "/v1/completions".to_owned(),
+            Self::Embeddings => "/v1/embeddings".to_owned(),
         };
         if self != Self::Gemini {
             body["model"] = group.into();

@@ -1,30 +1,40 @@
 //! What the client is told of each kind of failure.
 
 use tidegate_sim::strict::End;
+use tidegate_sim::strict::client::ask;
 
 use super::clients::{CLIENTS, Form};
-use super::{HASTY, PROVIDERS, World};
+use super::{LONG, PROVIDERS, World, group, hasty};
 use crate::Answer;
 
 /// A kind of failure: its name on the page, and the simulator's scenario.
 pub struct Failure {
     name: &'static str,
     scenario: &'static str,
-    /// It ends by a clock.
-    stalls: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Before an answer, whatever is asked for.
+    Early,
+    /// Within a stream.
+    Stream,
+    /// Within a stream, which ends by a clock.
+    Stall,
 }
 
 /// The rows.
 const FAILURES: &[Failure] = &[
-    Failure { name: "429 before anything", scenario: "http-429", stalls: false },
-    Failure { name: "429 as the first event", scenario: "429-first", stalls: false },
-    Failure { name: "429 after text", scenario: "429-frame-end", stalls: false },
-    Failure { name: "overload (503)", scenario: "http-503", stalls: false },
-    Failure { name: "a wrong key", scenario: "http-401", stalls: false },
-    Failure { name: "a bad request", scenario: "http-400", stalls: false },
-    Failure { name: "the end before the answer's", scenario: "no-finish", stalls: false },
-    Failure { name: "silence after text", scenario: "stall-mid", stalls: true },
-    Failure { name: "what is not the dialect", scenario: "plain-text-line", stalls: false },
+    Failure { name: "429 before anything", scenario: "http-429", kind: Kind::Early },
+    Failure { name: "429 as the first event", scenario: "429-first", kind: Kind::Stream },
+    Failure { name: "429 after text", scenario: "429-frame-end", kind: Kind::Stream },
+    Failure { name: "overload (503)", scenario: "http-503", kind: Kind::Early },
+    Failure { name: "a wrong key", scenario: "http-401", kind: Kind::Early },
+    Failure { name: "a bad request", scenario: "http-400", kind: Kind::Early },
+    Failure { name: "the end before the answer's", scenario: "no-finish", kind: Kind::Stream },
+    Failure { name: "silence after text", scenario: "stall-mid", kind: Kind::Stall },
+    Failure { name: "what is not the dialect", scenario: "plain-text-line", kind: Kind::Stream },
 ];
 
 /// One failure, and what the clients of each dialect are told.
@@ -35,10 +45,18 @@ pub(super) async fn play(world: &World) -> Vec<Row> {
     for failure in FAILURES {
         let mut cells = Vec::new();
         for client in CLIENTS {
-            // What all providers come to is said once.
+            if failure.kind != Kind::Early && !client.form.streams() {
+                cells.push("-".to_owned());
+                continue;
+            }
+            // All at once: some wait for a clock. What all providers come to is said once.
             let mut told: Vec<(String, Vec<&str>)> = Vec::new();
-            for provider in PROVIDERS {
-                let form = said(world, client.form, failure, provider.name).await;
+            let asked: Vec<_> = PROVIDERS
+                .iter()
+                .map(|provider| tokio::spawn(asked(world, client.form, failure, provider.name)))
+                .collect();
+            for (provider, answer) in PROVIDERS.iter().zip(asked) {
+                let form = words(client.form, &answer.await.expect("a question does not panic"));
                 match told.iter_mut().find(|(known, _)| *known == form) {
                     Some((_, whose)) => whose.push(provider.name),
                     None => told.push((form, vec![provider.name])),
@@ -57,14 +75,21 @@ pub(super) async fn play(world: &World) -> Vec<Row> {
     rows
 }
 
-async fn said(world: &World, form: Form, failure: &Failure, provider: &str) -> String {
-    let group = if failure.stalls { format!("{provider}-{HASTY}") } else { provider.to_owned() };
+/// The answer to a failure's question.
+fn asked(
+    world: &World,
+    form: Form,
+    failure: &Failure,
+    provider: &str,
+) -> impl Future<Output = Answer> + Send + 'static {
+    let group = if failure.kind == Kind::Stall { hasty(provider) } else { group(provider) };
     let body = form.base(&format!("sim:{}", failure.scenario));
-    let answer = world.ask(form, &group, body, true).await;
-    words(form, &answer)
+    let (data, request) = (world.proxy.data, form.request(&group, body, form.streams()));
+    async move { ask(data, &request, LONG).await }
 }
 
-fn words(form: Form, answer: &Answer) -> String {
+/// What an answer tells of a failure, in a few words.
+pub(super) fn words(form: Form, answer: &Answer) -> String {
     if answer.status == 404 {
         return super::page::NOT_SIMULATED.to_owned();
     }
@@ -90,7 +115,7 @@ fn words(form: Form, answer: &Answer) -> String {
 /// What no stream that failed may have.
 fn done(form: Form) -> &'static str {
     match form {
-        Form::Chat => "[DONE]",
+        Form::Chat | Form::Completions | Form::Embeddings => "[DONE]",
         Form::Responses => "response.completed",
         Form::Messages => "message_stop",
         Form::Gemini => "\"finishReason\"",

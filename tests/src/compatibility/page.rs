@@ -2,25 +2,32 @@
 
 use super::asked::UnderDropParams;
 use super::clients::{CLIENTS, Client};
-use super::{PROVIDERS, answers, asked, failures};
+use super::{PROVIDERS, answers, asked, counts, failures, forms};
 
 pub(super) fn of_client(client: &Client, asked: &[asked::Row], answers: &[answers::Row]) -> String {
-    let head = format!(
-        "| | {} |\n|---|{}\n",
-        PROVIDERS.iter().map(|provider| format!("`{}`", provider.name)).collect::<Vec<_>>().join(" | "),
-        "---|".repeat(PROVIDERS.len())
-    );
+    let head = providers();
     // What a dialect has no word for is no row of it.
     let asked = asked.iter().filter(|(_, fates)| fates.iter().any(|fate| *fate != asked::Fate::Unsaid));
     let asked: String =
         asked.map(|(name, fates)| row(name, fates.iter().map(|fate| of_asked(*fate)))).collect();
-    let answers = answers.iter().filter(|(_, fates)| fates.iter().any(|fate| *fate != answers::Fate::Unsaid));
+    let told = |fate: &answers::Fate| !matches!(fate, answers::Fate::Unsaid | answers::Fate::Failed(_));
+    let answers = answers.iter().filter(|(_, fates)| fates.iter().any(told));
     let answers: String =
         answers.map(|(name, fates)| row(name, fates.iter().map(|fate| of_answer(*fate)))).collect();
     format!(
         "## {}\n\nWhat of a request arrives:\n\n{head}{asked}\nWhat of an answer comes back:\n\n{head}{answers}",
         client.name
     )
+}
+
+/// The head of a table by provider.
+fn providers() -> String {
+    head(PROVIDERS.iter().map(|provider| format!("`{}`", provider.name)))
+}
+
+fn head(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()))
 }
 
 fn of_asked(fate: asked::Fate) -> String {
@@ -44,6 +51,7 @@ fn of_answer(fate: answers::Fate) -> String {
         answers::Fate::NoPlace => "no place".to_owned(),
         answers::Fate::Lost => "left out".to_owned(),
         answers::Fate::Failed(404) => NOT_SIMULATED.to_owned(),
+        answers::Fate::Failed(400) => "refused".to_owned(),
         answers::Fate::Failed(status) => format!("HTTP {status}"),
     }
 }
@@ -52,17 +60,42 @@ fn row(name: &str, cells: impl Iterator<Item = String>) -> String {
     format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 
-pub(super) fn whole(tables: &[String], failures: &[failures::Row]) -> String {
-    let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
-    let failures: String = failures.iter().map(|(name, cells)| row(name, cells.iter().cloned())).collect();
-    format!(
-        "{INTRODUCTION}\n{}\n## Failures\n\nWhat a client that asked for a stream is told, whoever the provider is, \
-         by the simulator's scenario in brackets. After `text` stands the one event that ends the stream.\n\n| | {} |\n|---|{}\n{failures}",
-        tables.join("\n"),
-        names.join(" | "),
-        "---|".repeat(names.len())
-    )
+fn rows(rows: &[(String, Vec<String>)]) -> String {
+    rows.iter().map(|(name, cells)| row(name, cells.iter().cloned())).collect()
 }
+
+pub(super) fn whole(
+    tables: &[String],
+    counts: &[counts::Row],
+    failures: &[failures::Row],
+    forms: &[forms::Row],
+) -> String {
+    let names = |clients: &mut dyn Iterator<Item = &'static Client>| {
+        clients.map(|client| client.name.to_owned()).collect::<Vec<_>>()
+    };
+    let all = head(names(&mut CLIENTS.iter()).into_iter());
+    let of_chats = names(&mut forms::clients());
+    let of_forms = head(["it sends".to_owned()].into_iter().chain(of_chats));
+    [
+        INTRODUCTION.to_owned(),
+        tables.join("\n"),
+        format!("## Counts of tokens\n\n{COUNTS}\n{}{}", providers(), rows(counts)),
+        format!("## Failures\n\n{FAILURES}\n{all}{}", rows(failures)),
+        format!("## Each provider's own words\n\n{FORMS}\n{of_forms}{}", rows(forms)),
+    ]
+    .join("\n")
+}
+
+const COUNTS: &str = "*counted*: by the provider, which was asked. *an estimate*: Tidegate's own.
+";
+
+const FAILURES: &str = "What a client that asked for a stream is told, whoever the provider is, by the simulator's scenario in brackets. After
+`text` stands the one event that ends the stream. Embeddings have no stream to fail in.
+";
+
+const FORMS: &str = "How each provider says within a stream that it failed, and what the clients of each dialect are told of it. A long line is cut
+here.
+";
 
 /// Served without what was asked for, and without a word about it.
 const SILENT: &str = "left out";

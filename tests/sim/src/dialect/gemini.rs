@@ -43,7 +43,11 @@ impl Wire for Gemini {
     fn last_user_text(&self, body: &Value) -> String {
         let of_user = |content: &&Value| content["role"] != "model" && content["role"] != "function";
         let mut texts = list(&body["contents"]).iter().rev().filter(of_user).map(text_of);
-        texts.find(|text| !text.is_empty()).unwrap_or_default()
+        let said = texts.find(|text| !text.is_empty());
+        // Of embeddings: the text itself.
+        let embedded = || Some(text_of(&body["requests"][0]["content"])).filter(|text| !text.is_empty());
+        let predicted = || body["instances"][0]["content"].as_str().map(str::to_owned);
+        said.or_else(embedded).or_else(predicted).unwrap_or_default()
     }
 
     fn describe(&self, body: &Value) -> Value {

@@ -286,8 +286,15 @@ async fn embeddings_have_a_vector_for_each_text() {
     let got = &documents(&got, Mode::Whole)[0];
     assert_eq!(got["data"][0]["embedding"], "AACAPgAAAL8AAIA/");
     // And they fail as they are asked to.
-    let body = r#"{"model":"m","input":"sim:http-429"}"#;
-    for path in ["/v1/embeddings", "/api/embed"] {
+    let input = r#"{"model":"m","input":"sim:http-429"}"#;
+    let requests = r#"{"requests":[{"content":{"parts":[{"text":"sim:http-429"}]}}]}"#;
+    let instances = r#"{"instances":[{"content":"sim:http-429"}]}"#;
+    for (path, body) in [
+        ("/v1/embeddings", input),
+        ("/api/embed", input),
+        ("/v1beta/models/m:batchEmbedContents", requests),
+        ("/v1/projects/p/locations/l/publishers/google/models/m:predict", instances),
+    ] {
         let got = ask_for(sim.addr(), &post(path, "connection: close\r\n", body), PATIENCE).await;
         assert_eq!(got.status(), 429, "{path}");
     }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::panel::{Panel, data_source};
+use crate::grafana::data_source;
+use crate::panel::Panel;
 
 /// Grafana's grid is so wide.
 const WIDTH: u32 = 24;

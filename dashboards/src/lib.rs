@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dashboard;
+mod grafana;
 mod limits;
 pub mod lint;
 mod overview;

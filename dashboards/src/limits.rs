@@ -50,9 +50,14 @@ fn now() -> Vec<Panel> {
         Panel::stat("Deployments put aside", "short", "They get no requests until their time is over.")
             .query(r#"sum(tidegate_deployment_cooling{@,deployment=~"$deployment"})"#, "")
             .thresholds(1.0, 3.0),
-        Panel::stat("Loops in the time shown", "short", "429s that came back in circles, of all kinds.")
-            .query("sum(increase(tidegate_429_loops_total{@}[$__range]))", "")
-            .thresholds(1.0, 10.0),
+        Panel::stat(
+            "429 loops",
+            "locale",
+            "429s that came back in circles, of all kinds, in the time shown.",
+        )
+        .decimals(0)
+        .query("sum(increase(tidegate_429_loops_total{@}[$__range]))", "")
+        .thresholds(1.0, 10.0),
     ]
 }
 
@@ -67,46 +72,48 @@ fn limited() -> Vec<Panel> {
             .query(
                 r#"sum by (phase) (rate(tidegate_upstream_429_total{@,deployment=~"$deployment"}[@]))"#,
                 "{{phase}}",
-            ),
+            )
+            .colours(&[("start", "yellow"), ("mid_stream", "red")]),
         Panel::lines("Share of calls refused with 429", "percentunit", "Of the calls to a deployment. Ask for more quota, or lower its weight.")
             .query(
                 r#"sum by (deployment) (rate(tidegate_attempts_total{@,deployment=~"$deployment",outcome="rate_limit"}[@])) / sum by (deployment) (rate(tidegate_attempts_total{@,deployment=~"$deployment"}[@]) > 0)"#,
                 "{{deployment}}",
             )
             .thresholds(0.1, 0.5)
-            .max(1.0),
-        Panel::states("Put aside", "When each deployment got no requests, and when it came back.")
+            .max(1.0)
+            .ranked(),
+        Panel::states("Put aside", ("in service", "put aside", "orange"), "When each deployment got no requests, and when it came back.")
             .query(r#"max by (deployment) (tidegate_deployment_cooling{@,deployment=~"$deployment"})"#, "{{deployment}}"),
-        Panel::lines("Times put aside", "short", "A deployment that is put aside again and again has too little quota for its share.")
+        Panel::lines("Times put aside, a minute", "short", "A deployment that is put aside again and again has too little quota for its share.")
             .query(
-                r#"sum by (deployment) (increase(tidegate_cooldowns_total{@,deployment=~"$deployment"}[@]))"#,
+                r#"60 * sum by (deployment) (rate(tidegate_cooldowns_total{@,deployment=~"$deployment"}[@]))"#,
                 "{{deployment}}",
-            ),
+            )
+            .ranked(),
         Panel::lines("Calls in flight by deployment", "short", "What each provider has of us now.")
-            .query(r#"sum by (deployment) (tidegate_deployment_in_flight{@,deployment=~"$deployment"})"#, "{{deployment}}"),
+            .query(r#"sum by (deployment) (tidegate_deployment_in_flight{@,deployment=~"$deployment"})"#, "{{deployment}}")
+            .ranked(),
     ]
 }
 
 fn loops() -> Vec<Panel> {
     vec![
         Panel::lines(
-            "Loops by kind",
+            "Loops a minute, by kind",
             "short",
             "request: three 429s in one request with nothing for its client between. client: it came back before Retry-After was over. amplification: more than 2 calls a request. chain: a fallback chain returned to a group. `tidegate incidents` names the client.",
         )
-        .query("sum by (kind) (increase(tidegate_429_loops_total{@}[@]))", "{{kind}}"),
+        .query("60 * sum by (kind) (rate(tidegate_429_loops_total{@}[@]))", "{{kind}}")
+        .ranked(),
         Panel::lines("Calls for each request, over the last minute", "none", "Retries and fallbacks multiply the load on providers that are limited already.")
             .query("tidegate_retry_amplification_ratio{@}", "{{instance}}")
             .thresholds(1.5, 2.0),
-        Panel::lines("Calls that one request spent", "none", "Mean and 95th percentile, by model group.")
+        Panel::lines("Calls that one request spent", "none", "The mean by model group. 1: served at the first try; less: refused without a call, since all is put aside.")
             .query(
                 r#"sum by (group) (rate(tidegate_attempts_per_request_sum{@,group=~"$group"}[@])) / sum by (group) (rate(tidegate_attempts_per_request_count{@,group=~"$group"}[@]) > 0)"#,
-                "{{group}} mean",
+                "{{group}}",
             )
-            .query(
-                r#"histogram_quantile(0.95, sum by (le, group) (rate(tidegate_attempts_per_request_bucket{@,group=~"$group"}[@])))"#,
-                "{{group}} p95",
-            ),
+            .ranked(),
         Panel::heatmap("Calls that requests spent", "none", "How many requests needed so many calls.")
             .query(r#"sum by (le) (rate(tidegate_attempts_per_request_bucket{@,group=~"$group"}[@]))"#, "{{le}}"),
     ]
@@ -134,7 +141,8 @@ fn fallbacks() -> Vec<Panel> {
             "short",
             "At 0 nothing is tried again in the group: so much of it fails that retries only add load.",
         )
-        .query(r#"min by (group) (tidegate_retry_budget_tokens{@,group=~"$group"})"#, "{{group}}"),
+        .query(r#"min by (group) (tidegate_retry_budget_tokens{@,group=~"$group"})"#, "{{group}}")
+        .ranked(),
         Panel::lines(
             "Retries that the budget refused",
             "reqps",
@@ -143,6 +151,7 @@ fn fallbacks() -> Vec<Panel> {
         .query(
             r#"sum by (group) (rate(tidegate_retry_budget_exhausted_total{@,group=~"$group"}[@]))"#,
             "{{group}}",
-        ),
+        )
+        .ranked(),
     ]
 }

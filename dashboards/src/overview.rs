@@ -20,6 +20,22 @@ pub(crate) fn dashboard() -> Dashboard {
     }
 }
 
+/// Green, yellow and red as anybody expects them; 429 and 499 have their own.
+const STATUS: &[(&str, &str)] = &[
+    ("/^2/", "green"),
+    ("/^4/", "yellow"),
+    ("/^404$/", "light-yellow"),
+    ("/^429$/", "orange"),
+    ("/^499$/", "blue"),
+    ("/^5/", "red"),
+    ("/^502$/", "dark-red"),
+    ("/^503$/", "light-red"),
+    ("/^504$/", "super-light-red"),
+];
+
+const ENDINGS: &[(&str, &str)] =
+    &[("complete", "green"), ("client_gone", "blue"), ("stream_error", "orange"), ("error", "red")];
+
 fn now() -> Vec<Panel> {
     vec![
         Panel::stat("Requests", "reqps", "Client requests that ended, a second.")
@@ -30,7 +46,7 @@ fn now() -> Vec<Panel> {
             "Share of the requests that got an HTTP error or an error event after content. Requests that clients left are not in it.",
         )
         .query(
-            r#"sum(rate(tidegate_request_endings_total{@,kind=~"error|stream_error"}[@])) / sum(rate(tidegate_request_endings_total{@,kind!="client_gone"}[@]))"#,
+            r#"sum(rate(tidegate_request_endings_total{@,kind=~"error|stream_error"}[@])) / (sum(rate(tidegate_request_endings_total{@,kind!="client_gone"}[@])) > 0) or vector(0)"#,
             "",
         )
         .thresholds(0.02, 0.1)
@@ -41,7 +57,7 @@ fn now() -> Vec<Panel> {
             "From a request's last byte to the first content for the client; retries and fallbacks are in it.",
         )
         .query(
-            r#"histogram_quantile(0.95, sum by (le) (rate(tidegate_time_to_first_token_seconds_bucket{@,group=~"$group"}[@])))"#,
+            r#"histogram_quantile(0.95, sum by (le) (rate(tidegate_time_to_first_token_seconds_bucket{@,group=~"$group"}[@]))) > 0"#,
             "",
         )
         .thresholds(5.0, 30.0),
@@ -71,7 +87,8 @@ fn traffic() -> Vec<Panel> {
             "reqps",
             "The HTTP status that the client was given. 499: it had left. A stream that failed after content has 200: see the endings.",
         )
-        .query(r#"sum by (status) (rate(tidegate_requests_total{@,group=~"$group"}[@]))"#, "{{status}}"),
+        .query(r#"sum by (status) (rate(tidegate_requests_total{@,group=~"$group"}[@]))"#, "{{status}}")
+        .colours(STATUS),
         Panel::stack("Requests by model group", "reqps", "What clients asked for. `other`: refused before the group was known.")
             .query(r#"sum by (group) (rate(tidegate_requests_total{@,group=~"$group"}[@]))"#, "{{group}}"),
         Panel::stack(
@@ -79,7 +96,8 @@ fn traffic() -> Vec<Panel> {
             "reqps",
             "Each request has one end: complete, an HTTP error, an error event after content (stream_error), or the client left.",
         )
-        .query("sum by (kind) (rate(tidegate_request_endings_total{@}[@]))", "{{kind}}"),
+        .query("sum by (kind) (rate(tidegate_request_endings_total{@}[@]))", "{{kind}}")
+        .colours(ENDINGS),
         Panel::lines("Streams and connections", "short", "Requests in flight, and connections of clients.")
             .query("sum(tidegate_active_streams{@})", "in flight")
             .query("sum(tidegate_client_connections{@})", "connections"),
@@ -88,10 +106,12 @@ fn traffic() -> Vec<Panel> {
 
 fn latency() -> Vec<Panel> {
     vec![
-        Panel::lines("Time to first token", "s", "From a request's last byte to the first content. It is the client's view: retries and fallbacks are in it.")
-            .quantiles(r#"tidegate_time_to_first_token_seconds_bucket{@,group=~"$group"}"#, Some("group")),
-        Panel::lines("Duration", "s", "From a request's last byte to its end.")
-            .quantiles(r#"tidegate_request_duration_seconds_bucket{@,group=~"$group"}"#, Some("group")),
+        Panel::lines("Time to first token, p95 by model group", "s", "From a request's last byte to the first content. It is the client's view: retries and fallbacks are in it.")
+            .p95_by("group", r#"tidegate_time_to_first_token_seconds_bucket{@,group=~"$group"}"#)
+            .ranked(),
+        Panel::lines("Duration, p95 by model group", "s", "From a request's last byte to its end.")
+            .p95_by("group", r#"tidegate_request_duration_seconds_bucket{@,group=~"$group"}"#)
+            .ranked(),
         Panel::heatmap("Time to first token, all requests", "s", "How many requests had their first content after so long.")
             .query(r#"sum by (le) (rate(tidegate_time_to_first_token_seconds_bucket{@,group=~"$group"}[@]))"#, "{{le}}"),
         Panel::heatmap("Duration, all requests", "s", "How many requests ended after so long.")
@@ -111,7 +131,8 @@ fn providers() -> Vec<Panel> {
                 "{{deployment}}",
             )
             .thresholds(0.1, 0.5)
-            .max(1.0),
+            .max(1.0)
+            .ranked(),
         Panel::lines("Connections to providers", "short", "Open ones, and those of them that wait to be used again.")
             .query("sum(tidegate_upstream_connections{@})", "open")
             .query("sum(tidegate_upstream_idle_connections{@})", "idle"),
@@ -125,19 +146,22 @@ fn tokens() -> Vec<Panel> {
             "short",
             "As providers count them. Cached and cache_write are part of input, reasoning of output.",
         )
-        .query(r#"sum by (kind) (rate(tidegate_tokens_total{@,group=~"$group"}[@]))"#, "{{kind}}"),
+        .query(r#"sum by (kind) (rate(tidegate_tokens_total{@,group=~"$group"}[@]))"#, "{{kind}}")
+        .ranked(),
         Panel::stack("Tokens a second by deployment", "short", "Input and output together.").query(
             r#"sum by (deployment) (rate(tidegate_tokens_total{@,group=~"$group",kind=~"input|output"}[@]))"#,
             "{{deployment}}",
         ),
         Panel::table(
             "Tokens in the time shown",
-            "short",
+            "locale",
             "By model group and kind, as providers count them.",
         )
+        .columns(&[("group", "Model group"), ("kind", "Kind")])
+        .decimals(0)
         .query(
             r#"sum by (group, kind) (increase(tidegate_tokens_total{@,group=~"$group"}[$__range])) > 0"#,
-            "tokens",
+            "Tokens",
         ),
         Panel::lines(
             "Tokens that were guessed",
@@ -160,10 +184,14 @@ fn process() -> Vec<Panel> {
         Panel::lines("Memory", "bytes", "Resident memory.")
             .query("process_resident_memory_bytes{@}", "{{instance}}")
             .width(8),
-        Panel::lines("File descriptors", "short", "Open ones, and the limit.")
-            .query("process_open_fds{@}", "{{instance}} open")
-            .query("process_max_fds{@}", "{{instance}} limit")
-            .width(8),
+        Panel::lines(
+            "File descriptors in use",
+            "percentunit",
+            "Open ones, as a share of the limit. At 100 % no connection comes in or goes out.",
+        )
+        .query("process_open_fds{@} / process_max_fds{@}", "{{instance}}")
+        .thresholds(0.7, 0.9)
+        .width(8),
         Panel::lines("Threads and tasks", "short", "Threads of the process, tasks of its runtime.")
             .query("process_threads{@}", "{{instance}} threads")
             .query("tidegate_tasks{@}", "{{instance}} tasks")
@@ -175,6 +203,9 @@ fn process() -> Vec<Panel> {
         )
         .query("rate(tidegate_log_lines_lost_total{@}[@])", "{{instance}}")
         .width(8),
-        Panel::table("Versions", "short", "What runs where.").query("tidegate_build_info{@}", "up").width(8),
+        Panel::table("Versions", "short", "What runs where.")
+            .columns(&[("instance", "Instance"), ("version", "Version")])
+            .query("tidegate_build_info{@}", "")
+            .width(8),
     ]
 }

@@ -1,7 +1,5 @@
 //! One panel: what it shows, of which expressions, and in which unit.
 
-use serde_json::{Value, json};
-
 /// The matchers that `{@}` and `{@,` stand for.
 const MATCHERS: &str = r#"job=~"$job",instance=~"$instance""#;
 
@@ -60,11 +58,22 @@ pub struct Panel {
     pub height: u32,
     /// The highest value there can be, such as 1 for a ratio.
     pub max: Option<f64>,
+    /// Digits behind the point; `None` is as many as the value needs.
+    pub decimals: Option<u32>,
+    /// Many series: the legend stands to the right as a table, the largest first.
+    pub ranked: bool,
+    /// Series by regular expressions, and their colours of Grafana's palette.
+    pub colours: &'static [(&'static str, &'static str)],
+    /// What 0 and 1 mean in a state timeline, and the colour of 1.
+    pub states: Option<(&'static str, &'static str, &'static str)>,
+    /// Columns of a table in their order: the label, and what stands above it.
+    pub columns: &'static [(&'static str, &'static str)],
 }
 
 impl Panel {
     fn new(kind: Kind, title: &'static str, unit: &'static str, description: &'static str) -> Self {
-        let (width, height) = if kind == Kind::Stat { (4, 4) } else { (12, 8) };
+        // A stat that is lower has no room for its course.
+        let (width, height) = if kind == Kind::Stat { (4, 5) } else { (12, 8) };
         Self {
             title,
             description,
@@ -75,6 +84,11 @@ impl Panel {
             width,
             height,
             max: None,
+            decimals: None,
+            ranked: kind == Kind::Stack,
+            colours: &[],
+            states: None,
+            columns: &[],
         }
     }
 
@@ -98,9 +112,13 @@ impl Panel {
         Self::new(Kind::Heatmap, title, unit, description)
     }
 
-    /// States over time: 0 is good, 1 is not.
-    pub fn states(title: &'static str, description: &'static str) -> Self {
-        Self::new(Kind::States, title, "bool_on_off", description)
+    /// States over time: what 0, which is good, and 1, which is not, are called, and the colour of 1.
+    pub fn states(
+        title: &'static str,
+        states: (&'static str, &'static str, &'static str),
+        description: &'static str,
+    ) -> Self {
+        Self { states: Some(states), ..Self::new(Kind::States, title, "bool_on_off", description) }
     }
 
     /// A row for each series.
@@ -108,22 +126,31 @@ impl Panel {
         Self::new(Kind::Table, title, unit, description)
     }
 
-    /// Adds an expression, in the short form of [`promql`].
+    /// Adds an expression, in the short form of [`promql`]. A stat's legend tells what time its value is of.
     pub fn query(mut self, short: &str, legend: &str) -> Self {
+        let legend = match (self.kind, legend) {
+            (Kind::Stat, "") if short.contains("[$__range]") => "in the time shown",
+            (Kind::Stat, "") => "now",
+            _ => legend,
+        };
         self.queries.push(Query { expr: promql(short), legend: legend.to_owned(), may_be_empty: None });
         self
     }
 
-    /// Adds the median, the 95th and the 99th percentile of a histogram, for each value of `by` if one is given.
-    /// `family` is its name with the matchers in the short form, such as `NAME_bucket{@}`.
-    pub fn quantiles(mut self, family: &str, by: Option<&str>) -> Self {
-        let labels = by.map_or_else(|| "le".to_owned(), |by| format!("le, {by}"));
+    /// Adds the median, the 95th and the 99th percentile of a histogram. `family` is its name with the matchers in the
+    /// short form, such as `NAME_bucket{@}`.
+    pub fn quantiles(mut self, family: &str) -> Self {
         for (quantile, name) in [("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99")] {
-            let legend = by.map_or_else(|| name.to_owned(), |by| format!("{{{{{by}}}}} {name}"));
-            let expr = format!("histogram_quantile({quantile}, sum by ({labels}) (rate({family}[@])))");
-            self = self.query(&expr, &legend);
+            self =
+                self.query(&format!("histogram_quantile({quantile}, sum by (le) (rate({family}[@])))"), name);
         }
         self
+    }
+
+    /// Adds the 95th percentile of a histogram for each value of a label.
+    pub fn p95_by(self, label: &str, family: &str) -> Self {
+        let expr = format!("histogram_quantile(0.95, sum by (le, {label}) (rate({family}[@])))");
+        self.query(&expr, &format!("{{{{{label}}}}}"))
     }
 
     /// The expression added last may return nothing, for this reason.
@@ -146,138 +173,39 @@ impl Panel {
         self
     }
 
+    /// In Grafana's rows of 30 pixels.
+    pub fn height(mut self, height: u32) -> Self {
+        self.height = height;
+        self
+    }
+
+    /// Digits behind the point.
+    pub fn decimals(mut self, decimals: u32) -> Self {
+        self.decimals = Some(decimals);
+        self
+    }
+
+    /// Many series: the legend to the right, the largest first.
+    pub fn ranked(mut self) -> Self {
+        self.ranked = true;
+        self
+    }
+
+    /// Colours of series, by regular expressions.
+    pub fn colours(mut self, colours: &'static [(&'static str, &'static str)]) -> Self {
+        self.colours = colours;
+        self
+    }
+
+    /// Columns of a table in their order, and what stands above them.
+    pub fn columns(mut self, columns: &'static [(&'static str, &'static str)]) -> Self {
+        self.columns = columns;
+        self
+    }
+
     /// The highest value there can be.
     pub fn max(mut self, max: f64) -> Self {
         self.max = Some(max);
         self
     }
-
-    /// Grafana's JSON of it, at a place of the grid.
-    pub(crate) fn to_value(&self, id: usize, x: u32, y: u32) -> Value {
-        let mut value = json!({
-            "id": id,
-            "type": self.type_name(),
-            "title": self.title,
-            "description": self.description,
-            "datasource": data_source(),
-            "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
-            "fieldConfig": {"defaults": self.defaults(), "overrides": []},
-            "options": self.options(),
-            "targets": self.targets(),
-        });
-        if self.kind == Kind::Table {
-            value["transformations"] = self.transformations();
-        }
-        value
-    }
-
-    fn type_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Lines | Kind::Stack => "timeseries",
-            Kind::Stat => "stat",
-            Kind::Heatmap => "heatmap",
-            Kind::States => "state-timeline",
-            Kind::Table => "table",
-        }
-    }
-
-    fn targets(&self) -> Vec<Value> {
-        let names = "ABCDEFGHIJ".chars();
-        let target = |(name, query): (char, &Query)| {
-            let mut target = json!({
-                "refId": name.to_string(),
-                "datasource": data_source(),
-                "editorMode": "code",
-                "expr": query.expr,
-                "legendFormat": query.legend,
-                "range": true,
-            });
-            match self.kind {
-                Kind::Table => {
-                    target["range"] = false.into();
-                    target["instant"] = true.into();
-                    target["format"] = "table".into();
-                }
-                Kind::Heatmap => target["format"] = "heatmap".into(),
-                _ => {}
-            }
-            target
-        };
-        names.zip(&self.queries).map(target).collect()
-    }
-
-    fn defaults(&self) -> Value {
-        let mut steps = vec![json!({"color": "green", "value": null})];
-        if let Some((warn, bad)) = self.thresholds {
-            steps.push(json!({"color": "yellow", "value": warn}));
-            steps.push(json!({"color": "red", "value": bad}));
-        } else if self.kind == Kind::States {
-            steps.push(json!({"color": "orange", "value": 1}));
-        }
-        let mut defaults = json!({
-            "unit": self.unit,
-            "min": 0,
-            "color": {"mode": if matches!(self.kind, Kind::Stat | Kind::States) { "thresholds" } else { "palette-classic" }},
-            "thresholds": {"mode": "absolute", "steps": steps},
-        });
-        if let Some(max) = self.max {
-            defaults["max"] = max.into();
-        }
-        if matches!(self.kind, Kind::Lines | Kind::Stack) {
-            let stack = if self.kind == Kind::Stack { "normal" } else { "none" };
-            defaults["custom"] = json!({
-                "drawStyle": "line",
-                "lineWidth": 1,
-                "fillOpacity": if self.kind == Kind::Stack { 30 } else { 8 },
-                "showPoints": "never",
-                "stacking": {"mode": stack, "group": "A"},
-                "thresholdsStyle": {"mode": if self.thresholds.is_some() { "dashed" } else { "off" }},
-            });
-        }
-        defaults
-    }
-
-    fn options(&self) -> Value {
-        match self.kind {
-            Kind::Lines | Kind::Stack => json!({
-                "legend": {"displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": ["mean", "max"]},
-                "tooltip": {"mode": "multi", "sort": "desc"},
-            }),
-            Kind::Stat => json!({
-                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false},
-                "colorMode": "value",
-                "graphMode": "area",
-                "textMode": "auto",
-            }),
-            Kind::Heatmap => json!({
-                "calculate": false,
-                "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
-                "yAxis": {"unit": self.unit},
-                "tooltip": {"mode": "single"},
-            }),
-            Kind::States => json!({"mergeValues": true, "showValue": "never", "rowHeight": 0.9}),
-            Kind::Table => json!({"showHeader": true, "cellHeight": "sm"}),
-        }
-    }
-
-    /// A table has one row for a series: time is no column, nor are the labels that every series has.
-    fn transformations(&self) -> Value {
-        let hidden = json!({"Time": true, "__name__": true, "job": true});
-        let named: serde_json::Map<String, Value> = match &self.queries[..] {
-            [one] => [("Value".to_owned(), one.legend.clone().into())].into_iter().collect(),
-            more => ('A'..)
-                .zip(more)
-                .map(|(id, one)| (format!("Value #{id}"), one.legend.clone().into()))
-                .collect(),
-        };
-        json!([
-            {"id": "merge", "options": {}},
-            {"id": "organize", "options": {"excludeByName": hidden, "renameByName": named}},
-        ])
-    }
-}
-
-/// The variable that every panel takes its data source from: it works for a file as for an import by hand.
-pub(crate) fn data_source() -> Value {
-    json!({"type": "prometheus", "uid": "${datasource}"})
 }

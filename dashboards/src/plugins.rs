@@ -13,7 +13,7 @@ pub(crate) fn dashboard() -> Dashboard {
             ("Now", now()),
             ("Calls", calls()),
             ("Worker processes", workers()),
-            ("Reloads", reloads()),
+            ("In force, and reloads", in_force()),
         ],
     }
 }
@@ -29,6 +29,17 @@ fn now() -> Vec<Panel> {
         )
         .query(r#"sum(rate(tidegate_plugin_errors_total{@,plugin=~"$plugin"}[@]))"#, "")
         .thresholds(0.01, 1.0),
+        Panel::stat("In force", "short", "Plugins that are loaded, summed over instances.")
+            .query(r#"count(tidegate_plugin_info{@,plugin=~"$plugin"})"#, ""),
+        Panel::stat("Worker processes", "short", "Of plugins with `isolation: process`.")
+            .query(r#"sum(tidegate_plugin_workers{@,plugin=~"$plugin"})"#, ""),
+        Panel::stat("Worker ends", "locale", "Ends of worker processes that nobody asked for, in the time shown.")
+            .query(
+                r#"sum(increase(tidegate_plugin_worker_ends_total{@,plugin=~"$plugin",reason!="asked"}[$__range]))"#,
+                "",
+            )
+            .decimals(0)
+            .thresholds(1.0, 5.0),
         Panel::stat(
             "Refused files",
             "short",
@@ -36,9 +47,6 @@ fn now() -> Vec<Panel> {
         )
         .query("sum(tidegate_plugins_refused{@})", "")
         .thresholds(1.0, 2.0),
-        Panel::table("In force", "short", "Every plugin with its version, and where it runs.")
-            .query(r#"tidegate_plugin_info{@,plugin=~"$plugin"}"#, "up")
-            .width(12),
     ]
 }
 
@@ -50,15 +58,16 @@ fn calls() -> Vec<Panel> {
             .query(r#"sum by (call) (rate(tidegate_plugin_calls_total{@,plugin=~"$plugin"}[@]))"#, "{{call}}"),
         Panel::lines("Failures", "ops", "`error`: it could not do its work. `panic`: caught; three within a minute put the plugin out of service.")
             .query(
-                r#"sum by (plugin, call, kind) (rate(tidegate_plugin_errors_total{@,plugin=~"$plugin"}[@])) > 0"#,
-                "{{plugin}} {{call}} {{kind}}",
+                r#"sum by (plugin, kind) (rate(tidegate_plugin_errors_total{@,plugin=~"$plugin"}[@]))"#,
+                "{{plugin}} {{kind}}",
             )
-            .may_be_empty("no plugin has failed"),
-        Panel::lines("Polls that did not return from it", "short", "What the watchdog found in this plugin.")
+            .ranked(),
+        Panel::lines("Polls that did not return, a minute", "short", "What the watchdog found in this plugin.")
             .query(
-                r#"sum by (plugin) (increase(tidegate_watchdog_plugin_stuck_total{@,plugin=~"$plugin"}[@]))"#,
+                r#"60 * sum by (plugin) (rate(tidegate_watchdog_plugin_stuck_total{@,plugin=~"$plugin"}[@]))"#,
                 "{{plugin}}",
-            ),
+            )
+            .ranked(),
     ]
 }
 
@@ -66,38 +75,52 @@ fn workers() -> Vec<Panel> {
     vec![
         Panel::lines("Running", "short", "Worker processes of plugins with `isolation: process`.")
             .query(r#"sum by (plugin) (tidegate_plugin_workers{@,plugin=~"$plugin"})"#, "{{plugin}}"),
-        Panel::lines("Ends that nobody asked for", "short", "A deadline, a signal, an exit, too much memory, or bytes that make no sense.")
+        Panel::lines("Ends that nobody asked for, a minute", "short", "A deadline, a signal, an exit, too much memory, or bytes that make no sense.")
             .query(
-                r#"sum by (plugin, reason) (increase(tidegate_plugin_worker_ends_total{@,plugin=~"$plugin",reason!="asked"}[@]))"#,
+                r#"60 * sum by (plugin, reason) (rate(tidegate_plugin_worker_ends_total{@,plugin=~"$plugin",reason!="asked"}[@]))"#,
                 "{{plugin}} {{reason}}",
-            ),
-        Panel::lines("Starts", "short", "Worker processes that came up and loaded their plugin.")
-            .query(r#"sum by (plugin) (increase(tidegate_plugin_worker_starts_total{@,plugin=~"$plugin"}[@]))"#, "{{plugin}}"),
-        Panel::lines("What an end cost", "short", "Calls that failed because their worker ended, and streams that the next worker took over.")
+            )
+            .ranked(),
+        Panel::lines("Starts, a minute", "short", "Worker processes that came up and loaded their plugin.")
+            .query(r#"60 * sum by (plugin) (rate(tidegate_plugin_worker_starts_total{@,plugin=~"$plugin"}[@]))"#, "{{plugin}}"),
+        Panel::lines("What ends cost, a minute", "short", "Calls that failed because their worker ended, and streams that the next worker took over.")
             .query(
-                r#"sum by (plugin) (increase(tidegate_plugin_worker_failed_calls_total{@,plugin=~"$plugin"}[@]))"#,
+                r#"60 * sum by (plugin) (rate(tidegate_plugin_worker_failed_calls_total{@,plugin=~"$plugin"}[@]))"#,
                 "{{plugin}} failed",
             )
             .query(
-                r#"sum by (plugin) (increase(tidegate_plugin_worker_replayed_streams_total{@,plugin=~"$plugin"}[@]))"#,
+                r#"60 * sum by (plugin) (rate(tidegate_plugin_worker_replayed_streams_total{@,plugin=~"$plugin"}[@]))"#,
                 "{{plugin}} taken over",
             ),
     ]
 }
 
-fn reloads() -> Vec<Panel> {
+fn in_force() -> Vec<Panel> {
     vec![
+        Panel::table("In force", "short", "Every plugin with its version, and where it runs.")
+            .columns(&[
+                ("plugin", "Plugin"),
+                ("version", "Version"),
+                ("isolation", "Isolation"),
+                ("instance", "Instance"),
+            ])
+            .query(r#"tidegate_plugin_info{@,plugin=~"$plugin"}"#, "")
+            .height(9),
         Panel::lines(
-            "Looks into the plugin folders",
+            "Looks into the plugin folders, a minute",
             "short",
             "`partly`: something new is in force and something else that is new was refused.",
         )
-        .query("sum by (result) (increase(tidegate_plugin_reloads_total{@}[@]))", "{{result}}"),
+        .query("60 * sum by (result) (rate(tidegate_plugin_reloads_total{@}[@]))", "{{result}}")
+        .width(6)
+        .height(9),
         Panel::lines(
-            "Reloads of the configuration",
+            "Reloads of the configuration, a minute",
             "short",
             "`refused`: the old one stays in force; the log has the reason.",
         )
-        .query("sum by (result) (increase(tidegate_config_reloads_total{@}[@]))", "{{result}}"),
+        .query("60 * sum by (result) (rate(tidegate_config_reloads_total{@}[@]))", "{{result}}")
+        .width(6)
+        .height(9),
     ]
 }

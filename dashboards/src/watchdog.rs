@@ -24,16 +24,18 @@ fn now() -> Vec<Panel> {
         Panel::stat("Streams watched", "short", "Requests that have a record of the watchdog's now.")
             .query("sum(tidegate_watchdog_live_streams{@})", ""),
         Panel::stat("CPU in streams", "short", "Cores spent in polls of requests.")
-            .query("sum(rate(tidegate_stream_busy_seconds_total{@}[@]))", ""),
-        Panel::stat("Polls that moved nothing", "percentunit", "Of all polls. A stream that spins drives it towards 1.")
+            .query("sum(rate(tidegate_stream_busy_seconds_total{@}[@]))", "")
+            .decimals(2),
+        Panel::stat("Polls for nothing", "percentunit", "Polls that moved nothing, of all; 0 below a thousand a second. A stream that spins drives it towards 100 %.")
             .query(
-                "sum(rate(tidegate_stream_no_progress_polls_total{@}[@])) / sum(rate(tidegate_stream_polls_total{@}[@]))",
+                "sum(rate(tidegate_stream_no_progress_polls_total{@}[@])) / (sum(rate(tidegate_stream_polls_total{@}[@])) > 1000) or vector(0)",
                 "",
             )
             .thresholds(0.7, 0.95)
             .max(1.0),
-        Panel::stat("Streams ended", "short", "By the watchdog, in the time shown.")
+        Panel::stat("Streams ended", "locale", "By the watchdog, in the time shown.")
             .query(r#"sum(increase(tidegate_watchdog_verdicts_total{@,action=~"aborted|shut"}[$__range]))"#, "")
+            .decimals(0)
             .thresholds(1.0, 10.0),
         Panel::stat("Workers stuck", "short", "Threads that are in one poll beyond the warning threshold.")
             .query("sum(tidegate_workers_stuck{@})", "")
@@ -60,7 +62,7 @@ fn streams() -> Vec<Panel> {
             "s",
             "A poll that takes milliseconds keeps a thread from all other streams.",
         )
-        .quantiles("tidegate_stream_poll_duration_seconds_bucket{@}", None)
+        .quantiles("tidegate_stream_poll_duration_seconds_bucket{@}")
         .thresholds(0.01, 0.1),
         Panel::heatmap(
             "Polls by how long they take",
@@ -74,18 +76,21 @@ fn streams() -> Vec<Panel> {
 fn verdicts() -> Vec<Panel> {
     vec![
         Panel::lines(
-            "Verdicts by rule and action",
+            "Verdicts a minute, by rule and action",
             "short",
             "R1: polls without progress. R2: CPU without progress. R4: one poll does not return. R0, R5: the budget or a clock ended an attempt. `tidegate incidents` tells each one's story.",
         )
-        .query("sum by (rule, action) (increase(tidegate_watchdog_verdicts_total{@}[@])) > 0", "{{rule}} {{action}}"),
-        Panel::table("Verdicts in the time shown", "short", "`braked`: held back, because too many streams were judged at once.")
-            .query("sum by (instance, rule, action) (increase(tidegate_watchdog_verdicts_total{@}[$__range])) > 0", "verdicts")
-    ,
-        Panel::states("Quarantine", "When a plugin or a deployment was out of service.")
+        .query("60 * sum by (rule, action) (rate(tidegate_watchdog_verdicts_total{@}[@]))", "{{rule}} {{action}}")
+        .ranked(),
+        Panel::table("Verdicts in the time shown", "locale", "`braked`: held back, because too many streams were judged at once.")
+            .columns(&[("instance", "Instance"), ("rule", "Rule"), ("action", "Action")])
+            .decimals(0)
+            .query("sum by (instance, rule, action) (increase(tidegate_watchdog_verdicts_total{@}[$__range])) > 0", "Verdicts"),
+        Panel::states("Quarantine", ("in service", "quarantined", "red"), "When a plugin or a deployment was out of service.")
             .query("max by (kind, name) (tidegate_quarantined{@})", "{{kind}} {{name}}"),
-        Panel::lines("Polls stuck in a plugin", "short", "Polls that did not return from a call of this plugin.")
-            .query("sum by (plugin) (increase(tidegate_watchdog_plugin_stuck_total{@}[@]))", "{{plugin}}"),
+        Panel::lines("Polls stuck in a plugin, a minute", "short", "Polls that did not return from a call of this plugin.")
+            .query("60 * sum by (plugin) (rate(tidegate_watchdog_plugin_stuck_total{@}[@]))", "{{plugin}}")
+            .ranked(),
     ]
 }
 
@@ -96,13 +101,13 @@ fn workers() -> Vec<Panel> {
             .query("sum(tidegate_workers_stuck{@})", "stuck")
             .query("sum(tidegate_threads_lost{@})", "lost")
             .query("sum(tidegate_threads_demoted{@})", "demoted"),
-        Panel::lines("Time that workers were stuck", "s", "Seconds a second, summed over workers.")
+        Panel::lines("Time that workers were stuck", "short", "Seconds a second, summed over workers: 1 is one worker all the time.")
             .query("rate(tidegate_worker_stuck_seconds_total{@}[@])", "{{instance}}"),
-        Panel::lines("Pokes and takeovers", "short", "A poke wakes the runtime while a worker is stuck; a takeover moves everything to a new runtime.")
-            .query("increase(tidegate_watchdog_pokes_total{@}[@])", "{{instance}} pokes")
-            .query("increase(tidegate_watchdog_takeovers_total{@}[@])", "{{instance}} takeovers"),
-        Panel::lines("Connections cut", "short", "The client did not read for too long, or the watchdog shut the socket of a stuck poll.")
-            .query("sum by (reason) (increase(tidegate_client_connections_cut_total{@}[@]))", "{{reason}}"),
+        Panel::lines("Pokes and takeovers, a minute", "short", "A poke wakes the runtime while a worker is stuck; a takeover moves everything to a new runtime.")
+            .query("60 * rate(tidegate_watchdog_pokes_total{@}[@])", "{{instance}} pokes")
+            .query("60 * rate(tidegate_watchdog_takeovers_total{@}[@])", "{{instance}} takeovers"),
+        Panel::lines("Connections cut, a minute", "short", "The client did not read for too long, or the watchdog shut the socket of a stuck poll.")
+            .query("60 * sum by (reason) (rate(tidegate_client_connections_cut_total{@}[@]))", "{{reason}}"),
     ]
 }
 
@@ -110,13 +115,16 @@ fn itself() -> Vec<Panel> {
     vec![
         Panel::lines("How late it looks", "s", "Much more than a tick means that the machine has no CPU left for it.")
             .query("tidegate_watchdog_tick_lag_seconds{@}", "{{instance}}")
-            .thresholds(0.1, 0.5),
+            .thresholds(0.1, 0.5)
+            .width(8),
         Panel::lines("Looks", "ops", "Looks at the workers, and those given up because the whole process had been paused or starved.")
             .query("rate(tidegate_watchdog_ticks_total{@}[@])", "{{instance}}")
-            .query("rate(tidegate_watchdog_skipped_ticks_total{@}[@])", "{{instance}} given up"),
-        Panel::lines("What it could not do", "short", "Requests that came when every record was taken; incidents that were only counted, or not written to their file.")
-            .query("increase(tidegate_watchdog_unwatched_streams_total{@}[@])", "{{instance}} unwatched")
-            .query("increase(tidegate_watchdog_reports_suppressed_total{@}[@])", "{{instance}} only counted")
-            .query("increase(tidegate_incidents_unwritten_total{@}[@])", "{{instance}} not written"),
+            .query("rate(tidegate_watchdog_skipped_ticks_total{@}[@])", "{{instance}} given up")
+            .width(8),
+        Panel::lines("What it could not do, a minute", "short", "Requests that came when every record was taken; incidents that were only counted, or not written to their file.")
+            .query("60 * rate(tidegate_watchdog_unwatched_streams_total{@}[@])", "{{instance}} unwatched")
+            .query("60 * rate(tidegate_watchdog_reports_suppressed_total{@}[@])", "{{instance}} only counted")
+            .query("60 * rate(tidegate_incidents_unwritten_total{@}[@])", "{{instance}} not written")
+            .width(8),
     ]
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tidegate_host::Prefill;
 
-use super::{Chat, Facts, Request, Route, Seen, body};
+use super::{Chat, Facts, Request, Route, Seen, body, openai_chat};
 use crate::failure::Failure;
 
 /// A comment, and the empty line that ends the block in which it stands: no parser makes an event of it.
@@ -16,7 +16,8 @@ const COMMENT: &[u8] = b": keep-alive\n\n";
 /// A body, and where its model's value stands in it, quotes included, where that is known.
 pub type Placed = (Bytes, Option<Range<usize>>);
 
-/// One dialect of clients. [`super::Dialect`] is one of them.
+/// One dialect of clients. [`super::Dialect`] is one of them. What is not said of it is as in a dialect without streams whose
+/// errors are OpenAI's.
 pub trait Speak: Sync {
     /// Its number in the plugin ABI.
     fn number(&self) -> u32;
@@ -81,19 +82,27 @@ pub trait Speak: Sync {
     }
 
     /// Inspects one event of a stream.
-    fn inspect(&self, name: &[u8], data: &[u8]) -> Seen;
+    fn inspect(&self, _name: &[u8], _data: &[u8]) -> Seen {
+        Seen::Malformed
+    }
 
     /// Inspects a whole body: an answer, or an error in its place.
     fn inspect_body(&self, body: &[u8]) -> Seen;
 
     /// Appends one event of a stream.
-    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>);
+    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+        openai_chat::frame(name, data, out);
+    }
 
     /// The stream's normal end; empty where the end of the body is the end.
-    fn done(&self) -> &'static [u8];
+    fn done(&self) -> &'static [u8] {
+        b""
+    }
 
     /// Whether an event's data is the normal end and nothing more, so that it can pass as it came.
-    fn is_done(&self, data: &[u8]) -> bool;
+    fn is_done(&self, _data: &[u8]) -> bool {
+        false
+    }
 
     /// Whether the end of the body is the normal end of an answer that has said why it ends.
     fn ends_with_body(&self) -> bool {
@@ -111,7 +120,9 @@ pub trait Speak: Sync {
     }
 
     /// The body of an HTTP error.
-    fn error_body(&self, failure: &Failure) -> Vec<u8>;
+    fn error_body(&self, failure: &Failure) -> Vec<u8> {
+        openai_chat::error_body(failure)
+    }
 
     /// The same of the answer with this id, where the dialect says it there too.
     fn identified_error(&self, failure: &Failure, _id: &str) -> Vec<u8> {
@@ -130,7 +141,11 @@ pub trait Speak: Sync {
 
     /// What ends a stream that failed, where the client was given the provider's own events: `said` are the first and the
     /// last of them, for those that [`Speak::remembers`].
-    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8>;
+    fn error_event(&self, failure: &Failure, _said: &Said) -> Vec<u8> {
+        let mut event = Vec::new();
+        self.frame(b"", &self.error_body(failure), &mut event);
+        event
+    }
 
     /// Whether its error event takes something of what was said before.
     fn remembers(&self) -> bool {
@@ -138,15 +153,19 @@ pub trait Speak: Sync {
     }
 
     /// Makes the canonical stream its own; `None`: it is the canonical one, or has no streams.
-    fn encoder(&self, facts: Facts) -> Option<Box<dyn Encoder>>;
+    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
+        None
+    }
 
     /// A whole answer that a plugin translated, in the form that the request asked for, where there are several.
     fn settled(&self, _request: &Request, answer: Bytes) -> Bytes {
         answer
     }
 
-    /// The canonical whole answer as its own; `None`: it is the canonical one.
-    fn answer(&self, chat: &Value, facts: &Facts) -> Option<Value>;
+    /// The canonical whole answer as its own; `None`: it is the canonical one, or no chat answers as it does.
+    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
+        None
+    }
 
     /// A whole answer in this dialect, in the form that its request asks for where a provider knows another alone.
     fn as_asked(&self, _request: &Request, body: Bytes) -> Bytes {

@@ -123,24 +123,8 @@ impl Speak for CountTokens {
     /// What counts nothing, such as a limit, has no place in this request.
     fn add_defaults(&self, _body: &mut Map<String, Value>, _defaults: &Map<String, Value>) {}
 
-    fn inspect(&self, name: &[u8], data: &[u8]) -> Seen {
-        inspect::event(name, data)
-    }
-
     fn inspect_body(&self, body: &[u8]) -> Seen {
         count::inspect(body)
-    }
-
-    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        encode::frame(name, data, out);
-    }
-
-    fn done(&self) -> &'static [u8] {
-        b""
-    }
-
-    fn is_done(&self, _data: &[u8]) -> bool {
-        false
     }
 
     fn error_body(&self, failure: &Failure) -> Vec<u8> {
@@ -157,18 +141,6 @@ impl Speak for CountTokens {
 
     fn status(&self, failure: &Failure) -> u16 {
         Messages.status(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {
-        Messages.error_event(failure, said)
-    }
-
-    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
-        None
-    }
-
-    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
-        None
     }
 
     fn estimate(&self, request: &Request) -> Option<Value> {

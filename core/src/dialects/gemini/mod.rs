@@ -17,7 +17,7 @@ mod words;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Chat, Encoder, Facts, Request, Route, Said, Seen, Speak};
+use super::{Chat, Encoder, Facts, Request, Route, Seen, Speak};
 use crate::failure::Failure;
 
 /// `POST /v1beta/models/MODEL:generateContent` and `:streamGenerateContent`.
@@ -55,14 +55,6 @@ impl Speak for Generate {
         encode::frame(data, out);
     }
 
-    fn done(&self) -> &'static [u8] {
-        b""
-    }
-
-    fn is_done(&self, _data: &[u8]) -> bool {
-        false
-    }
-
     fn ends_with_body(&self) -> bool {
         true
     }
@@ -77,12 +69,6 @@ impl Speak for Generate {
 
     fn error_body(&self, failure: &Failure) -> Vec<u8> {
         encode::error_body(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, _said: &Said) -> Vec<u8> {
-        let mut event = Vec::new();
-        encode::frame(&encode::error_body(failure), &mut event);
-        event
     }
 
     fn encoder(&self, facts: Facts) -> Option<Box<dyn Encoder>> {
@@ -114,40 +100,12 @@ impl Speak for CountTokens {
     /// What is counted is what the client sent.
     fn add_defaults(&self, _body: &mut Map<String, Value>, _defaults: &Map<String, Value>) {}
 
-    fn inspect(&self, _name: &[u8], _data: &[u8]) -> Seen {
-        Seen::Malformed
-    }
-
     fn inspect_body(&self, body: &[u8]) -> Seen {
         inspect::count(body)
     }
 
-    fn frame(&self, _name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        encode::frame(data, out);
-    }
-
-    fn done(&self) -> &'static [u8] {
-        b""
-    }
-
-    fn is_done(&self, _data: &[u8]) -> bool {
-        false
-    }
-
     fn error_body(&self, failure: &Failure) -> Vec<u8> {
         encode::error_body(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {
-        Generate.error_event(failure, said)
-    }
-
-    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
-        None
-    }
-
-    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
-        None
     }
 }
 

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Chat events have no name. Data that holds a line end becomes several `data:` lines.
-pub(super) fn frame(_name: &[u8], data: &[u8], out: &mut Vec<u8>) {
+pub(in crate::dialects) fn frame(_name: &[u8], data: &[u8], out: &mut Vec<u8>) {
     for line in data.split(|byte| *byte == b'\n') {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
@@ -35,7 +35,7 @@ struct Error<'a> {
     retry_after: Option<f64>,
 }
 
-pub(super) fn error_body(failure: &Failure) -> Vec<u8> {
+pub(in crate::dialects) fn error_body(failure: &Failure) -> Vec<u8> {
     let body = Body {
         error: Error {
             message: &failure.message,

@@ -6,14 +6,14 @@ mod inspect;
 pub(super) mod request;
 mod usage;
 
+pub(super) use encode::{error_body, frame};
+
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::Value;
 use tidegate_host::Prefill;
 
-use super::{Encoder, Facts, Placed, Request, Route, Said, Seen, Speak};
-use crate::failure::Failure;
+use super::{Placed, Request, Route, Seen, Speak};
 
 /// The canonical dialect.
 pub struct Chat;
@@ -52,33 +52,11 @@ impl Speak for Chat {
         inspect::body(body)
     }
 
-    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        encode::frame(name, data, out);
-    }
-
     fn done(&self) -> &'static [u8] {
         encode::DONE
     }
 
     fn is_done(&self, data: &[u8]) -> bool {
         data == b"[DONE]"
-    }
-
-    fn error_body(&self, failure: &Failure) -> Vec<u8> {
-        encode::error_body(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, _said: &Said) -> Vec<u8> {
-        let mut event = Vec::new();
-        self.frame(b"", &self.error_body(failure), &mut event);
-        event
-    }
-
-    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
-        None
-    }
-
-    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
-        None
     }
 }

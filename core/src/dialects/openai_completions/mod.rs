@@ -13,8 +13,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::openai_chat::Chat;
-use super::{Encoder, Facts, Placed, Request, Route, Said, Seen, Speak};
-use crate::failure::Failure;
+use super::{Encoder, Facts, Placed, Request, Route, Seen, Speak};
 
 /// The dialect of texts.
 pub(super) struct Completions;
@@ -78,24 +77,12 @@ impl Speak for Completions {
         Chat.inspect_body(body)
     }
 
-    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        Chat.frame(name, data, out);
-    }
-
     fn done(&self) -> &'static [u8] {
         Chat.done()
     }
 
     fn is_done(&self, data: &[u8]) -> bool {
         Chat.is_done(data)
-    }
-
-    fn error_body(&self, failure: &Failure) -> Vec<u8> {
-        Chat.error_body(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {
-        Chat.error_event(failure, said)
     }
 
     fn encoder(&self, facts: Facts) -> Option<Box<dyn Encoder>> {

@@ -9,9 +9,7 @@ mod vectors;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::openai_chat::Chat;
-use super::{Encoder, Facts, Request, Route, Said, Seen, Speak};
-use crate::failure::Failure;
+use super::{Request, Route, Seen, Speak};
 
 /// The dialect of vectors.
 pub(super) struct Embeddings;
@@ -49,41 +47,8 @@ impl Speak for Embeddings {
         made.to_string().into()
     }
 
-    /// They have no streams.
-    fn inspect(&self, _name: &[u8], _data: &[u8]) -> Seen {
-        Seen::Malformed
-    }
-
     fn inspect_body(&self, body: &[u8]) -> Seen {
         inspect::body(body)
-    }
-
-    fn frame(&self, name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        Chat.frame(name, data, out);
-    }
-
-    fn done(&self) -> &'static [u8] {
-        Chat.done()
-    }
-
-    fn is_done(&self, data: &[u8]) -> bool {
-        Chat.is_done(data)
-    }
-
-    fn error_body(&self, failure: &Failure) -> Vec<u8> {
-        Chat.error_body(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {
-        Chat.error_event(failure, said)
-    }
-
-    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
-        None
-    }
-
-    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
-        None
     }
 
     fn as_asked(&self, request: &Request, body: Bytes) -> Bytes {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::dialects::{Said, Speak, openai_chat};
+use crate::dialects::{Said, openai_chat};
 use crate::failure::Failure;
 use tidegate_engine::ErrorClass;
 
@@ -13,7 +13,7 @@ pub(super) fn frame(name: &[u8], data: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(name);
         out.push(b'\n');
     }
-    openai_chat::Chat.frame(b"", data, out);
+    openai_chat::frame(b"", data, out);
 }
 
 /// One event of a stream, numbered.
@@ -29,7 +29,7 @@ pub(super) fn event(kind: &str, number: u64, mut members: Value, out: &mut Vec<u
 /// documented form of an `error` event is the flat one: so it has both forms.
 pub(super) fn failed(failure: &Failure, mut number: u64, mut response: Value, out: &mut Vec<u8>) {
     let (code, message) = (code(failure), message(failure));
-    let body: Value = serde_json::from_slice(&openai_chat::Chat.error_body(failure)).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&openai_chat::error_body(failure)).unwrap_or_default();
     let mut nested = body["error"].clone();
     nested["message"] = json!(message);
     event("error", number, json!({"code": code, "message": message, "param": null, "error": nested}), out);

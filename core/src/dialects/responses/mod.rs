@@ -25,7 +25,7 @@ mod tools;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Chat, Encoder, Facts, Request, Route, Said, Seen, Speak, openai_chat};
+use super::{Chat, Encoder, Facts, Request, Route, Said, Seen, Speak};
 use crate::failure::Failure;
 
 /// The dialect.
@@ -65,16 +65,8 @@ impl Speak for Responses {
     }
 
     /// The last event is the end, and it holds the whole answer.
-    fn done(&self) -> &'static [u8] {
-        b""
-    }
-
     fn is_done(&self, _data: &[u8]) -> bool {
         true
-    }
-
-    fn error_body(&self, failure: &Failure) -> Vec<u8> {
-        openai_chat::Chat.error_body(failure)
     }
 
     fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {

@@ -53,6 +53,8 @@ class Chat(Dialect):
     name = "openai-chat"
     # litellm's and the vendors' own: docs/compatibility.md has them.
     extensions = {
+        # Of a delta alone.
+        "annotations",
         "reasoning_content",
         "thinking_blocks",
         "provider_specific_fields",

@@ -27,6 +27,7 @@ from pydantic import BaseModel
 from dialects import DIALECTS, Dialect
 from drivers import base
 from judge import TABLE, Score
+from recorded import CITED, Recorded
 from server import World, binary
 
 THREADS = 8
@@ -130,6 +131,17 @@ def play(world: World, dialect: Dialect, case: dict, upstream: str, show: bool) 
     check(dialect, answer, case, stream)
 
 
+def play_cited(world: Recorded, dialect: Dialect, group: str, show: bool) -> None:
+    """A recorded stream that cites a page: it has to be there, in the place that the SDK's type has for it."""
+    path, body = dialect.ask(group, "Hi", True, "stream")
+    answer = ask(world.base, path, dialect.headers(base.KEY), body)
+    if show:
+        print(f"--- {dialect.name} cited [{group}]: {answer.status} {answer.kind}\n{answer.body.decode()}")
+    check(dialect, answer, {"case": "cited"}, True)
+    page = CITED[group][2].encode()
+    assert page in answer.body, f"{page} is not cited: {answer.body.decode()[-1500:]}"
+
+
 def control(world: World, dialect: Dialect) -> None:
     """Each real event or answer, spoiled in turn."""
     fast = next(case for case in TABLE["cases"] if case["scenario"] == "fast")
@@ -160,12 +172,17 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     world, score = World(binary()), Score(args.verbose)
+    recorded = Recorded(binary())
     try:
         with ThreadPoolExecutor(1 if args.show else THREADS) as pool:
             for dialect in DIALECTS:
                 if args.dialect and dialect.name not in args.dialect:
                     continue
                 pool.submit(score.play, f"{dialect.name} [control]", lambda dialect=dialect: control(world, dialect))
+                cited = CITED if not args.upstream and "cited" in (args.case or ["cited"]) else []
+                for group in cited:
+                    run = lambda dialect=dialect, group=group: play_cited(recorded, dialect, group, args.show)
+                    pool.submit(score.play, f"{dialect.name} cited [{group}]", run)
                 for case in TABLE["cases"]:
                     if args.case and case["case"] not in args.case:
                         continue
@@ -181,6 +198,7 @@ def main() -> int:
         raise
     finally:
         world.stop()
+        recorded.stop()
     return score.end()
 
 

@@ -18,6 +18,7 @@ pub mod options;
 mod responses;
 mod seen;
 mod speak;
+mod tokens;
 mod voice;
 
 use std::ops::{Deref, Range};

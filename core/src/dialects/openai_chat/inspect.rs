@@ -5,7 +5,7 @@
 //! `{"object":"error"}`, OpenRouter's `finish_reason: "error"`, Groq's `event: error`.
 
 use crate::dialects::json::{Invalid, Scan};
-use crate::dialects::{Chunk, Seen, Usage};
+use crate::dialects::{Chunk, Seen, Usage, tokens};
 
 pub(super) fn event(name: &[u8], data: &[u8]) -> Seen {
     let data = data.trim_ascii();
@@ -59,7 +59,10 @@ fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
             return scan.array(|scan| choice(scan, &mut found));
         }
         if name.is("usage") && scan.is_object() {
-            return usage(scan, &mut found);
+            let (any, told) = tokens::read(scan, &tokens::CHAT)?;
+            found.usage |= any;
+            found.told = told;
+            return Ok(());
         }
         let value = scan.value()?;
         if name.is("error") {
@@ -72,41 +75,6 @@ fn document(mut scan: Scan<'_>) -> Result<Found, Invalid> {
         Ok(())
     })?;
     scan.end().map(|()| found)
-}
-
-/// Few events have one, so that its members cost the others nothing.
-fn usage(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {
-    let mut told = Usage::default();
-    scan.object(|scan, name| {
-        found.usage = true;
-        if name.is("prompt_tokens_details") {
-            return scan.counts(|name, count| {
-                if name.is("cached_tokens") {
-                    told.cached = count;
-                } else if name.is("cache_creation_tokens") {
-                    told.cache_write = count;
-                }
-            });
-        }
-        if name.is("completion_tokens_details") {
-            return scan.counts(|name, count| {
-                if name.is("reasoning_tokens") {
-                    told.reasoning = count;
-                }
-            });
-        }
-        let count = scan.count()?;
-        if name.is("total_tokens") {
-            told.total = count;
-        } else if name.is("prompt_tokens") {
-            told.input = count;
-        } else if name.is("completion_tokens") {
-            told.output = count;
-        }
-        Ok(())
-    })?;
-    found.told = Some(told).filter(|told| told.sum().is_some());
-    Ok(())
 }
 
 fn choice(scan: &mut Scan<'_>, found: &mut Found) -> Result<(), Invalid> {

@@ -4,7 +4,7 @@
 //! something are not, nor is what bears no `response.` in its type. A type that nobody here has heard of passes.
 
 use crate::dialects::json::{Invalid, Raw, Scan, Value};
-use crate::dialects::{Chunk, Seen, Usage};
+use crate::dialects::{Chunk, Seen, Usage, tokens};
 
 pub(super) fn event(name: &[u8], data: &[u8]) -> Seen {
     let data = data.trim_ascii();
@@ -88,7 +88,7 @@ struct Response {
 impl Response {
     fn member<'a>(&mut self, scan: &mut Scan<'a>, name: Raw<'a>) -> Result<(), Invalid> {
         if name.is("usage") && scan.is_object() {
-            self.usage = usage(scan)?;
+            self.usage = tokens::read(scan, &tokens::RESPONSES)?.1;
             return Ok(());
         }
         if name.is("incomplete_details") && scan.is_object() {
@@ -141,36 +141,4 @@ fn read(data: &[u8]) -> Result<Found<'_>, Invalid> {
     scan.end()?;
     found.error |= found.top.error;
     Ok(found)
-}
-
-fn usage(scan: &mut Scan<'_>) -> Result<Option<Usage>, Invalid> {
-    let mut told = Usage::default();
-    scan.object(|scan, name| {
-        if name.is("input_tokens_details") {
-            return scan.counts(|name, count| {
-                if name.is("cached_tokens") {
-                    told.cached = count;
-                } else if name.is("cache_write_tokens") {
-                    told.cache_write = count;
-                }
-            });
-        }
-        if name.is("output_tokens_details") {
-            return scan.counts(|name, count| {
-                if name.is("reasoning_tokens") {
-                    told.reasoning = count;
-                }
-            });
-        }
-        let count = scan.count()?;
-        if name.is("total_tokens") {
-            told.total = count;
-        } else if name.is("input_tokens") {
-            told.input = count;
-        } else if name.is("output_tokens") {
-            told.output = count;
-        }
-        Ok(())
-    })?;
-    Ok(Some(told).filter(|told| told.sum().is_some()))
 }

@@ -3,6 +3,8 @@
 //! A frame needs its name: the SDKs skip one that has none, an error included (measured: anthropic-py 2.12,
 //! @anthropic-ai/sdk 1.12).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use tidegate_engine::ErrorClass;
 
@@ -51,12 +53,24 @@ struct Error<'a> {
     retry_after: Option<f64>,
 }
 
+/// Agents know by these words of Anthropic's that they have to shorten a prompt: its error has no code for that.
+const TOO_LONG: &str = "prompt is too long";
+
+/// The sentence of a failure, for a client of this API.
+fn message(failure: &Failure) -> Cow<'_, str> {
+    let told = failure.message.to_ascii_lowercase().contains(TOO_LONG);
+    match failure.class {
+        ErrorClass::ContextLength if !told => format!("{TOO_LONG}: {}", failure.message).into(),
+        _ => failure.message.as_str().into(),
+    }
+}
+
 pub(super) fn error_body(failure: &Failure, request_id: Option<&str>) -> Vec<u8> {
     let body = Body {
         r#type: "error",
         error: Error {
             r#type: kind(status(failure)),
-            message: &failure.message,
+            message: &message(failure),
             provider_code: failure.code.as_deref(),
             retry_after: failure.retry_after.map(|delay| delay.as_secs_f64()),
         },
@@ -85,6 +99,8 @@ fn kind(status: u16) -> &'static str {
         413 => "request_too_large",
         429 => "rate_limit_error",
         503 | 529 => "overloaded_error",
+        // Bedrock's word for a model that failed: nothing is wrong with the request.
+        424 => "api_error",
         400..=499 => "invalid_request_error",
         _ => "api_error",
     }
@@ -95,6 +111,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_called_so_in_anthropics_words() {
+        for (given, told) in [
+            (
+                "Input is too long for requested model.",
+                "prompt is too long: Input is too long for requested model.",
+            ),
+            ("Prompt is too long: 9 tokens > 8", "Prompt is too long: 9 tokens > 8"),
+        ] {
+            let failure = Failure {
+                message: given.into(),
+                class: ErrorClass::ContextLength,
+                ..Failure::bad_request("")
+            };
+            assert_eq!(message(&failure), told);
+        }
+        assert_eq!(message(&Failure::bad_request("m")), "m");
+    }
 
     #[test]
     fn every_status_has_its_type() {
@@ -108,6 +143,7 @@ mod tests {
             (400, 400, "invalid_request_error"),
             (401, 401, "authentication_error"),
             (402, 402, "billing_error"),
+            (424, 424, "api_error"),
             (403, 403, "permission_error"),
             (404, 404, "not_found_error"),
             (405, 405, "invalid_request_error"),

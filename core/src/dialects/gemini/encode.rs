@@ -1,7 +1,10 @@
 //! Writes events and errors as the official SDKs read them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
+use tidegate_engine::ErrorClass;
 
 use super::words;
 use crate::failure::Failure;
@@ -34,6 +37,19 @@ struct Error<'a> {
 }
 
 /// A `google.rpc.Status` in JSON: the time to wait is a `RetryInfo`, the provider's own word an `ErrorInfo`.
+/// Agents know by these words of Google's that they have to shorten a prompt: its error has no code for that.
+const TOO_LONG: &str = "exceeds the maximum number of tokens allowed";
+
+/// The sentence of a failure, for a client of this API.
+fn message(failure: &Failure) -> Cow<'_, str> {
+    match failure.class {
+        ErrorClass::ContextLength if !failure.message.contains(TOO_LONG) => {
+            format!("The input token count {TOO_LONG}: {}", failure.message).into()
+        }
+        _ => failure.message.as_str().into(),
+    }
+}
+
 pub(in crate::dialects) fn error_body(failure: &Failure) -> Vec<u8> {
     let status = words::status(failure.status);
     let mut details = Vec::new();
@@ -50,7 +66,7 @@ pub(in crate::dialects) fn error_body(failure: &Failure) -> Vec<u8> {
             "domain": "tidegate",
         }));
     }
-    let error = Error { code: failure.status, message: &failure.message, status, details };
+    let error = Error { code: failure.status, message: &message(failure), status, details };
     serde_json::to_vec(&Body { error }).unwrap_or_default()
 }
 
@@ -75,6 +91,23 @@ mod tests {
             String::from_utf8(error_body(&plain)).unwrap(),
             r#"{"error":{"code":404,"message":"no","status":"NOT_FOUND"}}"#
         );
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_called_so_in_googles_words() {
+        for (given, told) in [
+            (
+                "prompt is too long",
+                "The input token count exceeds the maximum number of tokens allowed: prompt is too long",
+            ),
+            (
+                "It (9) exceeds the maximum number of tokens allowed (8).",
+                "It (9) exceeds the maximum number of tokens allowed (8).",
+            ),
+        ] {
+            let failure = Failure { class: ErrorClass::ContextLength, ..Failure::refusal(400, given) };
+            assert_eq!(message(&failure), told);
+        }
     }
 
     #[test]

@@ -177,10 +177,14 @@ impl Told {
         Ok(())
     }
 
-    /// The nested form, the only one that raises in the official SDKs, with the status as text in `code`.
+    /// The nested form, the only one that raises in the official SDKs, with the status as text in `code`; OpenAI's own code for
+    /// a prompt that is too long, which is a 400.
     fn error(&mut self, body: &Value) -> Result<(), String> {
         let error = &body["error"];
-        let code = error["code"].as_str().and_then(|code| code.parse().ok());
+        let code = error["code"].as_str().and_then(|code| match code {
+            "context_length_exceeded" => Some(400),
+            status => status.parse().ok(),
+        });
         let (Some(code), Some(message), true) = (code, error["message"].as_str(), error["type"].is_string())
         else {
             return Err(format!("not an error that SDKs read: {body:.300}"));

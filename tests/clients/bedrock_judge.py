@@ -8,16 +8,20 @@ The last line is `N passed, N failed`; the exit code is 1 if any failed.
 """
 
 import json
+import os
 import pathlib
 import sys
 import traceback
 
 import boto3
+import rich
 import sigv4_vectors
 from botocore.config import Config
 from botocore.eventstream import ChecksumMismatch, EventStreamBuffer
 from botocore.exceptions import ClientError, EventStreamError
-from server import Server, binary
+from botocore.httpsession import URLLib3Session
+from openai import APIError, APIStatusError, OpenAI
+from server import World, binary
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "plugins/bedrock/tests/fixtures"
@@ -27,21 +31,10 @@ MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 ARN = f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{MODEL}"
 
 
-class Sim(Server):
-    """The simulator alone."""
-
-    def __init__(self, program: str) -> None:
-        import tempfile
-
-        self.folder = tempfile.TemporaryDirectory(prefix="tidegate-bedrock-")
-        self.children = []
-        self.sim = f"http://{self._start('sim', [program, 'sim', '--listen', '127.0.0.1:0'], 'simulated providers')['addr']}"
-
-
-def client(sim: Sim, secret: str = "sim-key", token: str | None = None):
+def client(sim: World, secret: str = "sim-key", token: str | None = None, at: str | None = None):
     return boto3.client(
         "bedrock-runtime",
-        endpoint_url=sim.sim,
+        endpoint_url=at or sim.sim,
         region_name="us-east-1",
         aws_access_key_id="AKIASIMULATED",
         aws_secret_access_key=secret,
@@ -67,7 +60,7 @@ def said(stream) -> tuple[str, list[str]]:
     return text, names
 
 
-def a_whole_answer(sim: Sim) -> None:
+def a_whole_answer(sim: World) -> None:
     answer = client(sim).converse(**ask("sim:usage"))
     assert answer["output"]["message"]["content"][0]["text"].startswith(TEXT), answer
     assert answer["stopReason"] == "end_turn", answer
@@ -75,14 +68,14 @@ def a_whole_answer(sim: Sim) -> None:
     assert usage["totalTokens"] == usage["inputTokens"] + usage["outputTokens"] + usage["cacheReadInputTokens"], usage
 
 
-def a_streamed_answer(sim: Sim) -> None:
+def a_streamed_answer(sim: World) -> None:
     for model in (MODEL, ARN):
         text, names = said(client(sim, token="a+session/token==").converse_stream(**ask("sim:fast", model)))
         assert text.startswith(TEXT), text
         assert names[0] == "messageStart" and names[-2:] == ["messageStop", "metadata"], names
 
 
-def calls_of_tools(sim: Sim) -> None:
+def calls_of_tools(sim: World) -> None:
     answer = client(sim).converse(**ask("sim:tool-calls", toolConfig=tools()))
     blocks = [block["toolUse"] for block in answer["output"]["message"]["content"]]
     assert answer["stopReason"] == "tool_use" and [block["name"] for block in blocks] == ["tide", "tide"], answer
@@ -94,7 +87,7 @@ def calls_of_tools(sim: Sim) -> None:
     assert [json.loads(piece) for piece in pieces.values()] == [block["input"] for block in blocks], pieces
 
 
-def thoughts(sim: Sim) -> None:
+def thoughts(sim: World) -> None:
     content = client(sim).converse(**ask("sim:thought-signature"))["output"]["message"]["content"]
     assert content[0]["reasoningContent"]["reasoningText"]["signature"], content
     deltas = [
@@ -105,7 +98,7 @@ def thoughts(sim: Sim) -> None:
     assert any("signature" in delta.get("reasoningContent", {}) for delta in deltas), deltas
 
 
-def errors_before_the_stream(sim: Sim) -> None:
+def errors_before_the_stream(sim: World) -> None:
     for scenario, code, status in [
         ("http-429", "ThrottlingException", 429),
         ("http-400", "ValidationException", 400),
@@ -124,7 +117,7 @@ def errors_before_the_stream(sim: Sim) -> None:
                 raise AssertionError(f"{scenario} raised nothing")
 
 
-def exceptions_in_the_stream(sim: Sim) -> None:
+def exceptions_in_the_stream(sim: World) -> None:
     for scenario, code in [
         ("429-frame-end", "throttlingException"),
         ("429-first", "throttlingException"),
@@ -139,7 +132,90 @@ def exceptions_in_the_stream(sim: Sim) -> None:
             raise AssertionError(f"{scenario} raised nothing")
 
 
-def a_wrong_signature_is_refused(sim: Sim) -> None:
+def gateway(sim: World) -> OpenAI:
+    return OpenAI(base_url=f"{sim.base}/v1", api_key="sk-test", max_retries=0)
+
+
+def a_key_instead_of_a_signature(sim: World) -> None:
+    """A Bedrock API key, which botocore takes from the environment, and sends by TLS alone: what it sends is brought to the simulator."""
+    sent = []
+
+    def bring(request, **_):
+        sent.append(request.headers["Authorization"])
+        request.url = request.url.replace("https://bedrock.invalid", sim.sim)
+        return URLLib3Session().send(request)
+
+    os.environ["AWS_BEARER_TOKEN_BEDROCK"] = "sim-key"
+    try:
+        asked = boto3.client("bedrock-runtime", endpoint_url="https://bedrock.invalid", region_name="us-east-1")
+        asked.meta.events.register("before-send.bedrock-runtime.*", bring)
+        assert asked.converse(**ask("sim:usage"))["stopReason"] == "end_turn"
+    finally:
+        del os.environ["AWS_BEARER_TOKEN_BEDROCK"]
+    assert sent in (["Bearer sim-key"], [b"Bearer sim-key"]), sent
+
+
+def every_exception_in_a_stream(sim: World) -> None:
+    """All that botocore's service model knows: raised by botocore, and told through Tidegate as what it is."""
+    stream = client(sim).meta.service_model.operation_model("ConverseStream").output_shape.members["stream"]
+    known = {name for name, shape in stream.members.items() if shape.metadata.get("exception")}
+    assert known == set(rich.RAISED), known ^ set(rich.RAISED)
+    for name, status in rich.RAISED.items():
+        scenario = f"sim:raised-{name.lower()}"
+        try:
+            said(client(sim, at=sim.witness).converse_stream(**ask(scenario)))
+        except EventStreamError as error:
+            assert error.response["Error"] == {"Code": name, "Message": rich.WHY}, error.response
+        else:
+            raise AssertionError(f"botocore raised nothing for {name}")
+        messages = [{"role": "user", "content": scenario}]
+        text = ""
+        try:
+            for chunk in gateway(sim).chat.completions.create(model="bedrock-seen", messages=messages, stream=True):
+                text += "".join(choice.delta.content or "" for choice in chunk.choices)
+        except APIError as error:
+            assert (error.code, error.body["provider_code"]) == (str(status), name[0].upper() + name[1:]), (name, error.body)
+            assert (error.type == "invalid_request_error") == (status == 400), error.body
+            assert rich.WHY in error.message and text == f"{rich.CITED} kommt", (name, error.message, text)
+        else:
+            raise AssertionError(f"nothing was raised for {name}")
+
+
+def every_refusal(sim: World) -> None:
+    """All that botocore's service model knows of a Converse, with the status that it has there."""
+    shapes = client(sim).meta.service_model.operation_model("Converse").error_shapes
+    known = {shape.name: shape.metadata["error"]["httpStatusCode"] for shape in shapes}
+    assert known == {name: status for name, (status, _) in rich.REFUSED.items()}, known
+    for name, (_, status) in rich.REFUSED.items():
+        scenario = f"sim:refused-{name.lower()}"
+        try:
+            client(sim, at=sim.witness).converse(**ask(scenario))
+        except ClientError as error:
+            assert error.response["Error"] == {"Code": name, "Message": rich.WHY}, error.response
+        else:
+            raise AssertionError(f"botocore raised nothing for {name}")
+        messages = [{"role": "user", "content": scenario}]
+        for stream in (False, True):
+            try:
+                gateway(sim).chat.completions.create(model="bedrock-seen", messages=messages, stream=stream)
+            except APIStatusError as error:
+                assert (error.status_code, error.body["provider_code"]) == (status, name), (name, error.body)
+                assert rich.WHY in error.message, error.message
+            else:
+                raise AssertionError(f"nothing was raised for {name}")
+
+
+def a_rich_answer(sim: World) -> None:
+    """What the judges' other clients are given as Bedrock's: botocore must like it."""
+    there = client(sim, at=sim.witness)
+    blocks = there.converse(**ask("sim:rich"))["output"]["message"]["content"]
+    assert blocks[1]["citationsContent"]["citations"][0]["location"]["web"]["url"] == rich.PAGE, blocks
+    deltas = [event["contentBlockDelta"]["delta"] for event in there.converse_stream(**ask("sim:rich"))["stream"] if "contentBlockDelta" in event]
+    assert "".join(delta.get("text", "") for delta in deltas) == rich.TEXT, deltas
+    assert any("citation" in delta for delta in deltas), deltas
+
+
+def a_wrong_signature_is_refused(sim: World) -> None:
     try:
         client(sim, secret="another").converse(**ask("sim:fast"))
     except ClientError as error:
@@ -175,12 +251,12 @@ def every_recorded_stream() -> dict[str, list[list[str]]]:
     return {path.stem: decoded(path.stem) for path in sorted(FIXTURES.glob("*.eventstream"))}
 
 
-def the_recorded_streams_are_as_listed(_: Sim) -> None:
+def the_recorded_streams_are_as_listed(_: World) -> None:
     listed = json.loads((FIXTURES / "events.json").read_text())
     assert every_recorded_stream() == listed
 
 
-def the_vectors_are_what_botocore_signs(_: Sim) -> None:
+def the_vectors_are_what_botocore_signs(_: World) -> None:
     assert list(sigv4_vectors.signed()) == json.loads(VECTORS.read_text())
 
 
@@ -191,6 +267,10 @@ CASES = [
     thoughts,
     errors_before_the_stream,
     exceptions_in_the_stream,
+    every_exception_in_a_stream,
+    every_refusal,
+    a_rich_answer,
+    a_key_instead_of_a_signature,
     a_wrong_signature_is_refused,
     the_recorded_streams_are_as_listed,
     # Last: it stops botocore's clock.
@@ -203,7 +283,7 @@ def main() -> int:
         text = json.dumps(every_recorded_stream(), ensure_ascii=False, indent=1)
         (FIXTURES / "events.json").write_text(text + "\n")
         return 0
-    sim = Sim(binary())
+    sim = World(binary())
     passed = failed = 0
     try:
         for case in CASES:

@@ -65,17 +65,23 @@ def check(driver, case: dict, model: str, upstream: str, world: World | None = N
         got = run()
     except Exception as error:  # noqa: BLE001 - what it is, is what is judged
         told, want = driver.told(error), driver.expected(early, status)
+        if case.get("overflow"):
+            want = driver.overflow
         what = f"{want}, but {told}"
         assert want.kind in told.kinds, what
         assert want.status is None or want.status == told.status, what
         assert want.word is None or want.word == told.word, what
         assert want.type is None or want.type == told.type, what
+        assert want.says in told.sentence, f"not said: {what}"
         says = case.get("says", "")
-        says = says if isinstance(says, str) else says[upstream]
+        says = says if isinstance(says, str) else says.get(upstream) or says["*"]
         assert says in told.sentence, f"not said: {says!r}: {what}"
         if case.get("wait"):
             assert told.wait is not None, f"no wait: {what}"
             assert told.wait >= 1 if case["wait"] is True else told.wait == case["wait"], what
+        if world and "calls" in case:
+            seen = len(world.seen(tag))
+            assert seen == case["calls"], f"the provider was asked {seen} times"
     else:
         raise AssertionError(f"nothing was raised, and this came: {got!r}")
     before = "" if early else TABLE["before"]
@@ -98,12 +104,21 @@ def good(case: dict, driver, upstream: str, got) -> None:
             assert text == TABLE["before"], text
         case "image":
             seen = json.loads(got)
-            assert seen["images"] == [{"mime": "image/png", "base64_length": len(base.PNG_BASE64)}], seen
+            # Ollama's have no word for what they are.
+            want = {"base64_length": len(base.PNG_BASE64)} | ({} if upstream == "ollama" else {"mime": "image/png"})
+            assert seen["images"] == [want], seen
             assert (seen["system"], seen["tools"]) == (base.SYSTEM, [base.TOOL_NAME]), seen
         case "structured":
             assert got["messages"] == 1 and got["images"] == [], got
         case "stop":
             assert got == TABLE["whole"], got
+        case "rich" | "rich-stream":
+            want = TABLE["rich"]
+            assert got.text == want["text"], got
+            assert got.thought in (None, want["thought"]), got
+            assert got.pages in (None, [want["page"]]), got
+        case "logprobs" | "logprobs-stream":
+            assert got == [(TABLE["rich"]["token"], TABLE["rich"]["logprob"])], got
         case "count":
             exact = TABLE["counted"].get(driver.dialect, {}).get(upstream)
             assert got == exact if exact else got >= 1, got

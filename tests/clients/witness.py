@@ -1,5 +1,6 @@
 """Stands between Tidegate and the simulator, for the judges in Python and in Node: it keeps what a provider was sent, tells it in
-words that are no provider's own, and answers what the simulator has no answers for: embeddings and legacy completions.
+words that are no provider's own, and answers what the simulator has no answers for: embeddings, legacy completions, and the rich
+answers of `rich.py`.
 
     witness.py SIM
 
@@ -20,7 +21,11 @@ import threading
 import urllib.parse
 from collections import defaultdict
 
+import rich
+
 TAG = re.compile(rb"#judge-([a-z0-9-]+)")
+RAISED = re.compile(rb"sim:raised-([a-z]+)")
+REFUSED = re.compile(rb"sim:refused-([a-z]+)")
 SCENARIO = re.compile(rb"sim:([a-z0-9-]+)")
 #: What a text becomes; its place among the others is the first number.
 VECTOR = [0.25, -0.5]
@@ -202,7 +207,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if found := TAG.search(content):
             with lock:
                 seen[found[1].decode()].append(told)
-        if wire == "completions":
+        if b"sim:rich" in content:
+            kind, made = rich.answer(wire, self.path.partition("?")[0], body)
+            self._tell(200, {"content-type": kind}, made)
+        elif wire == "bedrock" and (name := RAISED.search(content)):
+            self._tell(200, {"content-type": "application/vnd.amazon.eventstream"}, rich.raising(name[1].decode()))
+        elif wire == "bedrock" and (name := REFUSED.search(content)):
+            self._tell(*rich.refusing(name[1].decode()))
+        elif wire == "completions":
             self._ask(json.dumps(chat_of(body)).encode(), re.sub("/completions.*", "/chat/completions", self.path), True)
         elif "texts" not in told:
             self._ask(content)

@@ -8,6 +8,18 @@ from pydantic_ai import Agent, BinaryContent, NativeOutput
 from . import base
 
 
+#: It knows an overload from a server that is away by the provider's words.
+KINDS = {
+    401: "ModelAuthenticationError",
+    403: "ModelAuthenticationError",
+    404: "ModelNotFoundError",
+    429: "ModelRateLimitError",
+    500: "ModelServerError",
+    503: "ModelUnavailableError",
+    529: "ModelOverloadedError",
+}
+
+
 def forecast(city: str, days: int) -> str:
     """The weather"""
     return base.RESULT
@@ -21,14 +33,21 @@ def told(error: BaseException) -> base.Told:
 
 
 def expected(early: bool, status: int) -> base.Expected:
-    return base.Expected({429: "ModelRateLimitError", 503: "ModelOverloadedError"}.get(status, "ModelHTTPError"), status)
+    return base.Expected(KINDS.get(status, "ModelHTTPError"), status)
 
 
 def usage_of(usage) -> base.Usage:
     return base.Usage(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.details.get("reasoning_tokens"))
 
 
+def thought_of(result) -> str:
+    parts = [part for message in result.all_messages() for part in message.parts if part.part_kind == "thinking"]
+    return "".join(part.content for part in parts)
+
+
 class Driver(base.Driver):
+    # Its own class, which its agents catch to shorten the history.
+    overflow = base.Expected("ModelContextWindowExceededError", 400)
     told = staticmethod(told)
     expected = staticmethod(expected)
 
@@ -66,6 +85,17 @@ class Driver(base.Driver):
     def whole(self, model: str, ask: str) -> base.Answer:
         result = self.run(model, lambda agent: agent.run(ask))
         return base.Answer(result.output, None, usage_of(result.usage))
+
+    def rich(self, model: str, ask: str) -> base.Rich:
+        result = self.run(model, lambda agent: agent.run(ask))
+        return base.Rich(result.output, thought_of(result))
+
+    def rich_stream(self, model: str, ask: str) -> base.Rich:
+        async def does(agent: Agent) -> base.Rich:
+            async with agent.run_stream(ask) as result:
+                return base.Rich(await result.get_output(), thought_of(result))
+
+        return self.run(model, does)
 
     def stop(self, model: str, ask: str) -> str:
         settings = {"stop_sequences": base.STOP}

@@ -52,6 +52,7 @@ def expected(early: bool, status: int) -> base.Expected:
 
 class Driver(base.Driver):
     dialect = "anthropic"
+    overflow = base.Expected("BadRequestError", 400, "invalid_request_error", says="rompt is too long")
     told = staticmethod(told)
     expected = staticmethod(expected)
 
@@ -70,6 +71,18 @@ class Driver(base.Driver):
     def whole(self, model: str, ask: str) -> base.Answer:
         message = self.client.messages.create(model=model, max_tokens=MOST, messages=self.messages(ask))
         return base.Answer(text_of(message), message.stop_reason == "end_turn", usage_of(message.usage))
+
+    def rich(self, model: str, ask: str) -> base.Rich:
+        return rich_of(self.client.messages.create(model=model, max_tokens=MOST, messages=self.messages(ask)))
+
+    def rich_stream(self, model: str, ask: str) -> base.Rich:
+        with self.client.messages.stream(model=model, max_tokens=MOST, messages=self.messages(ask)) as stream:
+            return rich_of(stream.get_final_message())
+
+    def retrying(self, model: str, ask: str) -> None:
+        """As the SDK is out of the box: it tries twice more."""
+        client = Anthropic(base_url=self.base, api_key=self.key)
+        client.messages.create(model=model, max_tokens=MOST, messages=self.messages(ask))
 
     def stop(self, model: str, ask: str) -> str:
         return text_of(
@@ -118,3 +131,9 @@ class Driver(base.Driver):
 
 def text_of(message) -> str:
     return "".join(block.text for block in message.content if block.type == "text")
+
+
+def rich_of(message) -> base.Rich:
+    thought = "".join(block.thinking for block in message.content if block.type == "thinking")
+    cited = [cite for block in message.content if block.type == "text" for cite in block.citations or []]
+    return base.Rich(text_of(message), thought, [cite.url for cite in cited])

@@ -59,6 +59,15 @@ class Answer:
 
 
 @dataclass
+class Rich:
+    """What else an answer may have. None: the library has no word for it."""
+
+    text: str
+    thought: str | None = None
+    pages: list[str] | None = None
+
+
+@dataclass
 class Call:
     id: str
     name: str
@@ -86,6 +95,7 @@ class Expected:
     status: int | None = None
     word: str | None = None
     type: str | None = None
+    says: str = ""
 
 
 def kinds(error: BaseException) -> list[str]:
@@ -112,6 +122,8 @@ class Driver:
     excused: ClassVar[dict[str, str]] = {}
     #: Upstreams that are always asked by way of the witness, since the simulator cannot answer.
     witnessed: ClassVar[set[str]] = set()
+    #: What tells an agent of a prompt that is too long.
+    overflow: ClassVar[Expected]
     #: What it says by itself of a stream that ends halfway; most say nothing.
     alone_says: ClassVar[str | None] = None
 

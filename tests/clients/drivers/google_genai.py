@@ -47,6 +47,7 @@ def expected(early: bool, status: int) -> base.Expected:
 
 class Driver(base.Driver):
     dialect = "gemini"
+    overflow = base.Expected("ClientError", 400, "INVALID_ARGUMENT", says="maximum number of tokens allowed")
     excused = {case: "there is no route for Google's embeddings" for case in base.EMBEDDINGS}
     told = staticmethod(told)
     expected = staticmethod(expected)
@@ -72,6 +73,20 @@ class Driver(base.Driver):
         return types.GenerateContentConfig(
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True), **more
         )
+
+    def rich(self, model: str, ask: str) -> base.Rich:
+        return rich_of([self.client.models.generate_content(model=model, contents=ask)])
+
+    def rich_stream(self, model: str, ask: str) -> base.Rich:
+        return rich_of(list(self.client.models.generate_content_stream(model=model, contents=ask)))
+
+    def logprobs(self, model: str, ask: str) -> list[tuple[str, float]]:
+        config = types.GenerateContentConfig(response_logprobs=True, logprobs=1)
+        return likely([self.client.models.generate_content(model=model, contents=ask, config=config)])
+
+    def logprobs_stream(self, model: str, ask: str) -> list[tuple[str, float]]:
+        config = types.GenerateContentConfig(response_logprobs=True, logprobs=1)
+        return likely(list(self.client.models.generate_content_stream(model=model, contents=ask, config=config)))
 
     def stop(self, model: str, ask: str) -> str:
         config = types.GenerateContentConfig(stop_sequences=base.STOP)
@@ -127,3 +142,19 @@ class Driver(base.Driver):
     def structured(self, model: str, ask: str) -> dict:
         config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=base.Seen)
         return self.client.models.generate_content(model=model, contents=ask, config=config).parsed.model_dump()
+
+
+def candidates(chunks: list) -> list:
+    return [candidate for chunk in chunks for candidate in chunk.candidates or []]
+
+
+def rich_of(chunks: list) -> base.Rich:
+    parts = [part for each in candidates(chunks) for part in (each.content and each.content.parts) or []]
+    text, thought = ("".join(part.text or "" for part in parts if bool(part.thought) == of) for of in (False, True))
+    grounded = [each.grounding_metadata for each in candidates(chunks) if each.grounding_metadata]
+    return base.Rich(text, thought, [chunk.web.uri for each in grounded for chunk in each.grounding_chunks or []])
+
+
+def likely(chunks: list) -> list[tuple[str, float]]:
+    results = [each.logprobs_result for each in candidates(chunks) if each.logprobs_result]
+    return [(each.token, each.log_probability) for result in results for each in result.chosen_candidates or []]

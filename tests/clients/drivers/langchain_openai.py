@@ -18,6 +18,8 @@ def usage_of(message) -> base.Usage | None:
 
 
 class Driver(base.Driver):
+    # Its own class, which its agents catch.
+    overflow = base.Expected("OpenAIContextOverflowError", 400, "context_length_exceeded")
     told = staticmethod(openai_chat.told)
     expected = staticmethod(openai_chat.expected)
     excused = {case: "it does not keep the signature of a call" for case in base.SIGNATURES}
@@ -39,6 +41,10 @@ class Driver(base.Driver):
 
     def _answer(self, message) -> base.Answer:
         return base.Answer(message.text, message.response_metadata.get("finish_reason") == "stop", usage_of(message))
+
+    def retrying(self, model: str, ask: str) -> None:
+        """As it is out of the box: the SDK tries twice more."""
+        ChatOpenAI(model=model, base_url=f"{self.base}/v1", api_key=self.key).invoke([HumanMessage(ask)])
 
     def stop(self, model: str, ask: str) -> str:
         return self.model(model).invoke([HumanMessage(ask)], stop=base.STOP).text

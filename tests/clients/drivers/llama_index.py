@@ -21,6 +21,7 @@ TOOL = FunctionTool.from_defaults(forecast)
 
 
 class Driver(base.Driver):
+    overflow = openai_chat.OVERFLOW
     told = staticmethod(openai_chat.told)
     expected = staticmethod(openai_chat.expected)
     excused = {

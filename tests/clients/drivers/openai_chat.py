@@ -3,6 +3,7 @@
 import json
 
 from openai import OpenAI
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from . import base
 
@@ -64,7 +65,12 @@ def expected(early: bool, status: int) -> base.Expected:
     return base.Expected("APIError", None, str(status), type_)
 
 
+#: Agents and frameworks look for this code.
+OVERFLOW = base.Expected("BadRequestError", 400, "context_length_exceeded", "invalid_request_error")
+
+
 class Driver(base.Driver):
+    overflow = OVERFLOW
 
     def __post_init__(self) -> None:
         self.client = OpenAI(base_url=f"{self.base}/v1", api_key=self.key, max_retries=0)
@@ -92,14 +98,48 @@ class Driver(base.Driver):
         choice = answer.choices[0]
         return base.Answer(choice.message.content or "", choice.finish_reason == "stop", usage_of(answer.usage))
 
+    def retrying(self, model: str, ask: str) -> None:
+        """As the SDK is out of the box: it tries twice more."""
+        OpenAI(base_url=f"{self.base}/v1", api_key=self.key).chat.completions.create(model=model, messages=self.messages(ask))
+
     def unasked(self, model: str, ask: str) -> base.Answer:
-        """A stream whose usage is not asked for: no chunk has any, and none has no choice."""
+        """A stream whose usage is not asked for: no chunk has any."""
         finish, usage = None, None
         for chunk in self.client.chat.completions.create(model=model, messages=self.messages(ask), stream=True):
-            self.got.append(chunk.choices[0].delta.content or "")
-            finish = chunk.choices[0].finish_reason or finish
+            # Azure's first has none.
+            for choice in chunk.choices:
+                self.got.append(choice.delta.content or "")
+                finish = choice.finish_reason or finish
             usage = chunk.usage or usage
         return base.Answer("".join(self.got), finish == "stop", usage_of(usage))
+
+    def rich(self, model: str, ask: str) -> base.Rich:
+        """Thoughts are no part of OpenAI's chat: the SDK gives what it does not know as it came."""
+        message = self.client.chat.completions.create(model=model, messages=self.messages(ask)).choices[0].message
+        pages = [each.url_citation.url for each in message.annotations or []]
+        return base.Rich(message.content or "", message.reasoning_content, pages)
+
+    def rich_stream(self, model: str, ask: str) -> base.Rich:
+        text, thought, pages = "", "", []
+        for chunk in self.client.chat.completions.create(model=model, messages=self.messages(ask), stream=True):
+            delta = chunk.choices[0].delta if chunk.choices else ChoiceDelta()
+            text += delta.content or ""
+            thought += getattr(delta, "reasoning_content", None) or ""
+            pages += [each["url_citation"]["url"] for each in getattr(delta, "annotations", None) or []]
+        return base.Rich(text, thought, pages)
+
+    def logprobs(self, model: str, ask: str) -> list[tuple[str, float]]:
+        answer = self.client.chat.completions.create(
+            model=model, messages=self.messages(ask), logprobs=True, top_logprobs=1
+        )
+        return [(each.token, each.logprob) for each in answer.choices[0].logprobs.content]
+
+    def logprobs_stream(self, model: str, ask: str) -> list[tuple[str, float]]:
+        chunks = self.client.chat.completions.create(
+            model=model, messages=self.messages(ask), logprobs=True, top_logprobs=1, stream=True
+        )
+        found = [choice.logprobs.content or [] for chunk in chunks for choice in chunk.choices if choice.logprobs]
+        return [(each.token, each.logprob) for content in found for each in content]
 
     def stop(self, model: str, ask: str) -> str:
         answer = self.client.chat.completions.create(model=model, messages=self.messages(ask), stop=base.STOP)

@@ -6,6 +6,7 @@ from . import base, openai_chat
 
 
 class Driver(base.Driver):
+    overflow = openai_chat.OVERFLOW
     told = staticmethod(openai_chat.told)
     expected = staticmethod(openai_chat.expected)
     # The simulator has no completions: the witness makes them of its chat.
@@ -30,8 +31,9 @@ class Driver(base.Driver):
     def unasked(self, model: str, ask: str) -> base.Answer:
         finish, usage = None, None
         for chunk in self.client.completions.create(model=model, prompt=ask, stream=True):
-            self.got.append(chunk.choices[0].text)
-            finish = chunk.choices[0].finish_reason or finish
+            for choice in chunk.choices:
+                self.got.append(choice.text)
+                finish = choice.finish_reason or finish
             usage = chunk.usage or usage
         return base.Answer("".join(self.got), finish == "stop", openai_chat.usage_of(usage))
 

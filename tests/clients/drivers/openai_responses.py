@@ -25,6 +25,7 @@ def usage_of(usage) -> base.Usage:
 
 
 class Driver(base.Driver):
+    overflow = openai_chat.OVERFLOW
     told = staticmethod(openai_chat.told)
     expected = staticmethod(openai_chat.expected)
 
@@ -48,6 +49,39 @@ class Driver(base.Driver):
     def whole(self, model: str, ask: str) -> base.Answer:
         answer = self.client.responses.create(model=model, input=ask, store=False)
         return base.Answer(answer.output_text, answer.status == "completed", usage_of(answer.usage))
+
+    def rich(self, model: str, ask: str) -> base.Rich:
+        return rich_of(self.client.responses.create(model=model, input=ask, store=False))
+
+    def rich_stream(self, model: str, ask: str) -> base.Rich:
+        """By its events, and by its last."""
+        thought, pages = "", []
+        for event in self.client.responses.create(model=model, input=ask, stream=True, store=False):
+            match event.type:
+                case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                    thought += event.delta
+                case "response.output_text.annotation.added":
+                    # The SDK has no type for it.
+                    pages.append(event.annotation["url"] if isinstance(event.annotation, dict) else event.annotation.url)
+                case "response.completed":
+                    whole = rich_of(event.response)
+        assert (thought, pages) == (whole.thought, whole.pages), (thought, pages, whole)
+        return whole
+
+    def _likely(self, model: str, ask: str, **more):
+        include = ["message.output_text.logprobs"]
+        return self.client.responses.create(model=model, input=ask, store=False, include=include, top_logprobs=1, **more)
+
+    def logprobs(self, model: str, ask: str) -> list[tuple[str, float]]:
+        said = [item for item in self._likely(model, ask).output if item.type == "message"]
+        return [(each.token, each.logprob) for each in said[0].content[0].logprobs]
+
+    def logprobs_stream(self, model: str, ask: str) -> list[tuple[str, float]]:
+        deltas = [event for event in self._likely(model, ask, stream=True) if event.type == "response.output_text.delta"]
+        return [(each.token, each.logprob) for delta in deltas for each in delta.logprobs or []]
+
+    def retrying(self, model: str, ask: str) -> None:
+        OpenAI(base_url=f"{self.base}/v1", api_key=self.key).responses.create(model=model, input=ask, store=False)
 
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         with self.client.responses.stream(model=model, input=ask, tools=[TOOL], store=False) as stream:
@@ -78,3 +112,10 @@ class Driver(base.Driver):
     def structured(self, model: str, ask: str) -> dict:
         answer = self.client.responses.parse(model=model, input=ask, text_format=base.Seen, store=False)
         return answer.output_parsed.model_dump()
+
+
+def rich_of(answer) -> base.Rich:
+    thoughts = [item for item in answer.output if item.type == "reasoning"]
+    texts = [part for item in answer.output if item.type == "message" for part in item.content]
+    thought = "".join(part.text for item in thoughts for part in [*item.summary, *(item.content or [])])
+    return base.Rich(answer.output_text, thought, [each.url for part in texts for each in part.annotations])

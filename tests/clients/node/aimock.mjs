@@ -28,6 +28,9 @@ const USAGE = {
   candidatesTokenCount: 7,
 };
 const ARGUMENTS = { city: "Zürich 潮", days: 3 };
+const VECTOR = [0.5, 0.25, -0.5];
+// aimock has no batches of Google's embeddings, and answers Ollama's newer path in the form of its older one.
+const EMBEDS = ["openai", "azure"];
 const WIDTH = 12;
 const CLIENTS = ["openai_chat", "openai_responses", "anthropic_messages", "google_genai"];
 
@@ -83,6 +86,7 @@ async function start({ chaos, fixture } = {}) {
   ];
   mock.on({ userMessage: "call", hasToolResult: false }, { toolCalls: calls }, fixture);
   mock.on({ hasToolResult: true }, { content: TEXT }, fixture);
+  mock.onEmbedding(/embed/, { embedding: VECTOR });
   await mock.start();
   return mock;
 }
@@ -153,6 +157,11 @@ async function calls(driver, does, model) {
   assert.equal(got.text, TEXT);
 }
 
+/** aimock gives every text the same numbers. */
+async function embeds(driver, model) {
+  assert.deepEqual(await driver.embed(model, ["embed a", "embed b"]), [VECTOR, VECTOR]);
+}
+
 const score = new Score(args.verbose);
 const children = new Children();
 const mocks = { well: await start() };
@@ -174,6 +183,9 @@ try {
           const run = () => breaks(new Driver(url), does, `${upstream}-${name}`, fault);
           play(`${client} ${does}, ${name} [${upstream}]`, run);
         }
+      }
+      if (client === "openai_chat" && EMBEDS.includes(upstream)) {
+        play(`${client} embed [${upstream}]`, () => embeds(new Driver(url), `${upstream}-well`));
       }
       for (const does of ["tools", "tools_whole"]) {
         play(`${client} ${does} [${upstream}]`, () => calls(new Driver(url), does, `${upstream}-well`));

@@ -48,18 +48,20 @@ async function check(driver, entry, model, upstream, world) {
   }
   if (error === undefined) throw new Silent(`nothing was raised, and this came: ${JSON.stringify(got)}`);
   const told = driver.told(error);
-  const want = driver.expected(entry.early ?? false, status);
+  const want = entry.overflow ? driver.overflow : driver.expected(entry.early ?? false, status);
   const what = `${JSON.stringify(want)}, but ${JSON.stringify(told)}`;
   assert.ok(want.kind === undefined || told.kinds.includes(want.kind), what);
   assert.ok(want.status === undefined || want.status === told.status, what);
   assert.ok(want.word === undefined || want.word === told.word, what);
   assert.ok(want.type === undefined || want.type === told.type, what);
-  const says = entry.says?.[upstream] ?? entry.says ?? "";
+  assert.ok(told.sentence.includes(want.says ?? ""), `not said: ${what}`);
+  const says = entry.says?.[upstream] ?? entry.says?.["*"] ?? entry.says ?? "";
   assert.ok(told.sentence.includes(says), `not said: ${says}: ${what}`);
   if (entry.wait) {
     assert.ok(told.wait !== undefined, `no wait: ${what}`);
     assert.ok(entry.wait === true ? told.wait >= 1 : told.wait === entry.wait, what);
   }
+  if (world && entry.calls) assert.equal((await world.seen(tag)).length, entry.calls, "how often the provider was asked");
   assert.equal(driver.got.join(""), entry.early ? "" : table.before, "the text before the error");
 }
 
@@ -87,7 +89,9 @@ function good(entry, driver, upstream, got) {
       break;
     case "image": {
       const seen = JSON.parse(got);
-      assert.deepEqual(seen.images, [{ mime: "image/png", base64_length: base.PNG_BASE64.length }]);
+      // Ollama's have no word for what they are.
+      const mime = upstream === "ollama" ? {} : { mime: "image/png" };
+      assert.deepEqual(seen.images, [{ base64_length: base.PNG_BASE64.length, ...mime }]);
       assert.deepEqual([seen.system, seen.tools], [base.SYSTEM, [base.TOOL_NAME]]);
       break;
     }
@@ -96,6 +100,18 @@ function good(entry, driver, upstream, got) {
       break;
     case "stop":
       assert.equal(got, table.whole);
+      break;
+    case "rich":
+    case "rich-stream": {
+      const said = JSON.stringify(got);
+      assert.equal(got.text, table.rich.text, said);
+      assert.ok([undefined, table.rich.thought].includes(got.thought), said);
+      if (got.pages) assert.deepEqual(got.pages, [table.rich.page], said);
+      break;
+    }
+    case "logprobs":
+    case "logprobs-stream":
+      assert.deepEqual(got, [[table.rich.token, table.rich.logprob]]);
       break;
     case "count": {
       const exact = table.counted[driver.constructor.dialect]?.[upstream];

@@ -9,8 +9,10 @@ export class Driver extends Compatible {
   static dialect = "anthropic";
   static excused = {
     "structured [bedrock]": "it asks for one call at a time, which Converse cannot promise: a 400 without drop_params",
+    "structured [ollama]": "it forces the call of a tool, which Ollama cannot promise: a 400 without drop_params",
   };
   static aloneSays = undefined;
+  static cites = true;
 
   expected(early, status) {
     return early ? super.expected(early, status) : { word: WORDS[status] ?? "api_error" };

@@ -31,6 +31,9 @@ const calls = (steps) =>
 
 /** What an AI SDK provider does. `model(name)` gives the SDK's model. */
 export class AiDriver extends base.Driver {
+  /** Whether its answers' sources are the user's; OpenAI-compatible providers' are not read. */
+  static cites = true;
+
   /** A stream's error is a part of it: who reads the texts alone is not told, who reads the parts is. */
   async parts(result) {
     for await (const part of result.fullStream) {
@@ -57,6 +60,18 @@ export class AiDriver extends base.Driver {
   async whole(model, ask) {
     const answer = await generateText(this.ask(model, ask));
     return { text: answer.text, finished: answer.finishReason === "stop", usage: usageOf(answer.usage) };
+  }
+
+  async rich(model, ask) {
+    const { text, reasoningText, sources } = await generateText(this.ask(model, ask));
+    return { text, thought: reasoningText, pages: this.constructor.cites ? sources.map((each) => each.url) : undefined };
+  }
+
+  async rich_stream(model, ask) {
+    const result = streamText(this.ask(model, ask));
+    await this.parts(result);
+    const pages = this.constructor.cites ? (await result.sources).map((each) => each.url) : undefined;
+    return { text: await result.text, thought: await result.reasoningText, pages };
   }
 
   async stop(model, ask) {
@@ -92,7 +107,7 @@ export function told(error) {
     status: error.statusCode,
     word: error.code === undefined ? error.type : String(error.code),
     wait: base.headerWait(error.responseHeaders),
-    sentence: error.message ?? JSON.stringify(error),
+    sentence: error.message ? `${error.message} ${error.responseBody ?? ""}` : JSON.stringify(error),
   };
 }
 
@@ -102,6 +117,12 @@ export async function embed(model, values) {
 }
 
 export class Driver extends AiDriver {
+  /** It has no class for it: an application reads the answer. */
+  get overflow() {
+    const says = { openai: "context_length_exceeded", anthropic: "rompt is too long", gemini: "maximum number of tokens allowed" };
+    return { kind: "AI_APICallError", status: 400, says: says[this.constructor.dialect] };
+  }
+
   static excused = Object.fromEntries(
     ["anthropic", "bedrock"].flatMap((of) =>
       base.SIGNATURES.map((name) => [`${name} [${of}]`, "it keeps signatures of calls, not of thoughts"]),
@@ -109,6 +130,7 @@ export class Driver extends AiDriver {
   );
   // It looks for a finish reason itself.
   static aloneSays = /ended without a finish reason/;
+  static cites = false;
   told = told;
 
   model(name) {

@@ -13,6 +13,7 @@ export class Driver extends Compatible {
     "signature-stream [bedrock]": "it drops a part that is only the signature of the thoughts before it",
   };
   static aloneSays = undefined;
+  static cites = true;
 
   /** In mid-stream, too, with the status. */
   expected(early, status) {

@@ -8,6 +8,7 @@ import { Driver as Compatible, embed } from "./ai_compatible.mjs";
 export class Driver extends Compatible {
   static excused = Object.fromEntries(base.SIGNATURES.map((name) => [name, "it does not keep the signature of a call"]));
   static aloneSays = undefined;
+  static cites = true;
 
   model(name) {
     return this.provider().chat(name);

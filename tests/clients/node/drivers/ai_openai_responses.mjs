@@ -7,6 +7,7 @@ import { Driver as Compatible } from "./ai_compatible.mjs";
 export class Driver extends Compatible {
   static excused = {};
   static aloneSays = undefined;
+  static cites = true;
   // Else it sends back the ids of what it believes to be stored.
   providerOptions = { openai: { store: false } };
 

@@ -37,8 +37,15 @@ const textOf = (message) =>
     .map((block) => block.text)
     .join("");
 
+const richOf = (message) => ({
+  text: textOf(message),
+  thought: message.content.map((block) => block.thinking ?? "").join(""),
+  pages: message.content.flatMap((block) => block.citations ?? []).map((cite) => cite.url),
+});
+
 export class Driver extends base.Driver {
   static dialect = "anthropic";
+  overflow = { kind: "BadRequestError", status: 400, word: "invalid_request_error", says: "rompt is too long" };
   // Of its own: `messages.create` with `stream: true` says nothing.
   static aloneSays = /stream ended without producing a Message/;
 
@@ -76,6 +83,19 @@ export class Driver extends base.Driver {
   async whole(model, ask) {
     const message = await this.client.messages.create(this.ask(model, ask));
     return { text: textOf(message), finished: message.stop_reason === "end_turn", usage: usageOf(message.usage) };
+  }
+
+  /** As the SDK is out of the box: it tries twice more. */
+  async retrying(model, ask) {
+    await new Anthropic({ baseURL: this.base, apiKey: this.key }).messages.create(this.ask(model, ask));
+  }
+
+  async rich(model, ask) {
+    return richOf(await this.client.messages.create(this.ask(model, ask)));
+  }
+
+  async rich_stream(model, ask) {
+    return richOf(await this.client.messages.stream(this.ask(model, ask)).finalMessage());
   }
 
   async stop(model, ask) {

@@ -16,8 +16,29 @@ const usageOf = (usage) => ({
   reasoning: usage.thoughtsTokenCount,
 });
 
+function richOf(chunks) {
+  const candidates = chunks.flatMap((chunk) => chunk.candidates ?? []);
+  const parts = candidates.flatMap((each) => each.content?.parts ?? []);
+  const said = (thought) => parts.filter((part) => Boolean(part.thought) === thought).map((part) => part.text ?? "").join("");
+  const pages = candidates.flatMap((each) => each.groundingMetadata?.groundingChunks ?? []).map((chunk) => chunk.web.uri);
+  return { text: said(false), thought: said(true), pages };
+}
+
+const likely = (chunks) =>
+  chunks
+    .flatMap((chunk) => chunk.candidates ?? [])
+    .flatMap((each) => each.logprobsResult?.chosenCandidates ?? [])
+    .map((each) => [each.token, each.logProbability]);
+
+async function all(stream) {
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
 export class Driver extends base.Driver {
   static dialect = "gemini";
+  overflow = { kind: "ApiError", status: 400, says: "maximum number of tokens allowed" };
   static excused = Object.fromEntries(base.EMBEDDINGS.map((name) => [name, "there is no route for Google's embeddings"]));
 
   constructor(url, key) {
@@ -55,6 +76,24 @@ export class Driver extends base.Driver {
     const answer = await this.client.models.generateContent({ model, contents: ask });
     const finished = answer.candidates[0].finishReason === "STOP";
     return { text: answer.text, finished, usage: usageOf(answer.usageMetadata) };
+  }
+
+  async rich(model, ask) {
+    return richOf([await this.client.models.generateContent({ model, contents: ask })]);
+  }
+
+  async rich_stream(model, ask) {
+    return richOf(await all(await this.client.models.generateContentStream({ model, contents: ask })));
+  }
+
+  async logprobs(model, ask) {
+    const config = { responseLogprobs: true, logprobs: 1 };
+    return likely([await this.client.models.generateContent({ model, contents: ask, config })]);
+  }
+
+  async logprobs_stream(model, ask) {
+    const config = { responseLogprobs: true, logprobs: 1 };
+    return likely(await all(await this.client.models.generateContentStream({ model, contents: ask, config })));
   }
 
   async stop(model, ask) {

@@ -53,7 +53,11 @@ export function expected(early, status) {
   return early ? { kind: KINDS[status] ?? "InternalServerError", status, ...said } : { kind: "APIError", ...said };
 }
 
+/** Agents and frameworks look for this code. */
+export const OVERFLOW = { kind: "BadRequestError", status: 400, word: "context_length_exceeded", type: "invalid_request_error" };
+
 export class Driver extends base.Driver {
+  overflow = OVERFLOW;
   told = told;
   expected = expected;
 
@@ -90,15 +94,59 @@ export class Driver extends base.Driver {
     return { text: choice.message.content, finished: choice.finish_reason === "stop", usage: usageOf(answer.usage) };
   }
 
-  /** A stream whose usage is not asked for: no chunk has any, and none has no choice. */
+  /** As the SDK is out of the box: it tries twice more. */
+  async retrying(model, ask) {
+    const client = new OpenAI({ baseURL: `${this.base}/v1`, apiKey: this.key });
+    await client.chat.completions.create({ model, messages: this.messages(ask) });
+  }
+
+  /** A stream whose usage is not asked for: no chunk has any. */
   async unasked(model, ask) {
     let finish, usage;
     for await (const chunk of await this.client.chat.completions.create({ model, messages: this.messages(ask), stream: true })) {
-      this.got.push(chunk.choices[0].delta.content ?? "");
-      finish = chunk.choices[0].finish_reason ?? finish;
+      // Azure's first has none.
+      for (const choice of chunk.choices) {
+        this.got.push(choice.delta.content ?? "");
+        finish = choice.finish_reason ?? finish;
+      }
       usage = chunk.usage ?? usage;
     }
     return { text: this.got.join(""), finished: finish === "stop", usage: usageOf(usage) };
+  }
+
+  /** Thoughts are no part of OpenAI's chat: the SDK gives what it does not know as it came. */
+  async rich(model, ask) {
+    const answer = await this.client.chat.completions.create({ model, messages: this.messages(ask) });
+    const { content, reasoning_content, annotations } = answer.choices[0].message;
+    return { text: content, thought: reasoning_content, pages: annotations.map((each) => each.url_citation.url) };
+  }
+
+  async rich_stream(model, ask) {
+    const got = { text: "", thought: "", pages: [] };
+    for await (const chunk of await this.client.chat.completions.create({ model, messages: this.messages(ask), stream: true })) {
+      const { content, reasoning_content, annotations } = chunk.choices[0]?.delta ?? {};
+      got.text += content ?? "";
+      got.thought += reasoning_content ?? "";
+      got.pages.push(...(annotations ?? []).map((each) => each.url_citation.url));
+    }
+    return got;
+  }
+
+  likely(model, ask, more) {
+    const asked = { model, messages: this.messages(ask), logprobs: true, top_logprobs: 1, ...more };
+    return this.client.chat.completions.create(asked);
+  }
+
+  async logprobs(model, ask) {
+    return (await this.likely(model, ask)).choices[0].logprobs.content.map((each) => [each.token, each.logprob]);
+  }
+
+  async logprobs_stream(model, ask) {
+    const found = [];
+    for await (const chunk of await this.likely(model, ask, { stream: true })) {
+      found.push(...chunk.choices.flatMap((choice) => choice.logprobs?.content ?? []));
+    }
+    return found.map((each) => [each.token, each.logprob]);
   }
 
   async stop(model, ask) {

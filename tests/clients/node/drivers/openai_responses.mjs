@@ -3,7 +3,7 @@
 import OpenAI from "openai";
 
 import * as base from "./base.mjs";
-import { expected, told } from "./openai_chat.mjs";
+import { OVERFLOW, expected, told } from "./openai_chat.mjs";
 
 const TOOL = {
   type: "function",
@@ -20,7 +20,18 @@ const usageOf = (usage) => ({
   reasoning: usage.output_tokens_details?.reasoning_tokens,
 });
 
+function richOf(answer) {
+  const thoughts = answer.output.filter((item) => item.type === "reasoning").flatMap((item) => [...item.summary, ...(item.content ?? [])]);
+  const texts = answer.output.filter((item) => item.type === "message").flatMap((item) => item.content);
+  return {
+    text: answer.output_text ?? texts.map((part) => part.text).join(""),
+    thought: thoughts.map((part) => part.text).join(""),
+    pages: texts.flatMap((part) => part.annotations).map((each) => each.url),
+  };
+}
+
 export class Driver extends base.Driver {
+  overflow = OVERFLOW;
   told = told;
   expected = expected;
 
@@ -46,6 +57,47 @@ export class Driver extends base.Driver {
   async whole(model, ask) {
     const answer = await this.client.responses.create({ model, input: ask, store: false });
     return { text: answer.output_text, finished: answer.status === "completed", usage: usageOf(answer.usage) };
+  }
+
+  async retrying(model, input) {
+    await new OpenAI({ baseURL: `${this.base}/v1`, apiKey: this.key }).responses.create({ model, input, store: false });
+  }
+
+  async rich(model, ask) {
+    return richOf(await this.client.responses.create({ model, input: ask, store: false }));
+  }
+
+  /** By its events, and by its last. */
+  async rich_stream(model, ask) {
+    let whole;
+    let thought = "";
+    const pages = [];
+    for await (const event of await this.client.responses.create({ model, input: ask, stream: true, store: false })) {
+      if (/^response\.reasoning.*_text\.delta$/.test(event.type)) thought += event.delta;
+      if (event.type === "response.output_text.annotation.added") pages.push(event.annotation.url);
+      if (event.type === "response.completed") whole = richOf(event.response);
+    }
+    const same = whole.thought === thought && JSON.stringify(whole.pages) === JSON.stringify(pages);
+    if (!same) throw new Error(JSON.stringify({ whole, thought, pages }));
+    return whole;
+  }
+
+  likely(model, input, more) {
+    const include = ["message.output_text.logprobs"];
+    return this.client.responses.create({ model, input, store: false, include, top_logprobs: 1, ...more });
+  }
+
+  async logprobs(model, ask) {
+    const said = (await this.likely(model, ask)).output.find((item) => item.type === "message");
+    return said.content[0].logprobs.map((each) => [each.token, each.logprob]);
+  }
+
+  async logprobs_stream(model, ask) {
+    const found = [];
+    for await (const event of await this.likely(model, ask, { stream: true })) {
+      if (event.type === "response.output_text.delta") found.push(...(event.logprobs ?? []));
+    }
+    return found.map((each) => [each.token, each.logprob]);
   }
 
   async tools(model, ask) {

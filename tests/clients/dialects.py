@@ -61,6 +61,8 @@ class Chat(Dialect):
         "extra_content",
         "images",
         "cache_creation_tokens",
+        "prompt_filter_results",
+        "content_filter_results",
         "provider_code",
         "retry_after",
     }

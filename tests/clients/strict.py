@@ -13,6 +13,7 @@ One line a case. The last is `N passed, N failed`; the exit code is 1 if any fai
 """
 
 import argparse
+import functools
 import http.client
 import json
 import sys
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+import others
 from dialects import DIALECTS, Dialect
 from drivers import base
 from judge import TABLE, Score
@@ -142,6 +144,16 @@ def play_cited(world: Recorded, dialect: Dialect, group: str, show: bool) -> Non
     assert page in answer.body, f"{page} is not cited: {answer.body.decode()[-1500:]}"
 
 
+def play_others(pool: ThreadPoolExecutor, score: Score, world: World, dialect: Dialect, wanted: list[str]) -> None:
+    """The answers that are of no dialect's own shape."""
+    for check, upstreams in others.CHECKS:
+        for upstream in upstreams or [""]:
+            if wanted and upstream not in wanted:
+                continue
+            run = functools.partial(check, world.base, functools.partial(parse, dialect), *([upstream] if upstream else []))
+            pool.submit(score.play, f"{check.__name__} [{upstream or 'of none'}]", run)
+
+
 def control(world: World, dialect: Dialect) -> None:
     """Each real event or answer, spoiled in turn."""
     fast = next(case for case in TABLE["cases"] if case["scenario"] == "fast")
@@ -179,6 +191,8 @@ def main() -> int:
                 if args.dialect and dialect.name not in args.dialect:
                     continue
                 pool.submit(score.play, f"{dialect.name} [control]", lambda dialect=dialect: control(world, dialect))
+                if dialect.name == "openai-chat" and not args.case:
+                    play_others(pool, score, world, dialect, args.upstream)
                 cited = CITED if not args.upstream and "cited" in (args.case or ["cited"]) else []
                 for group in cited:
                     run = lambda dialect=dialect, group=group: play_cited(recorded, dialect, group, args.show)

@@ -51,6 +51,8 @@ pub enum Dialect {
     GeminiGenerate,
     /// `POST /v1beta/models/MODEL:countTokens`.
     GeminiCountTokens,
+    /// `POST /v1beta/models/MODEL:embedContent` and its like, which are [`Self::OpenAiEmbeddings`] to every provider.
+    GeminiEmbed(gemini::Embed),
 }
 
 impl Deref for Dialect {
@@ -67,6 +69,9 @@ impl Deref for Dialect {
             Dialect::AnthropicCountTokens => &anthropic::CountTokens,
             Dialect::GeminiGenerate => &gemini::Generate,
             Dialect::GeminiCountTokens => &gemini::CountTokens,
+            Dialect::GeminiEmbed(gemini::Embed::One) => &gemini::Embed::One,
+            Dialect::GeminiEmbed(gemini::Embed::Batch) => &gemini::Embed::Batch,
+            Dialect::GeminiEmbed(gemini::Embed::Predict) => &gemini::Embed::Predict,
         }
     }
 }

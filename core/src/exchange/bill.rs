@@ -30,7 +30,7 @@ impl Exchange {
         let Some(running) = &self.running else { return };
         let counted = match self.request.dialect {
             Dialect::AnthropicCountTokens | Dialect::GeminiCountTokens => return,
-            Dialect::OpenAiEmbeddings => Spent { pieces: 0, ..spent },
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed(_) => Spent { pieces: 0, ..spent },
             _ => spent,
         };
         let deployment = self.deployment(running.target);

@@ -29,9 +29,9 @@ impl Exchange {
         let facts = self.facts();
         let whole = |answer: Value| Ok(Opened::Whole(Bytes::from(answer.to_string()), Spent::default()));
         match self.request.dialect {
-            Dialect::OpenAiEmbeddings => {
+            dialect @ (Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed(_)) => {
                 let answer = mocked.embeddings(&request.body, &facts)?.to_string();
-                let answer = self.request.dialect.settled(request, answer.into());
+                let answer = dialect.as_asked(request, dialect.settled(request, answer.into()));
                 return Ok(Opened::Whole(answer, Spent::default()));
             }
             Dialect::AnthropicCountTokens | Dialect::GeminiCountTokens => {

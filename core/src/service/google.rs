@@ -6,6 +6,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 
 use super::auth;
+use crate::dialects::gemini::Embed;
 use crate::dialects::{Dialect, Route};
 use crate::exchange::{self, Body};
 use crate::failure::Failure;
@@ -48,7 +49,14 @@ pub(super) fn is_googles(path: &str) -> bool {
         ["/v1beta/", "/v1beta1/", "/v1alpha/", "/gemini/", "/vertex_ai/", "/v1/projects/", "/v1/publishers/"];
     let method = path.rsplit(['/']).next().and_then(|last| last.rsplit_once(':'));
     versions.iter().any(|start| path.starts_with(start))
-        || method.is_some_and(|(_, name)| name.ends_with("Content"))
+        || method.is_some_and(|(_, name)| name.ends_with("Content") || name.ends_with("Contents"))
+}
+
+/// The model and the method of a path at which Vertex AI serves Claude, as Anthropic's SDKs call it.
+pub(super) fn of_claude(path: &str) -> Option<(String, String)> {
+    let (_, place) = place(path)?;
+    let (model, method) = place.strip_prefix("models/anthropic/")?.rsplit_once(':')?;
+    Some((decoded(model)?, method.to_owned()))
 }
 
 /// What follows version, project and place, and whether there was a version. Another publisher's name stays before its
@@ -84,6 +92,9 @@ fn call(name: &str, query: &str) -> Option<Asked> {
         "generateContent" => (Dialect::GeminiGenerate, false, false),
         "streamGenerateContent" => (Dialect::GeminiGenerate, true, !sse),
         "countTokens" => (Dialect::GeminiCountTokens, false, false),
+        "embedContent" => (Dialect::GeminiEmbed(Embed::One), false, false),
+        "batchEmbedContents" => (Dialect::GeminiEmbed(Embed::Batch), false, false),
+        "predict" => (Dialect::GeminiEmbed(Embed::Predict), false, false),
         _ => return None,
     };
     (!model.is_empty()).then(|| Asked::Call { model: model.to_owned(), dialect, stream, array })
@@ -110,7 +121,7 @@ pub(super) fn is_client<B>(request: &Request<B>) -> bool {
 
 /// Whether a dialect is one of Google's.
 pub(super) fn speaks(dialect: Dialect) -> bool {
-    matches!(dialect, Dialect::GeminiGenerate | Dialect::GeminiCountTokens)
+    matches!(dialect, Dialect::GeminiGenerate | Dialect::GeminiCountTokens | Dialect::GeminiEmbed(_))
 }
 
 /// The key in a query, where Google's own examples put it.
@@ -222,6 +233,19 @@ mod tests {
             let want = Asked::Call { model: model.into(), dialect, stream, array };
             assert_eq!(read(path, query), Some(want), "{path}");
             assert!(is_googles(path) || path.contains("%3A"), "{path}");
+        }
+        for (method, form) in
+            [("embedContent", Embed::One), ("batchEmbedContents", Embed::Batch), ("predict", Embed::Predict)]
+        {
+            let read =
+                read(&format!("/v1beta1/projects/p/locations/l/publishers/google/models/m:{method}"), "");
+            let want = Asked::Call {
+                model: "m".into(),
+                dialect: Dialect::GeminiEmbed(form),
+                stream: false,
+                array: false,
+            };
+            assert_eq!(read, Some(want), "{method}");
         }
         let count = read("/v1beta/models/m:countTokens", "");
         assert!(matches!(count, Some(Asked::Call { dialect: Dialect::GeminiCountTokens, .. })), "{count:?}");

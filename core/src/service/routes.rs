@@ -37,6 +37,9 @@ const ANY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE
 impl Found {
     /// Of a path and its query. `None`: nothing stands there.
     pub(super) fn at(path: &str, query: &str) -> Option<Self> {
+        if let Some((model, method)) = google::of_claude(path) {
+            return of_claude(model, &method).map(|route| Self { place: Place::Model(route), methods: ASK });
+        }
         // Before OpenAI's, whose models have paths that look like Google's methods.
         match google::read(path, query).map(google::Asked::route) {
             Some(Ok(route)) => return Some(Self { place: Place::Model(route), methods: ASK }),
@@ -49,6 +52,8 @@ impl Found {
         }
         // litellm's other path for Anthropic's clients.
         let path = path.strip_prefix("/anthropic").unwrap_or(path);
+        // Azure's clients have it before what is no deployment's, and before its v1 surface.
+        let path = path.strip_prefix("/openai").filter(|rest| rest.starts_with('/')).unwrap_or(path);
         let dialect = match path.strip_prefix("/v1").unwrap_or(path) {
             "/chat/completions" => Dialect::OpenAiChat,
             "/completions" => Dialect::OpenAiCompletions,
@@ -72,6 +77,18 @@ impl Found {
     }
 }
 
+/// Claude as Vertex AI's clients ask for it: a message by `rawPredict`, a stream by `streamRawPredict`, a count of tokens by a
+/// model of that name, where the body has the real one.
+fn of_claude(model: String, method: &str) -> Option<Route> {
+    let route = |dialect, model, stream| Route { model, stream: Some(stream), ..Route::of(dialect) };
+    match (model.as_str(), method) {
+        ("count-tokens", "rawPredict") => Some(route(Dialect::AnthropicCountTokens, None, false)),
+        (_, "rawPredict") => Some(route(Dialect::AnthropicMessages, Some(model), false)),
+        (_, "streamRawPredict") => Some(route(Dialect::AnthropicMessages, Some(model), true)),
+        _ => None,
+    }
+}
+
 /// Where a path names the model, as Azure's clients and old ones have it: `/openai/deployments/MODEL/chat/completions`,
 /// `/engines/MODEL/embeddings`. A model's name may have a `/` in it.
 fn of_deployment(path: &str) -> Option<(Dialect, String)> {
@@ -89,7 +106,10 @@ fn of_deployment(path: &str) -> Option<(Dialect, String)> {
 
 /// The dialect in which an error at this path is worded. Anthropic's clients name the version that they speak.
 pub(super) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
-    if path.starts_with("/v1/messages") || path.starts_with("/anthropic/") || headers.contains_key(VERSION) {
+    let anthropics = path.starts_with("/v1/messages")
+        || path.starts_with("/anthropic/")
+        || path.contains("/publishers/anthropic/");
+    if anthropics || headers.contains_key(VERSION) {
         Dialect::AnthropicMessages
     } else if google::is_googles(path) {
         Dialect::GeminiGenerate
@@ -141,6 +161,58 @@ mod tests {
             [(http::HeaderName::from_static(VERSION), http::HeaderValue::from_static("2023-06-01"))];
         assert_eq!(dialect_of("/v1/files", &versioned.into_iter().collect()), Dialect::AnthropicMessages);
         assert_eq!(dialect_of("/v1/files", &HeaderMap::new()), Dialect::OpenAiChat);
+    }
+
+    #[test]
+    fn vertex_ais_clients_of_claude_find_their_paths() {
+        let at = |rest: &str| format!("/v1/projects/p/locations/us-east5/publishers/anthropic/models/{rest}");
+        for (path, dialect, model, stream) in [
+            (
+                at("claude-x@20250929:rawPredict"),
+                Dialect::AnthropicMessages,
+                Some("claude-x@20250929"),
+                false,
+            ),
+            (at("claude-x:streamRawPredict"), Dialect::AnthropicMessages, Some("claude-x"), true),
+            (at("count-tokens:rawPredict"), Dialect::AnthropicCountTokens, None, false),
+        ] {
+            // With or without the version, which SDKs have in their base URL.
+            for path in [&path, &path["/v1".len()..], &format!("/vertex_ai{path}")] {
+                let Some(Found { place: Place::Model(route), .. }) = Found::at(path, "") else {
+                    panic!("{path}")
+                };
+                assert_eq!((route.dialect, route.model.as_deref()), (dialect, model), "{path}");
+                assert_eq!(route.stream, Some(stream), "{path}");
+                assert_eq!(dialect_of(path, &HeaderMap::new()), Dialect::AnthropicMessages, "{path}");
+            }
+        }
+        for method in ["predictLongRunning", "predict", "generateContent"] {
+            assert!(Found::at(&at(&format!("claude-x:{method}")), "").is_none(), "{method}");
+        }
+    }
+
+    #[test]
+    fn azures_clients_find_their_paths() {
+        for (path, want) in [
+            ("/openai/responses", Dialect::OpenAiResponses),
+            ("/openai/v1/responses", Dialect::OpenAiResponses),
+            ("/openai/v1/chat/completions", Dialect::OpenAiChat),
+            ("/openai/v1/embeddings", Dialect::OpenAiEmbeddings),
+            ("/openai/v1/completions", Dialect::OpenAiCompletions),
+        ] {
+            assert_eq!(dialect(path), Some(want), "{path}");
+        }
+        for path in ["/openai/models", "/openai/v1/models"] {
+            assert!(
+                matches!(Found::at(path, "api-version=v1"), Some(Found { place: Place::Models, .. })),
+                "{path}"
+            );
+        }
+        let stored = Found::at("/openai/responses/resp_1", "");
+        assert!(matches!(stored, Some(Found { place: Place::Stored, .. })));
+        for path in ["/openai", "/openai/files", "/openai/v1/files", "/openaiv1/models"] {
+            assert!(Found::at(path, "").is_none(), "{path}");
+        }
     }
 
     #[test]

@@ -4,7 +4,27 @@ use bytes::Bytes;
 
 use crate::dialects::{Request, Route, body, options};
 
+/// What Vertex AI's clients write beside a message, or in the path in its place.
+const VERTEX: [&str; 3] = ["anthropic_version", "model", "stream"];
+
+/// A body of Vertex AI's clients as Anthropic's own: with the model and the stream that the path says, and without the
+/// version, which each provider has its own of.
+fn of_vertex(route: &Route, bytes: &Bytes) -> Option<Bytes> {
+    let stream = route.stream?;
+    let text = std::str::from_utf8(bytes).ok()?;
+    let own = options::members_of(text).ok()?;
+    let model = match &route.model {
+        Some(model) => serde_json::Value::from(model.as_str()).to_string(),
+        None => own.iter().find(|(name, _)| name == "model")?.1.get().to_owned(),
+    };
+    let rest = own.iter().filter(|(name, _)| !VERTEX.contains(&name.as_str()));
+    let rest = rest.map(|(name, value)| (name.as_str(), value.get()));
+    let stream = stream.then_some(("stream", "true"));
+    Some(body::written(std::iter::once(("model", model.as_str())).chain(rest).chain(stream)).0)
+}
+
 pub(super) fn decode(route: &Route, bytes: Bytes) -> Result<Request, String> {
+    let bytes = of_vertex(route, &bytes).unwrap_or(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| "the request body is not UTF-8")?;
     let members = options::members_of(text).map_err(|error| explain(&error))?;
     let once = |name: &str| {
@@ -63,6 +83,27 @@ mod tests {
         assert_eq!(request.body, text);
         assert_eq!(request.dialect, Dialect::AnthropicMessages);
         assert!(!read(r#"{"model":"m","messages":[],"stream":null}"#).expect("valid").stream);
+    }
+
+    #[test]
+    fn a_path_of_vertex_ai_says_model_and_stream() {
+        let read = |model: Option<&str>, stream, text: &str| {
+            let model = model.map(str::to_owned);
+            let route = Route { model, stream: Some(stream), ..Route::of(Dialect::AnthropicMessages) };
+            decode(&route, Bytes::copy_from_slice(text.as_bytes()))
+        };
+        let text = r#"{"anthropic_version":"vertex-2023-10-16","max_tokens":1,"messages":[],"stream":true,"x":1e400}"#;
+        let request = read(Some("claude"), true, text).expect("valid");
+        assert_eq!(
+            request.body,
+            r#"{"model":"claude","max_tokens":1,"messages":[],"x":1e400,"stream":true}"#
+        );
+        assert_eq!((request.model.as_str(), request.stream), ("claude", true));
+        assert!(!read(Some("claude"), false, text).expect("valid").stream);
+        let count = r#"{"anthropic_version":"v","model":"claude","messages":[]}"#;
+        assert_eq!(read(None, false, count).expect("valid").body, r#"{"model":"claude","messages":[]}"#);
+        assert!(read(None, false, r#"{"messages":[]}"#).expect_err("no model").contains("no \"model\""));
+        assert!(read(Some("claude"), true, "[]").is_err());
     }
 
     #[test]

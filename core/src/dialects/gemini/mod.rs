@@ -4,6 +4,7 @@
 
 mod answer;
 mod count;
+mod embed;
 mod encode;
 mod grounding;
 mod inspect;
@@ -15,6 +16,7 @@ mod stream;
 mod words;
 
 use bytes::Bytes;
+pub use embed::Embed;
 use serde_json::{Map, Value};
 
 use super::{Chat, Encoder, Facts, Request, Route, Seen, Speak};

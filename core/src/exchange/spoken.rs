@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use tidegate_host::abi::code::NO_SUCH_PATH;
 
 use super::Exchange;
 use crate::dialects::{Dialect, Facts, Request, Voice};
@@ -41,8 +42,9 @@ impl Exchange {
         Ok(Cow::Owned(chat))
     }
 
-    /// The request in the canonical dialect, where a server has refused it in `dialect` as if there were no such path. Of a
-    /// model that is not there, providers say so in a word of theirs; and the other path would say it too.
+    /// The request in the canonical dialect, where a server has refused it in `dialect` because it has no such path. The
+    /// plugin says whether that is it, by its word for the failure: it knows what its servers write for a path and for a
+    /// model that they do not have. Where it has no word, a 404 or a 405 is about the path.
     pub(super) fn instead<'a>(
         &self,
         deployment: &Deployment,
@@ -51,7 +53,8 @@ impl Exchange {
         dialect: Dialect,
         failure: &Failure,
     ) -> Option<Cow<'a, Request>> {
-        let no_path = matches!(failure.status, 404 | 405) && failure.code.is_none();
+        let no_path = matches!(failure.code.as_deref(), None | Some(NO_SUCH_PATH));
+        let no_path = no_path && matches!(failure.status, 404 | 405);
         if dialect == Dialect::OpenAiChat || !no_path {
             return None;
         }

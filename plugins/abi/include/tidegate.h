@@ -236,7 +236,10 @@ typedef struct tg_class_out_v1 {
   uint32_t size, reserved;
   void *ctx;
   tg_status (*message)(void *ctx, tg_str utf8); /* for people; not called: the host words it */
-  tg_status (*code)(void *ctx, tg_str utf8);    /* the provider's own word, such as "insufficient_quota" */
+  /* The provider's own word, such as "insufficient_quota". "no_such_path" for a 404 or 405 says that the server does not have
+   * the dialect's path at all: the host asks in the canonical dialect then, and from then on. Any other word says that the
+   * path is there. Without one the host takes a 404 or 405 for a path that is not. */
+  tg_status (*code)(void *ctx, tg_str utf8);
 } tg_class_out_v1;
 
 /* The configuration of `create`, a JSON object:

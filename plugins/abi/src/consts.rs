@@ -48,3 +48,9 @@ values!(/** Flags of an attempt. */ attempt: u32 { HAS_RETRY_AFTER = 1, COMMITTE
 values!(/** Flags of a target. */ target: u32 { UNAVAILABLE = 1, HAS_INPUT_COST = 2, HAS_OUTPUT_COST = 4, SPECIAL = 8 });
 values!(/** Flags of a history. */ history: u32 { STREAM = 1, WHOLE = 2 });
 values!(/** A policy's actions. */ action: u32 { RAISE = 0, RETRY = 1, FALLBACK = 2, CONTINUE = 3 });
+
+/// Words of `tg_class_out_v1::code` that mean something to the host.
+pub mod code {
+    /// The server does not have the dialect's path at all.
+    pub const NO_SUCH_PATH: &str = "no_such_path";
+}

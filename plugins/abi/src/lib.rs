@@ -24,7 +24,8 @@ pub use provider::{
 
 pub use consts::{action, history, target};
 pub use consts::{
-    attempt, auth, class, close, dialect, error, event, framing, log, note, phase, request, response, status,
+    attempt, auth, class, close, code, dialect, error, event, framing, log, note, phase, request, response,
+    status,
 };
 
 /// `tg_status`: 1 pass, 0 ok, negative failed; the values are in [`status`].

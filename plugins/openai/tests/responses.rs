@@ -152,3 +152,58 @@ fn classified(body: &Value) -> Class {
     };
     openai("m").classify(&failure).unwrap()
 }
+
+/// Bodies of paths that are not there, and of models: whether the host is to ask in chat completions instead.
+#[test]
+fn a_path_that_is_not_there_is_told_from_a_model() {
+    for (status, body, code) in [
+        // OpenAI, Groq, LM Studio, Azure, vLLM, nginx, Go.
+        (
+            404,
+            r#"{"error":{"message":"Invalid URL (POST /v1/responses)","type":"invalid_request_error","param":null,"code":null}}"#,
+            "no_such_path",
+        ),
+        (
+            404,
+            r#"{"error":{"message":"Unknown request URL: POST /openai/v1/x. Please check the URL for typos","type":"invalid_request_error","code":"unknown_url"}}"#,
+            "no_such_path",
+        ),
+        (404, r#"{"error":"Unexpected endpoint or method. (POST /v1/responses)"}"#, "no_such_path"),
+        (404, r#"{"error":{"code":"404","message":"Resource not found"}}"#, "no_such_path"),
+        (404, r#"{"detail":"Not Found"}"#, "no_such_path"),
+        (405, r#"{"detail":"Method Not Allowed"}"#, "no_such_path"),
+        (404, "<html><head><title>404 Not Found</title></head></html>", "no_such_path"),
+        (404, "404 page not found", "no_such_path"),
+        (
+            404,
+            r#"{"error":{"message":"The model `x` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
+            "model_not_found",
+        ),
+        (
+            404,
+            r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#,
+            "DeploymentNotFound",
+        ),
+        (
+            404,
+            r#"{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}"#,
+            "NotFoundError",
+        ),
+        (
+            404,
+            r#"{"error":{"message":"model \"x\" not found, try pulling it first","code":null}}"#,
+            "model_not_found",
+        ),
+        (404, r#"{"error":"model 'x' not found"}"#, "model_not_found"),
+    ] {
+        let failure = FailureIn {
+            phase: Phase::Status,
+            http_status: status,
+            headers: Headers::default(),
+            body: body.as_bytes(),
+            ..FailureIn::default()
+        };
+        let class = openai("m").classify(&failure).unwrap();
+        assert_eq!((class.code.as_deref(), class.http_status), (Some(code), status), "{body}");
+    }
+}

@@ -8,6 +8,8 @@ pub use form::{Said, is_error};
 pub use quota::{is_daily, is_daily_in_details, is_quota, is_spent};
 pub use words::{is_content_policy, is_context_window, may_be_the_prompt};
 
+pub use tidegate_plugin_abi::code::NO_SUCH_PATH;
+
 use crate::{Class, ErrorKind};
 
 /// What a status means, and whether the same request may succeed later: 408, 409, 429 and 5xx may.

@@ -85,6 +85,13 @@ fn a_chat_for_a_model_of_responses_alone_goes_there() {
     let (status, told) = azure().response(&chat, whole.as_bytes());
     let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
     assert_eq!((status, &told["choices"][0]["finish_reason"]), (OK, &json!("stop")));
+
+    let (status, told) = azure().response(&chat, answer("responses.json").as_bytes());
+    let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+    let message = &told["choices"][0]["message"];
+    assert_eq!((status, &message["content"]), (OK, &json!("Paris")));
+    assert_eq!(message["thinking_blocks"][0]["type"], "redacted_thinking");
+    assert_eq!(told["usage"]["completion_tokens_details"]["reasoning_tokens"], 9);
 }
 
 #[test]
@@ -106,7 +113,9 @@ fn a_key_goes_before_a_token_and_each_has_its_header() {
 
 #[test]
 fn recorded_streams_pass_and_end_at_done_alone() {
-    for (name, finish) in [("chat.sse", "stop"), ("async-filter.sse", "content_filter")] {
+    for (name, finish) in
+        [("chat.sse", "stop"), ("chat-2024-02-01.sse", "stop"), ("async-filter.sse", "content_filter")]
+    {
         let recording =
             Recording::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers").join(name));
         let harness = azure();

@@ -174,3 +174,23 @@ fn schemas_keep_the_clients_order() {
         vertex(model).keeps_order(model).unwrap();
     }
 }
+
+/// What is said of a model by its name is said of the same names in each list.
+#[test]
+fn a_model_of_another_maker_gets_what_its_api_takes() {
+    let manifest: Value = serde_json::from_str(include_str!("../src/manifest.json")).unwrap();
+    let offers = manifest["providers"].as_array().unwrap();
+    for offer in offers.iter().filter(|offer| offer["prefix"].as_str().unwrap().starts_with("vertex_ai")) {
+        let keys = |list: &str| -> Vec<String> {
+            let mut keys: Vec<String> = offer[list].as_object().unwrap().keys().cloned().collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(keys("dialects_by_model"), keys("extensions_by_model"));
+        // Claude goes on as Gemini does.
+        let others: Vec<String> =
+            keys("dialects_by_model").into_iter().filter(|name| name != "claude-*").collect();
+        assert_eq!(others, keys("prefill_by_model"));
+        assert_eq!(offer["extensions_by_model"]["meta/*"], json!([]));
+    }
+}

@@ -138,6 +138,11 @@ impl Request {
         }
     }
 
+    /// Whether it says itself that what its provider cannot do is to be left out.
+    pub fn drops_params(&self) -> bool {
+        self.options.as_ref().is_some_and(|options| options.drop_params)
+    }
+
     /// The same without these members of its body, and those of them that it had; `None` where it has none of them.
     pub fn without(&self, names: &[String]) -> Option<(Self, Vec<String>)> {
         body::without(self, names)

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::Mocked;
 
 /// The members of a body that are options.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 18] = [
     "fallbacks",
     "disable_fallbacks",
     "num_retries",
@@ -26,6 +26,9 @@ pub(super) const KEYS: [&str; 15] = [
     "mock_testing_rate_limit_error",
     "mock_response",
     "mock_tool_calls",
+    "drop_params",
+    "additional_drop_params",
+    "allowed_openai_params",
 ];
 
 /// More than any request could try.
@@ -59,6 +62,10 @@ pub struct Options {
     pub request_timeout: Option<Duration>,
     /// A failure to play in the requested group instead of calling it.
     pub mock: Option<Mock>,
+    /// `drop_params: true`: what the provider cannot do is left out.
+    pub drop_params: bool,
+    /// `additional_drop_params`: members that are left out.
+    pub dropped: Vec<String>,
     /// `mock_response` and `mock_tool_calls`: what is answered instead of calling any provider.
     pub answer: Option<Mocked>,
     /// The two as they are written: either may come first.
@@ -139,6 +146,10 @@ impl Options {
                 self.answer = Mocked::of(&self.mocked.0, &self.mocked.1)?;
             }
             "request_timeout" => self.request_timeout = seconds(key, &value)?,
+            "drop_params" => self.drop_params = truth(key, &value)?,
+            "additional_drop_params" => self.dropped = dropped(key, &value)?,
+            // Parameters are passed on as they come.
+            "allowed_openai_params" => {}
             _ if !truth(key, &value)? => {}
             "mock_testing_fallbacks" => self.mock = Some(Mock::Failure),
             "mock_testing_context_fallbacks" => self.mock = Some(Mock::ContextWindow),
@@ -204,6 +215,20 @@ fn lists(key: &str, value: &Value) -> Result<Vec<List>, String> {
         Some((group.clone(), targets.collect::<Option<_>>()?))
     };
     entries.iter().map(list).collect::<Option<_>>().ok_or_else(wrong)
+}
+
+/// Without these it is another request.
+const KEPT: [&str; 6] = ["model", "messages", "prompt", "input", "contents", "stream"];
+
+/// Names of members; litellm also knows paths into them.
+fn dropped(key: &str, value: &Value) -> Result<Vec<String>, String> {
+    let name = |name: &Value| {
+        let name = name.as_str().filter(|name| !name.contains(['[', '.']) && !KEPT.contains(name));
+        name.map(str::to_owned)
+    };
+    let names = value.as_array().filter(|list| list.len() <= MAX_TARGETS);
+    let names = names.and_then(|list| list.iter().map(name).collect());
+    names.ok_or_else(|| format!("\"{key}\" must be a list of parameters that a request can do without"))
 }
 
 /// The words count too: litellm takes them.
@@ -290,6 +315,9 @@ mod tests {
         assert_eq!(options("timeout", "0.5").timeout, Some(Duration::from_millis(500)));
         assert_eq!(options("stream_timeout", "\"30\"").stream_timeout, Some(Duration::from_secs(30)));
         assert_eq!(options("request_timeout", "0").request_timeout, None);
+        assert!(options("drop_params", "true").drop_params && !options("drop_params", "false").drop_params);
+        assert_eq!(options("additional_drop_params", r#"["stop", "seed"]"#).dropped, ["stop", "seed"]);
+        assert!(options("allowed_openai_params", r#"["tools"]"#).dropped.is_empty());
         assert_eq!(options("mock_testing_context_fallbacks", "true").mock, Some(Mock::ContextWindow));
         assert_eq!(options("mock_testing_fallbacks", "false").mock, None);
         assert_eq!(
@@ -319,6 +347,10 @@ mod tests {
             ("timeout", "-1", "must be a number of seconds"),
             ("timeout", "1e300", "must be a number of seconds"),
             ("mock_testing_fallbacks", "{}", "must be true or false"),
+            ("drop_params", "1", "must be true or false"),
+            ("additional_drop_params", r#""stop""#, "must be a list of parameters"),
+            ("additional_drop_params", r#"["tools[*].x"]"#, "must be a list of parameters"),
+            ("additional_drop_params", r#"["messages"]"#, "must be a list of parameters"),
         ] {
             let error = read(key, json).expect_err(json);
             assert!(error.contains(words), "{key}: {json}: {error}");

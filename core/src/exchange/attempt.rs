@@ -147,7 +147,8 @@ impl Exchange {
             model_span,
             headers: &headers,
         };
-        let built = within(clocks, pin!(deployment.provider.request(&input))).await?;
+        let provider = within(clocks, pin!(deployment.asked(request.drops_params()))).await??;
+        let built = within(clocks, pin!(provider.request(&input))).await?;
         let built = built.map_err(|error| match error {
             PluginError::Invalid(why) | PluginError::Unsupported(why) => Failure::bad_request(why),
             error => Failure::plugin_call(&error),

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use tidegate_host::{Prefill, ProviderInstance, ProviderManifest, StreamUsage};
 use tidegate_watchdog::Watchdog;
 
+use super::dropping::Dropping;
 use super::health::Health;
 use super::instance::{self, Made, said};
 use super::plugins::Plugins;
@@ -52,6 +53,8 @@ pub struct Deployment {
     pub group: Arc<str>,
     /// Who translates for it.
     pub provider: ProviderInstance,
+    /// Who does so for requests that want left out what its provider cannot do.
+    dropping: Dropping,
     /// Sent with every call.
     pub headers: HeaderMap,
     /// For the choice within the group.
@@ -147,7 +150,7 @@ impl Deployment {
         let Means { plugins, env, metrics, watchdog } = means;
         let whose = format!("deployment \"{name}\" of group \"{}\"", from.group);
         let made = instance::make(config, from, plugins, env).map_err(|why| format!("{whose}: {why}"))?;
-        let Made { plugin, manifest, provider, secrets, aws, api_base } = made;
+        let Made { plugin, manifest, provider, told, secrets, aws, api_base } = made;
         let by_usage = config.router.strategy == config::Strategy::Usage;
         let rpm = from.rpm.filter(|_| by_usage || config.router.pre_call_checks);
         let tpm = from.tpm.filter(|_| by_usage);
@@ -159,6 +162,7 @@ impl Deployment {
             name: name.into(),
             group: from.group.as_str().into(),
             provider,
+            dropping: Dropping::new(plugin, told),
             headers: headers(config, from, manifest, env).map_err(|error| format!("{whose}: {error}"))?,
             weight: weight(config, from),
             order: from.rank(),
@@ -249,6 +253,14 @@ impl Deployment {
         self.drops_params
     }
 
+    /// Who makes its requests: for one that wants left out what its provider cannot do, an instance that does so.
+    ///
+    /// # Errors
+    /// There is none, though its provider has made one that does not.
+    pub async fn asked(&self, dropping: bool) -> Result<&ProviderInstance, Failure> {
+        if dropping && !self.drops_params { self.dropping.instance().await } else { Ok(&self.provider) }
+    }
+
     /// Whether the log is to hear of what was left out: once a minute.
     pub fn may_warn_of_drops(&self) -> bool {
         let now = std::time::Instant::now();
@@ -266,8 +278,13 @@ impl Deployment {
     /// # Errors
     /// The request is not a JSON object.
     pub fn body(&self, request: &Request) -> Result<Asked, Failure> {
-        let (fewer, dropped) =
-            (!self.dropped.is_empty()).then(|| request.without(&self.dropped)).flatten().unzip();
+        let own = request.options.as_deref().map_or(&[][..], |options| &options.dropped);
+        let (fewer, dropped) = match (self.dropped.as_slice(), own) {
+            ([], []) => None,
+            (names, []) | ([], names) => request.without(names),
+            (names, own) => request.without(&[names, own].concat()),
+        }
+        .unzip();
         let (request, dropped) = (fewer.as_ref().unwrap_or(request), dropped.unwrap_or_default());
         if self.defaults.is_empty() {
             let model_at = Some(request.model_at.clone()).filter(|at| !at.is_empty());

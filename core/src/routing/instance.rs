@@ -17,6 +17,8 @@ pub(super) struct Made<'a> {
     pub(super) plugin: &'a Arc<Plugin>,
     pub(super) manifest: &'a ProviderManifest,
     pub(super) provider: ProviderInstance,
+    /// What it was made of.
+    pub(super) told: Value,
     pub(super) secrets: HashMap<String, Secret>,
     /// What its AWS credentials are found by, if it takes any.
     pub(super) aws: Option<AwsSettings>,
@@ -80,7 +82,7 @@ pub(super) fn make<'a>(
         AwsCredentials::find(settings).map_err(keyless)?;
     }
     let api_base = told["params"]["api_base"].as_str().map(str::to_owned);
-    Ok(Made { plugin, manifest, provider, secrets, aws, api_base })
+    Ok(Made { plugin, manifest, provider, told, secrets, aws, api_base })
 }
 
 /// What `tidegate check` says of the deployments that `serve` would leave out, at the model of each. They are errors where

@@ -3,6 +3,7 @@
 mod any;
 pub mod budget;
 pub mod deployment;
+mod dropping;
 pub mod group;
 pub mod health;
 mod instance;

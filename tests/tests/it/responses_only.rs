@@ -246,6 +246,27 @@ async fn what_cannot_be_said_is_refused_or_named() {
     let refused = chat(&proxy, "marked", body.clone()).await;
     assert_eq!(refused.status, 400);
     assert!(refused.json()["error"]["message"].as_str().unwrap().contains("\"stop\""), "{}", refused.text());
+    // As litellm's clients ask for it themselves.
+    let mut own = body.clone();
+    own["drop_params"] = json!(true);
+    own["allowed_openai_params"] = json!(["stop"]);
+    for model in ["marked", "azure"] {
+        let dropped = chat(&proxy, model, own.clone()).await;
+        assert_eq!(
+            (dropped.status, dropped.header("x-tidegate-dropped")),
+            (200, Some("\"stop\"")),
+            "{model}"
+        );
+        let (_, body) = sent(&sim);
+        for name in ["stop", "drop_params", "allowed_openai_params"] {
+            assert_eq!(body.get(name), None, "{model} {name}");
+        }
+    }
+    assert_eq!(chat(&proxy, "marked", body.clone()).await.status, 400, "the next request does not");
+    own["additional_drop_params"] = json!(["stop"]);
+    let dropped = chat(&proxy, "openai", own).await;
+    assert_eq!((dropped.status, dropped.header("x-tidegate-dropped")), (200, Some("stop")));
+    assert_eq!(sent(&sim).1.get("stop"), None);
     let dropped = chat(&proxy, "dropping", body).await;
     assert_eq!((dropped.status, dropped.header("x-tidegate-dropped")), (200, Some("\"stop\"")));
     assert_eq!(sent(&sim).1.get("stop"), None);

@@ -25,7 +25,7 @@ fn runs(body: &str) -> Option<usize> {
         .collect();
     found.sort_unstable();
     let in_order = found.iter().enumerate().all(|(at, (_, which))| at % NAMES.len() == *which);
-    (in_order && found.len() % NAMES.len() == 0).then_some(found.len() / NAMES.len())
+    (in_order && found.len().is_multiple_of(NAMES.len())).then_some(found.len() / NAMES.len())
 }
 
 impl Harness {

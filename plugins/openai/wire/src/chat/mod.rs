@@ -92,9 +92,7 @@ fn usage(response: &Value) -> Option<Value> {
     let usage = &response["usage"];
     let count = |path: &str| usage.pointer(path).and_then(Value::as_u64);
     let (input, output) = (count("/input_tokens"), count("/output_tokens"));
-    if input.or(output).is_none() {
-        return None;
-    }
+    input.or(output)?;
     let (input, output) = (input.unwrap_or(0), output.unwrap_or(0));
     let mut prompt = json!({"cached_tokens": count("/input_tokens_details/cached_tokens").unwrap_or(0)});
     if let Some(written) = count("/input_tokens_details/cache_write_tokens").filter(|count| *count > 0) {

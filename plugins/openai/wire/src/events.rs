@@ -37,7 +37,7 @@ impl Stream for Events {
             out.note(Note::Done)?;
             return Ok(Flow::Done);
         }
-        if event.name == "error" {
+        if is_named_error(event.name, text) {
             return Err(Fault::Upstream);
         }
         let mut chunk: Value =
@@ -77,6 +77,11 @@ pub fn error_in(data: &Value) -> Option<&Value> {
         return Some(data.get("response").filter(has_error).unwrap_or(data));
     }
     data.get("x_groq").or(data.get("response")).filter(has_error)
+}
+
+/// Whether an event is an error by its name. Whatever it says it is one; but what is cut short may have been anything.
+pub(crate) fn is_named_error(name: &str, text: &str) -> bool {
+    name == "error" && !(text.starts_with('{') && serde_json::from_str::<Value>(text).is_err())
 }
 
 /// A 2xx body that is not a stream: an answer in `dialect`, or an error.
@@ -132,4 +137,22 @@ pub fn reword(reasons: &FinishReasons, answer: &mut Value) -> bool {
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named_error;
+
+    #[test]
+    fn an_error_that_is_cut_short_may_have_been_anything() {
+        for (name, text, is) in [
+            ("error", "anything", true),
+            ("error", "", true),
+            ("error", r#"{"message":"m"}"#, true),
+            ("error", r#"{"type":"error","code":"rate_lim"#, false),
+            ("", r#"{"message":"m"}"#, false),
+        ] {
+            assert_eq!(is_named_error(name, text), is, "{name} {text}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, Note, Stream, StreamOut};
 
-use crate::events::error_in;
+use crate::events::{error_in, is_named_error};
 
 /// One stream of Responses. Its end is `response.completed` or `response.incomplete`, and nothing else.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ pub(crate) enum Read {
 /// [`Fault::Upstream`] for an error in whatever form, [`Fault::Protocol`] for what is no event.
 pub(crate) fn read(event: &EventIn<'_>) -> Result<Read, Fault> {
     let text = event.text()?.trim();
-    if event.name == "error" {
+    if is_named_error(event.name, text) {
         return Err(Fault::Upstream);
     }
     if text.is_empty() {

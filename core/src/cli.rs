@@ -86,6 +86,9 @@ pub struct Drill {
     /// Only the cells whose id has this in it, or fits it as a pattern with `*`; repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
+    /// The built-in matrix in full: the providers that play what is their own play every fault too.
+    #[arg(long, conflicts_with_all = ["config", "markdown"])]
+    pub all: bool,
     /// Name the cells instead of playing them.
     #[arg(long)]
     pub list: bool,

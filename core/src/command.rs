@@ -54,14 +54,14 @@ pub fn demo() -> ExitCode {
 /// `tidegate drill`.
 pub fn drill(asked: Drill) -> ExitCode {
     logging::start("off");
-    let Drill { config, only, list, json, markdown, no_progress, without_proxy } = asked;
+    let Drill { config, only, all, list, json, markdown, no_progress, without_proxy } = asked;
     let form = match (json, markdown.is_some()) {
         (true, _) => drill::Form::Json,
         (_, true) => drill::Form::Markdown,
         _ => drill::Form::Tables,
     };
     let page = markdown.filter(|page| page.as_os_str() != "-");
-    let options = drill::Options { config, only, list, form, page, quiet: no_progress, without_proxy };
+    let options = drill::Options { config, only, all, list, form, page, quiet: no_progress, without_proxy };
     match drill::drill(&options) {
         Ok(drill::Ending::Kept) => ExitCode::SUCCESS,
         Ok(drill::Ending::Broken) => ExitCode::FAILURE,

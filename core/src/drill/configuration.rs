@@ -34,6 +34,12 @@ pub(super) enum Faults {
     Failures,
     /// Those of clients.
     Clients,
+    /// What an upstream answers, but for floods: what is the same in every dialect is left out.
+    Upstream,
+    /// Those of which each dialect has a form of its own.
+    Forms,
+    /// None.
+    None,
 }
 
 pub(super) const BOTH: &[Mode] = &[Mode::Stream, Mode::Whole];
@@ -123,9 +129,30 @@ pub(super) static ALL: &[Configuration] = &[
     },
 ];
 
-/// The providers that the built-in matrix is played with, each with the one that its fallback has.
-pub(super) const PROVIDERS: [(&str, &str); 3] =
-    [("openai", "gemini"), ("gemini", "vertex"), ("vertex", "openai")];
+/// A provider that the built-in matrix is played with, and the one that its fallback has.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) name: &'static str,
+    pub(super) spare: &'static str,
+    model: &'static str,
+    /// It plays everything; the others what has a form of its own in their dialect, unless all is asked for.
+    pub(super) plays_all: bool,
+}
+
+pub(super) static PROVIDERS: &[Provider] = &[
+    Provider { name: "openai", spare: "gemini", model: "openai/gpt-mini", plays_all: true },
+    Provider { name: "gemini", spare: "vertex", model: "gemini/gemini-2.5-pro", plays_all: true },
+    Provider { name: "vertex", spare: "openai", model: "vertex_ai/gemini-2.5-pro", plays_all: true },
+    Provider { name: "anthropic", spare: "bedrock", model: "anthropic/claude-sonnet-4-5", plays_all: false },
+    Provider {
+        name: "bedrock",
+        spare: "ollama",
+        model: "bedrock/anthropic.claude-sonnet-4-5",
+        plays_all: false,
+    },
+    Provider { name: "ollama", spare: "azure", model: "ollama_chat/llama3.2", plays_all: false },
+    Provider { name: "azure", spare: "anthropic", model: "azure/my-gpt", plays_all: false },
+];
 
 /// The asked group.
 pub(super) const PRIMARY: &str = "primary";
@@ -141,8 +168,7 @@ const CLOCKS: &str =
 /// # Errors
 /// A defect of the table: the whole report.
 pub(super) fn settings() -> Result<Config, String> {
-    let (provider, spare) = PROVIDERS[0];
-    ALL[0].config(provider, spare)
+    ALL[0].config(&PROVIDERS[0])
 }
 
 impl Configuration {
@@ -150,13 +176,10 @@ impl Configuration {
     ///
     /// # Errors
     /// A defect of the table: the whole report.
-    pub(super) fn config(&self, provider: &str, spare: &str) -> Result<Config, String> {
-        let model = |provider| match provider {
-            "openai" => "openai/gpt-mini",
-            "gemini" => "gemini/gemini-2.5-pro",
-            _ => "vertex_ai/gemini-2.5-pro",
-        };
-        let (own, other) = (model(provider), model(spare));
+    pub(super) fn config(&self, provider: &Provider) -> Result<Config, String> {
+        let spare = PROVIDERS.iter().find(|other| other.name == provider.spare);
+        let other = spare.ok_or_else(|| format!("no provider is called {}", provider.spare))?.model;
+        let own = provider.model;
         let text = format!(
             "model_list:
   - {{model_name: {PRIMARY}, litellm_params: {{model: {own}, api_key: k, vertex_project: p}}}}

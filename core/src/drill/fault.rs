@@ -20,6 +20,26 @@ pub(super) enum Fault {
 const PLAIN: [&str; 8] =
     ["healthy", "fast", "tool-call", "tool-calls", "thought-signature", "usage", "describe", "echo"];
 
+/// Errors and ends as each dialect words them: before a stream, within it and cut short, and the end itself.
+const OWN_FORMS: [&str; 16] = [
+    "429-frame-end",
+    "429-first",
+    "429-after-opening",
+    "429-cut",
+    "429-flat",
+    "503-frame-end",
+    "502-router-frame",
+    "overloaded-frame",
+    "quota-frame",
+    "text-cut-fin",
+    "no-finish",
+    "finish-no-done",
+    "stall-mid",
+    "http-429",
+    "http-429-quota",
+    "http-503",
+];
+
 impl Fault {
     /// All of them: connections first, then answers, then clients.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -66,8 +86,7 @@ impl Fault {
 
     /// The right answer, oddly delivered: there is nothing to retry.
     pub(super) fn is_odd_delivery(self, mode: Mode) -> bool {
-        let fails = |dialect| !is_normal(&self.alone(dialect, mode));
-        !fails(Dialect::OpenAiChat) && !fails(Dialect::Gemini)
+        Dialect::ALL.iter().all(|dialect| is_normal(&self.alone(*dialect, mode)))
     }
 
     /// Bytes without end: they cost processor time, and are the same under every configuration.
@@ -80,14 +99,28 @@ impl Fault {
         self.is_flood() || self.name() == "huge-event"
     }
 
-    /// The upstream says why it ends, and then leaves out the end itself: the reason has been passed on by then.
-    pub(super) fn ends_unmarked(self) -> bool {
-        matches!(self, Self::Answer(scenario) if scenario.name == "finish-no-done")
+    /// The upstream says why it ends, and then leaves out the end itself: where its events are a chat's already, the reason
+    /// has been passed on by then.
+    pub(super) fn ends_unmarked(self, dialects: &[Dialect]) -> bool {
+        let passed = |dialect| matches!(dialect, Dialect::OpenAiChat | Dialect::Azure);
+        self.name() == "finish-no-done" && dialects.iter().copied().any(passed)
     }
 
-    /// No retry of it makes sense: a quota of days or money.
-    pub(super) fn is_quota(self) -> bool {
-        matches!(self, Self::Answer(scenario) if scenario.name == "http-429-quota")
+    /// No retry of it makes sense: a quota of days or money. Azure and Ollama say of a limit only that it was reached.
+    pub(super) fn is_quota(self, dialects: &[Dialect]) -> bool {
+        let tells = |dialect| !matches!(dialect, Dialect::Azure | Dialect::Ollama);
+        self.name() == "http-429-quota" && dialects.iter().copied().any(tells)
+    }
+
+    /// It ends by a clock of the proxy's, and costs nothing until then.
+    pub(super) fn waits(self, mode: Mode) -> bool {
+        let stalled = |dialect: &Dialect| matches!(self.alone(*dialect, mode), Expect::Stalled { .. });
+        self.name().starts_with("keepalive-") || Dialect::ALL.iter().any(stalled)
+    }
+
+    /// Each dialect has its own form of it, so that it is another fault in each.
+    pub(super) fn has_forms(self) -> bool {
+        OWN_FORMS.contains(&self.name())
     }
 
     /// The connection failed before or instead of an answer, which says nothing about the deployment (litellm's rule
@@ -133,5 +166,31 @@ pub(super) fn status(expect: &Expect) -> Option<u16> {
         | Expect::Ending(_)
         | Expect::Normal
         | Expect::ToolCalls(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_faults_with_forms_are_scenarios() {
+        let known: Vec<&str> = Fault::all().filter(|fault| fault.has_forms()).map(Fault::name).collect();
+        assert_eq!(known.len(), OWN_FORMS.len(), "{known:?}");
+    }
+
+    #[test]
+    fn what_waits_is_known_by_its_end() {
+        let waits =
+            |name: &str| Fault::all().find(|fault| fault.name() == name).map(|it| it.waits(Mode::Stream));
+        for (name, wanted) in [
+            ("stall-mid", true),
+            ("keepalive-first", true),
+            ("tls-silence", true),
+            ("no-finish", false),
+            ("text-flood", false),
+        ] {
+            assert_eq!(waits(name), Some(wanted), "{name}");
+        }
     }
 }

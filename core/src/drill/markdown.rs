@@ -2,14 +2,23 @@
 
 use std::fmt::Write as _;
 
+use super::configuration::PROVIDERS;
 use super::report::{Row, Table};
 
 /// The generated part of the page, between its markers.
 pub(super) fn part(tables: &[Table], cells: usize) -> String {
+    let names = |all: bool| {
+        let some = PROVIDERS.iter().filter(|provider| provider.plays_all == all);
+        some.map(|provider| format!("`{}`", provider.name)).collect::<Vec<_>>().join(", ")
+    };
     let mut out = format!(
-        "{BEGIN}\n{cells} cells: {} tables, and in each a row for a fault. Where the three providers (`openai`, `gemini`, \
-         `vertex`) do not\nagree, a row names those that it is true of.\n",
-        tables.len()
+        "{BEGIN}\n{cells} cells: {} tables, and in each a row for a fault. {} play every fault.\n\
+         {} play what an upstream answers, but for floods, without a fallback, and elsewhere the\n\
+         faults of which each dialect has a form of its own. Where those that play a fault do not agree, a row names the\n\
+         providers that it is true of.\n",
+        tables.len(),
+        names(true),
+        names(false)
     );
     for table in tables {
         let whole = table.rows.iter().any(|row| row.whole.is_some());

@@ -67,15 +67,20 @@ pub(super) struct Plan {
     pub(super) left_out: Vec<String>,
 }
 
-/// The built-in matrix.
+/// The built-in matrix. `all`: every provider with every fault under every configuration.
 ///
 /// # Errors
 /// A sentence: a provider's plugin is missing.
-pub(super) fn built_in(plugins: &Plugins, sim: SocketAddr) -> Result<Plan, String> {
+pub(super) fn built_in(plugins: &Plugins, sim: SocketAddr, all: bool) -> Result<Plan, String> {
     let mut plan = Plan { setups: Vec::new(), cells: Vec::new(), left_out: Vec::new() };
     for configuration in configuration::ALL {
-        for (provider, spare) in PROVIDERS {
-            let original = Arc::new(configuration.config(provider, spare)?);
+        for provider in PROVIDERS {
+            let faults = if all || provider.plays_all {
+                configuration.faults
+            } else {
+                configuration.faults.own_forms()
+            };
+            let original = Arc::new(configuration.config(provider)?);
             let simulated = Arc::new(simulate((*original).clone(), plugins, sim)?);
             if let Some(left_out) = simulated.left_out.first() {
                 return Err(left_out.clone());
@@ -83,7 +88,7 @@ pub(super) fn built_in(plugins: &Plugins, sim: SocketAddr) -> Result<Plan, Strin
             let (own, other) = (simulated.dialects(plugins, PRIMARY), simulated.dialects(plugins, SPARE));
             let setup = Arc::new(Setup {
                 table: configuration.name.into(),
-                variant: Some(provider),
+                variant: Some(provider.name),
                 about: configuration.about.into(),
                 original,
                 model: PRIMARY.into(),
@@ -98,7 +103,7 @@ pub(super) fn built_in(plugins: &Plugins, sim: SocketAddr) -> Result<Plan, Strin
                 },
                 simulated,
             });
-            plan.add(&setup, configuration.faults, configuration.modes);
+            plan.add(&setup, faults, configuration.modes);
         }
     }
     Ok(plan)
@@ -115,12 +120,24 @@ impl Plan {
 }
 
 impl Faults {
+    /// What of these a provider plays that does not play all.
+    fn own_forms(self) -> Self {
+        match self {
+            Self::All => Self::Upstream,
+            Self::Failures => Self::Forms,
+            Self::Clients | Self::Upstream | Self::Forms | Self::None => Self::None,
+        }
+    }
+
     fn have(self, fault: Fault) -> bool {
         match (self, fault) {
+            (Self::None, _) => false,
             (Self::Clients, fault) => matches!(fault, Fault::Client(_)),
             (_, Fault::Client(_)) => false,
             (Self::All, _) => true,
+            (Self::Upstream, fault) => !fault.is_heavy() && !matches!(fault, Fault::Link(_)),
             (Self::Failures, fault) => !fault.is_odd_delivery(Mode::Stream) && !fault.is_flood(),
+            (Self::Forms, fault) => fault.has_forms(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn upstream(stage: &Stage, cell: &Cell, number: usize) -> Outco
     let began = Instant::now();
     for (ask, expected) in cell.promise.asks.iter().enumerate() {
         let answer = scene.ask(stage, &request).await;
-        let (said, wrong) = read(&answer, expected, stream, cell.fault);
+        let (said, wrong) = read(&answer, expected, cell);
         outcome.client = said;
         if let Some(wrong) = wrong {
             let which =
@@ -190,8 +190,9 @@ impl Scene {
 }
 
 /// What the client was told; and if that is none of what it may be told, why.
-fn read(answer: &Answer, expected: &[Expect], stream: bool, fault: Fault) -> (String, Option<String>) {
-    let told = match Told::of(answer, stream) {
+fn read(answer: &Answer, expected: &[Expect], cell: &Cell) -> (String, Option<String>) {
+    let unmarked = cell.fault.ends_unmarked(&cell.setup.terms.own);
+    let told = match Told::of(answer, cell.mode == Mode::Stream) {
         Ok(told) => told,
         Err(why) => return (broken_words(answer), Some(why)),
     };
@@ -202,7 +203,7 @@ fn read(answer: &Answer, expected: &[Expect], stream: bool, fault: Fault) -> (St
     let mut wrong = None;
     for expect in expected {
         let mut told = told.clone();
-        if fault.ends_unmarked() && *expect == Expect::Truncated {
+        if unmarked && *expect == Expect::Truncated {
             // The upstream did say it, and it had been passed on when the end turned out to be missing.
             told.finish = None;
         }

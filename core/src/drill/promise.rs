@@ -76,7 +76,8 @@ impl Promise {
                 Self { asks: vec![vec![alone.clone()], vec![alone]], attempts: 2..=2 }
             };
         }
-        if is_committed(&alone) && !fault.ends_unmarked() && terms.rescue == Rescue::Continued {
+        let goes_on = may_pass(&alone) && !fault.ends_unmarked(&terms.own);
+        if is_committed(&alone) && goes_on && terms.rescue == Rescue::Continued {
             return once(continued(), 2);
         }
         if saved || is_committed(&alone) {
@@ -87,7 +88,7 @@ impl Promise {
             Rescue::Failing if fault.passes() => once(whole, 2),
             Rescue::Failing => once(of(&terms.others).unwrap_or(alone), 2),
             Rescue::None if exact.retries > 0 && fault.passes() => once(whole, 2),
-            Rescue::None if retryable(fault, &alone) => once(alone, 1 + exact.retries),
+            Rescue::None if retryable(fault, &terms.own, &alone) => once(alone, 1 + exact.retries),
             Rescue::None => once(alone, 1),
         }
     }
@@ -108,7 +109,10 @@ impl Promise {
                     let stall = matches!(expect, Expect::Stalled { .. } | Expect::Failed { .. });
                     // The bytes of a whole answer are its content, so a trickle ends with the total clock alone.
                     let trickle = mode == Mode::Whole && matches!(expect, Expect::Failed { .. });
-                    !early(expect) || !retryable(fault, expect) || (stall && !terms.patient) || trickle
+                    !early(expect)
+                        || !retryable(fault, &terms.own, expect)
+                        || (stall && !terms.patient)
+                        || trickle
                 };
                 own.iter().filter(last).cloned().collect()
             }
@@ -144,9 +148,14 @@ fn continued() -> Expect {
     Expect::Text(fault_text() + &healthy_text())
 }
 
+/// litellm's rule for a stream that broke off: an error of the request, or of who pays for it, comes back elsewhere.
+fn may_pass(expect: &Expect) -> bool {
+    status(expect).is_none_or(|status| matches!(status, 408 | 429 | 500..))
+}
+
 /// litellm retries 408, 409, 429 and 5xx, a quota apart.
-fn retryable(fault: Fault, expect: &Expect) -> bool {
-    !fault.is_quota() && status(expect).is_none_or(|status| matches!(status, 408 | 409 | 429 | 500..))
+fn retryable(fault: Fault, own: &[Dialect], expect: &Expect) -> bool {
+    !fault.is_quota(own) && status(expect).is_none_or(|status| matches!(status, 408 | 409 | 429 | 500..))
 }
 
 /// litellm's list of statuses that put a deployment aside.

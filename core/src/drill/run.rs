@@ -20,6 +20,8 @@ use crate::demo::scrape::{Scraper, Scrapes};
 const ABREAST: usize = 24;
 /// The seats that a heavy one takes.
 const HEAVY: u32 = 10;
+/// Cells at once, beside those, that wait for a clock: they cost nothing meanwhile.
+const WAITING: usize = 96;
 /// An admin thread that is not blind answers in milliseconds; the drill itself may have taken the processor.
 const SCRAPE: Duration = Duration::from_secs(10);
 /// How soon the proxy must be empty after the last cell.
@@ -89,11 +91,12 @@ async fn abreast(
     progress: &Progress,
     clients: bool,
 ) -> Vec<(usize, Cell, Outcome)> {
-    let seats = Arc::new(Semaphore::new(ABREAST));
+    let (seats, benches) = (Arc::new(Semaphore::new(ABREAST)), Arc::new(Semaphore::new(WAITING)));
     let mut playing = JoinSet::new();
     let mut lost_cells: std::collections::BTreeMap<usize, Cell> = cells.iter().cloned().collect();
     for (at, cell) in cells {
-        let (stage, seats) = (stage.clone(), seats.clone());
+        let waits = cell.fault.waits(cell.mode);
+        let (stage, seats) = (stage.clone(), if waits { benches.clone() } else { seats.clone() });
         playing.spawn(async move {
             // The semaphore is never closed.
             let _seats = seats.acquire_many(if cell.fault.is_heavy() { HEAVY } else { 1 }).await;

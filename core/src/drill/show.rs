@@ -22,6 +22,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Parts of cells' ids, or patterns with `*`.
     pub only: Vec<String>,
+    /// Of the built-in matrix: every provider with every fault under every configuration.
+    pub all: bool,
     /// Names the cells instead of playing them.
     pub list: bool,
     /// How the outcome is said.
@@ -83,7 +85,7 @@ async fn perform(options: &Options) -> Result<Ending, Error> {
     let stage = Arc::new(stage);
     let plan = match &own {
         Some(config) => own::plan(config, &stage.plugins, address),
-        None => plan::built_in(&stage.plugins, address),
+        None => plan::built_in(&stage.plugins, address, options.all),
     };
     let mut plan = plan.map_err(Error::System)?;
     if plan.cells.is_empty() {

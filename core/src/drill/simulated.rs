@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tidegate_host::ProviderManifest;
+use tidegate_host::{Dialect as Wire, ProviderManifest};
 use tidegate_sim::{Dialect, service_account_json};
 
 use crate::config::{Config, Deployment, Secret};
@@ -27,12 +27,22 @@ pub(super) struct Simulated {
     pub(super) sim: SocketAddr,
 }
 
-/// How a provider's address is made.
+/// A simulated provider: how its address is made, and what it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     OpenAi,
+    Azure,
+    /// A model of one of these two that has the Responses API alone.
+    Responses {
+        azure: bool,
+    },
+    Anthropic,
     Gemini,
     Vertex,
+    /// Claude, as Vertex AI serves it.
+    VertexClaude,
+    Bedrock,
+    Ollama,
 }
 
 impl Kind {
@@ -45,10 +55,19 @@ impl Kind {
         let (plugin, manifest) = plugins
             .provider(&deployment.provider, &deployment.model)
             .ok_or_else(|| format!("{whose}: no plugin offers this provider"))?;
+        let dialects = manifest.dialects_of(&deployment.model);
+        let responses = dialects.contains(&Wire::OpenaiResponses) && !dialects.contains(&Wire::OpenaiChat);
         let kind = match (plugin.name(), manifest.prefix.as_str()) {
-            ("gemini", "gemini") => Self::Gemini,
-            ("gemini", _) => Self::Vertex,
+            ("openai", _) if responses => Self::Responses { azure: false },
+            ("azure", _) if responses => Self::Responses { azure: true },
             ("openai", _) => Self::OpenAi,
+            ("azure", _) => Self::Azure,
+            ("anthropic", _) => Self::Anthropic,
+            ("gemini", "gemini") => Self::Gemini,
+            ("gemini", _) if deployment.model.starts_with("claude") => Self::VertexClaude,
+            ("gemini", _) => Self::Vertex,
+            ("bedrock", _) => Self::Bedrock,
+            ("ollama", _) => Self::Ollama,
             (name, _) => {
                 return Err(format!(
                     "{whose}: the simulator does not speak the dialect of the plugin \"{name}\""
@@ -59,21 +78,31 @@ impl Kind {
     }
 
     fn path(self, model: &str) -> String {
-        match self {
-            Self::OpenAi => "/v1".into(),
-            Self::Gemini => "/v1beta".into(),
-            Self::Vertex => {
-                let model: String = model
-                    .chars()
-                    .map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' })
-                    .collect();
-                format!("/v1/projects/drill/locations/global/publishers/google/models/{model}")
-            }
-        }
+        let publisher = match self {
+            Self::OpenAi | Self::Responses { azure: false } => return "/v1".into(),
+            Self::Gemini => return "/v1beta".into(),
+            Self::Azure | Self::Responses { azure: true } => return String::new(),
+            Self::Anthropic | Self::Bedrock | Self::Ollama => return String::new(),
+            Self::Vertex => "google",
+            Self::VertexClaude => "anthropic",
+        };
+        let model: String = model
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' })
+            .collect();
+        format!("/v1/projects/drill/locations/global/publishers/{publisher}/models/{model}")
     }
 
     fn dialect(self) -> Dialect {
-        if self == Self::OpenAi { Dialect::OpenAiChat } else { Dialect::Gemini }
+        match self {
+            Self::OpenAi => Dialect::OpenAiChat,
+            Self::Azure => Dialect::Azure,
+            Self::Responses { .. } => Dialect::Responses,
+            Self::Anthropic | Self::VertexClaude => Dialect::Anthropic,
+            Self::Gemini | Self::Vertex => Dialect::Gemini,
+            Self::Bedrock => Dialect::Bedrock,
+            Self::Ollama => Dialect::Ollama,
+        }
     }
 }
 
@@ -127,9 +156,15 @@ fn lift(config: &mut Config) {
 
 /// Leads a deployment to `base`, with keys that are none.
 fn lead(deployment: &mut Deployment, kind: Kind, manifest: &ProviderManifest, base: &str, sim: SocketAddr) {
-    deployment.params.remove("base_url");
+    for other in ["base_url", "aws_bedrock_runtime_endpoint"] {
+        deployment.params.remove(other);
+    }
     let address = format!("{base}{}", kind.path(&deployment.model));
     deployment.params.insert("api_base".into(), address.into());
+    if kind == Kind::Bedrock {
+        // It may be the environment's to say, which is not asked here.
+        deployment.params.entry("aws_region_name").or_insert_with(|| "us-east-1".into());
+    }
     let names: Vec<String> = deployment.secrets.keys().chain(manifest.secrets.keys()).cloned().collect();
     for name in names {
         let google = name.contains("credentials");

@@ -228,17 +228,14 @@ def plays(case: dict, upstream: str) -> bool:
 
 def group(driver, case: dict, upstream: str) -> str:
     """The model that the case is asked of."""
-    if "sent" in case or case.get("seen") or upstream in driver.witnessed:
-        return f"{upstream}-seen"
-    return upstream + ("-hasty" if case.get("hasty") else "")
+    seen = "sent" in case or case.get("seen") or upstream in driver.witnessed
+    return upstream + ("-seen" if seen else "") + ("-hasty" if case.get("hasty") else "")
 
 
 def excuse(driver, case: dict, upstream: str) -> str | None:
     """Why this client does not play this, if it does not."""
     if driver.dialect in case.get("not", {}).get(upstream, []):
         return case["why"]
-    if upstream in driver.witnessed and case.get("hasty"):
-        return "the witness does not stall"
     names = [case["case"], f"{case['case']} [{upstream}]", f"[{upstream}]"]
     return next((driver.excused[name] for name in names if name in driver.excused), None)
 

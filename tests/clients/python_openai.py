@@ -5,12 +5,13 @@ The last line is `N passed, N failed`; the exit code is 1 if any failed.
 
 import base64
 import json
-import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 from openai import OpenAI
 
+from judge import Score
 from server import Server, binary
 
 PIECES = [
@@ -277,27 +278,20 @@ def checks_can_fail(server: Server) -> None:
 
 
 def main() -> int:
-    server = Server(binary())
-    passed = failed = 0
+    server, score = Server(binary()), Score(verbose=True)
     try:
         client = OpenAI(base_url=server.url, api_key="sk-test", max_retries=0)
         runs = [(f"{name} [{model}]", lambda run=run, model=model: run(client, model)) for name, run in CHECKS for model in GROUPS]
         runs.append(("checks can fail", lambda: checks_can_fail(server)))
         runs.append(("retries do not multiply", lambda: retries_do_not_multiply(binary())))
         runs.append(("comments in a silence are no chunks", lambda: comments_in_a_silence_are_no_chunks(binary())))
-        for name, run in runs:
-            try:
-                run()
-                passed += 1
-                print(f"ok    {name}")
-            except Exception:  # noqa: BLE001 - whatever it is, it is this check's failure
-                failed += 1
-                print(f"FAIL  {name}")
-                traceback.print_exc()
+        # At once: most of it is waiting.
+        with ThreadPoolExecutor(8) as pool:
+            for name, run in reversed(runs):
+                pool.submit(score.play, name, run)
     finally:
         server.stop()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return score.end()
 
 
 if __name__ == "__main__":

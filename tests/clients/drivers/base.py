@@ -11,7 +11,6 @@ PNG = bytes(range(256)) * 3
 PNG_BASE64 = base64.b64encode(PNG).decode()
 SYSTEM = "Be brief."
 SIGNATURES = ["signature-stream", "signature-whole"]
-EMBEDDINGS = ["embed", "embed-429", "embed-500", "embed-nowhere"]
 #: In the simulator's text, so that a provider that heeded it would stop there.
 STOP = ["潮", "gate"]
 RESULT = '{"sky":"clear"}'

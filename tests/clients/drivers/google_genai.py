@@ -48,7 +48,6 @@ def expected(early: bool, status: int) -> base.Expected:
 class Driver(base.Driver):
     dialect = "gemini"
     overflow = base.Expected("ClientError", 400, "INVALID_ARGUMENT", says="maximum number of tokens allowed")
-    excused = {case: "there is no route for Google's embeddings" for case in base.EMBEDDINGS}
     told = staticmethod(told)
     expected = staticmethod(expected)
 
@@ -101,7 +100,9 @@ class Driver(base.Driver):
         return names, self.client.models.get(model=model).name.removeprefix("models/")
 
     def embed(self, model: str, texts: list[str]) -> list[list[float]]:
-        return [each.values for each in self.client.models.embed_content(model=model, contents=texts).embeddings]
+        """Of texts alone it makes one, where the model's name has Gemini's in it."""
+        contents = [types.Content(parts=[types.Part(text=text)]) for text in texts]
+        return [each.values for each in self.client.models.embed_content(model=model, contents=contents).embeddings]
 
     def tools(self, model: str, ask: str) -> tuple[list[base.Call], str]:
         config = self._config(tools=[TOOL])

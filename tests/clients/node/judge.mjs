@@ -192,14 +192,13 @@ const plays = (entry, upstream) =>
 
 /** The model that the case is asked of. */
 function group(Driver, entry, upstream) {
-  if (entry.sent || entry.seen || Driver.witnessed.includes(upstream)) return `${upstream}-seen`;
-  return upstream + (entry.hasty ? "-hasty" : "");
+  const seen = entry.sent || entry.seen || Driver.witnessed.includes(upstream);
+  return upstream + (seen ? "-seen" : "") + (entry.hasty ? "-hasty" : "");
 }
 
 /** Why this client does not play this, if it does not. */
 function excuse(Driver, entry, upstream) {
   if (entry.not?.[upstream]?.includes(Driver.dialect)) return entry.why;
-  if (entry.hasty && Driver.witnessed.includes(upstream)) return "the witness does not stall";
   return Driver.excused[entry.case] ?? Driver.excused[`${entry.case} [${upstream}]`] ?? Driver.excused[`[${upstream}]`];
 }
 

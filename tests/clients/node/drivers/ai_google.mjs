@@ -2,13 +2,11 @@
 
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 
-import * as base from "./base.mjs";
 import { Driver as Compatible, embed } from "./ai_compatible.mjs";
 
 export class Driver extends Compatible {
   static dialect = "gemini";
   static excused = {
-    ...Object.fromEntries(base.EMBEDDINGS.map((name) => [name, "there is no route for Google's embeddings"])),
     "signature-stream [anthropic]": "it drops a part that is only the signature of the thoughts before it",
     "signature-stream [bedrock]": "it drops a part that is only the signature of the thoughts before it",
   };

@@ -5,7 +5,6 @@ export const PNG = Buffer.from(Array.from({ length: 768 }, (_, at) => at % 256))
 export const PNG_BASE64 = PNG.toString("base64");
 export const SYSTEM = "Be brief.";
 export const SIGNATURES = ["signature-stream", "signature-whole"];
-export const EMBEDDINGS = ["embed", "embed-429", "embed-500", "embed-nowhere"];
 // In the simulator's text, so that a provider that heeded it would stop there.
 export const STOP = ["潮", "gate"];
 export const RESULT = '{"sky":"clear"}';

@@ -39,7 +39,6 @@ async function all(stream) {
 export class Driver extends base.Driver {
   static dialect = "gemini";
   overflow = { kind: "ApiError", status: 400, says: "maximum number of tokens allowed" };
-  static excused = Object.fromEntries(base.EMBEDDINGS.map((name) => [name, "there is no route for Google's embeddings"]));
 
   constructor(url, key) {
     super(url, key);

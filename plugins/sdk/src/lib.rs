@@ -10,6 +10,7 @@
 
 pub mod body;
 pub mod classify;
+mod dropped;
 mod export;
 mod fault;
 mod ffi;
@@ -24,6 +25,7 @@ mod provider;
 pub mod retry_after;
 pub mod url;
 
+pub use dropped::Dropped;
 pub use fault::Fault;
 pub use history::{Attempt, History, Target};
 pub use host::Host;

@@ -78,6 +78,12 @@ impl Sent {
         Sent { cap, ..Sent::default() }
     }
 
+    /// What it says that it left out; empty where it says nothing.
+    pub fn dropped(&self) -> Vec<&str> {
+        let told = self.headers.iter().filter(|(name, _)| name == "x-tidegate-dropped");
+        told.flat_map(|(_, names)| names.split(", ")).collect()
+    }
+
     /// The body as JSON; null when it is not.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

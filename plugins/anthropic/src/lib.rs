@@ -7,8 +7,8 @@ mod endpoint;
 
 use serde_json::Value;
 use tidegate_plugin_sdk::{
-    Auth, Class, Config, Dialect, End, EventIn, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider,
-    RequestIn, RequestOut, Stream, StreamOut, TextOut, body,
+    Auth, Class, Config, Dialect, Dropped, End, EventIn, FailureIn, Fault, Flow, Framing, HeadIn, Host,
+    Provider, RequestIn, RequestOut, Stream, StreamOut, TextOut, body,
 };
 
 use tidegate_anthropic_wire::{Options, Passing, Platform, Translator, answer, classify, encode, whole};
@@ -49,6 +49,7 @@ impl Provider for Anthropic {
     }
 
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
+        let mut dropped = Dropped::new(self.drop_params);
         let body = match input.dialect {
             Dialect::AnthropicMessages | Dialect::AnthropicCountTokens => {
                 let (before, model, after) =
@@ -56,12 +57,8 @@ impl Provider for Anthropic {
                 [before, model.as_bytes(), after].concat()
             }
             Dialect::OpenAiChat => {
-                let options = Options {
-                    stream: input.stream,
-                    drop_params: self.drop_params,
-                    platform: Platform::Anthropic,
-                };
-                encode(input.body, input.model, options)?
+                let options = Options { stream: input.stream, platform: Platform::Anthropic };
+                encode(input.body, input.model, options, &mut dropped)?
             }
             _ => {
                 let sentence = "this provider takes Anthropic messages and OpenAI chat completions only";
@@ -80,6 +77,7 @@ impl Provider for Anthropic {
         if self.has_key {
             out.auth(Auth::Header { secret: "api_key", header: "x-api-key", prefix: "" })?;
         }
+        dropped.tell(out)?;
         let answer = if count { Dialect::AnthropicCountTokens } else { Dialect::AnthropicMessages };
         out.response(answer, Framing::Auto)?;
         out.body(&body)

@@ -7,6 +7,7 @@ use common::*;
 use serde_json::{Value, json};
 use tidegate_plugin_anthropic::Anthropic;
 use tidegate_plugin_sdk::harness::Harness;
+use tidegate_plugin_sdk::{Dialect, RequestIn};
 
 fn with_user(mut more: Value) -> Value {
     more["messages"] = json!([{"role": "user", "content": "hi"}]);
@@ -398,5 +399,27 @@ fn a_bad_deployment_is_refused_with_a_reason() {
 fn schemas_keep_the_clients_order() {
     for model in ["claude-sonnet-4-5", "claude-opus-5", "claude-3-7-sonnet"] {
         anthropic().keeps_order(model).unwrap();
+    }
+}
+
+#[test]
+fn what_is_left_out_is_named() {
+    let lost = |more: Value| {
+        let body = with_user(more).to_string();
+        let model = "claude-sonnet-4-5";
+        let input =
+            RequestIn { dialect: Dialect::OpenAiChat, model, body: body.as_bytes(), ..RequestIn::default() };
+        anthropic().request(&input).unwrap().dropped().join(" ")
+    };
+    for (more, want) in [
+        (json!({"user": "u", "metadata": {"user_id": "v"}, "service_tier": "flex", "n": 1}), ""),
+        (json!({"user": "ann@example.org"}), "user"),
+        (json!({"metadata": {"user_id": "+49 40 123456"}}), "metadata.user_id"),
+        (json!({"metadata": {"a": "b"}, "store": true}), "metadata store"),
+        (json!({"service_tier": "scale", "safety_settings": []}), "service_tier safety_settings"),
+        (json!({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]}), "tools.strict"),
+        (json!({"cache_control": {"type": "ephemeral"}, "parallel_tool_calls": false}), ""),
+    ] {
+        assert_eq!(lost(more.clone()), want, "{more}");
     }
 }

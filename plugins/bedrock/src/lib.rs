@@ -12,8 +12,8 @@ mod response;
 
 use serde_json::Value;
 use tidegate_plugin_sdk::{
-    Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
-    RequestOut, TextOut,
+    Auth, Class, Config, Dialect, Dropped, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider,
+    RequestIn, RequestOut, TextOut,
 };
 
 use crate::endpoint::{Call, Endpoint};
@@ -74,9 +74,8 @@ impl Provider for Bedrock {
         let model = Model::of(input.model).map_err(Fault::Unsupported)?;
         let body: Value = serde_json::from_slice(input.body)
             .map_err(|error| Fault::Invalid(format!("the request body is not valid JSON: {error}")))?;
-        let options =
-            request::Options { drop_params: self.drop_params, beta: input.headers.get("anthropic-beta") };
-        let body = request::translate(&body, &model, options)?;
+        let mut dropped = Dropped::new(self.drop_params);
+        let body = request::translate(&body, &model, input.headers.get("anthropic-beta"), &mut dropped)?;
         let region = self.endpoint.region(&model).map_err(Fault::Unsupported)?;
         let call = if input.stream { Call::ConverseStream } else { Call::Converse };
         let called = self.model_id.as_deref().unwrap_or(&model.id);
@@ -86,6 +85,7 @@ impl Provider for Bedrock {
         } else {
             out.auth(Auth::AwsSigV4 { secret: "aws_secret_access_key", service: SERVICE, region })?;
         }
+        dropped.tell(out)?;
         out.response(Dialect::BedrockConverse, Framing::AwsEventStream)?;
         out.body(body.to_string().as_bytes())
     }

@@ -70,6 +70,19 @@ impl Model {
     }
 }
 
+impl Model {
+    /// By its name: `claude-sonnet-4-5-20250929`, `claude-opus-5`; before Claude 4 the version came first.
+    pub(crate) fn is_claude_4_5_or_later(&self) -> bool {
+        let Some((_, name)) = self.id.split_once("claude-") else { return false };
+        let mut words = name.split(['-', ':']).skip(1);
+        // A day is no version.
+        let mut number = || words.next().filter(|word| word.len() < 3)?.parse::<u32>().ok();
+        let major = number();
+        let is_old = name.starts_with(|c: char| c.is_ascii_digit());
+        !is_old && major.is_some_and(|major| (major, number().unwrap_or(0)) >= (4, 5))
+    }
+}
+
 impl Family {
     fn of(id: &str) -> Self {
         let tail = id.rsplit('/').next().unwrap_or(id);
@@ -156,6 +169,29 @@ mod tests {
         ] {
             let said = Model::of(name).unwrap_err();
             assert!(said.contains(why), "{name}: {said}");
+        }
+    }
+
+    #[test]
+    fn tells_the_generations_of_claude() {
+        let later = |id: &str| Model::of(id).unwrap().is_claude_4_5_or_later();
+        for id in [
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "us.anthropic.claude-opus-4-6-v1",
+            "anthropic.claude-opus-5",
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ] {
+            assert!(later(id), "{id}");
+        }
+        for id in [
+            "anthropic.claude-sonnet-4-20250514-v1:0",
+            "anthropic.claude-opus-4-1-20250805-v1:0",
+            "anthropic.claude-3-7-sonnet-20250219-v1:0",
+            "anthropic.claude-v2:1",
+            "anthropic.claude-instant-v1",
+            "amazon.nova-pro-v1:0",
+        ] {
+            assert!(!later(id), "{id}");
         }
     }
 

@@ -269,10 +269,56 @@ fn sampling_is_inference_config() {
     }
     let dropping = created(json!({"aws_region_name": "us-east-1", "drop_params": true}), &[]).unwrap();
     let body = json!({"messages": [{"role": "user", "content": "x"}], "seed": 7, "n": 2});
-    assert_eq!(
-        sent(&dropping, CLAUDE, false, &body).unwrap().json(),
-        json!({"messages": [{"role": "user", "content": [{"text": "x"}]}]})
-    );
+    let sent = sent(&dropping, CLAUDE, false, &body).unwrap();
+    assert_eq!(sent.json(), json!({"messages": [{"role": "user", "content": [{"text": "x"}]}]}));
+    assert_eq!(sent.dropped(), ["seed", "n"]);
+}
+
+#[test]
+fn what_is_left_out_is_named() {
+    let mark = json!({"type": "ephemeral"});
+    let body = json!({
+        "messages": [{"role": "user", "name": "ann", "content": "x", "cache_control": mark}],
+        "user": "u", "metadata": {"a": "b"}, "service_tier": "gold", "store": false,
+        "tools": [{"type": "function", "function": {"name": "f", "strict": true}}], "parallel_tool_calls": false,
+    });
+    let lost = |model: &str| {
+        let sent = sent(&bedrock(), model, false, &body).unwrap();
+        sent.dropped().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let always = ["messages.name", "tools.strict", "user", "metadata"];
+    assert_eq!(lost(CLAUDE), [&["service_tier"][..], &always].concat());
+    assert_eq!(lost(NOVA), [&["service_tier", "parallel_tool_calls"][..], &always].concat());
+    let mut uncached = [&["service_tier", "parallel_tool_calls", "cache_control"][..], &always].concat();
+    assert_eq!(lost(LLAMA), uncached);
+    uncached.clear();
+    let plain = json!({"messages": [{"role": "user", "content": "x"}], "n": 1, "stream_options": {"a": 1}});
+    assert_eq!(sent(&bedrock(), LLAMA, false, &plain).unwrap().dropped(), uncached);
+}
+
+#[test]
+fn claude_is_told_to_call_one_tool_at_a_time_and_others_cannot_be() {
+    let asked = |model: &str, choice: Value| {
+        let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
+        let mut params = json!({"tools": [tool("f"), tool("g")], "parallel_tool_calls": false});
+        params["tool_choice"] = choice;
+        with(model, params).map(|out| out["additionalModelRequestFields"]["tool_choice"].clone())
+    };
+    for (choice, want) in [
+        (json!(null), json!({"type": "auto", "disable_parallel_tool_use": true})),
+        (json!("required"), json!({"type": "any", "disable_parallel_tool_use": true})),
+        (
+            json!({"type": "function", "function": {"name": "f"}}),
+            json!({"type": "tool", "name": "f", "disable_parallel_tool_use": true}),
+        ),
+        (json!("none"), Value::Null),
+    ] {
+        assert_eq!(asked(CLAUDE, choice.clone()), Ok(want), "{choice}");
+    }
+    for model in [NOVA, LLAMA, "anthropic.claude-3-7-sonnet-20250219-v1:0"] {
+        refused(asked(model, json!(null)), E_UNSUPPORTED, "parallel_tool_calls");
+        assert_eq!(asked(model, json!("none")), Ok(Value::Null));
+    }
 }
 
 #[test]
@@ -327,7 +373,6 @@ fn bedrocks_own_members_pass_through() {
         json!({"serviceTier": {"type": "flex"}})
     );
     assert_eq!(with(CLAUDE, json!({"service_tier": "auto"})).unwrap(), json!({}));
-    refused(with(CLAUDE, json!({"service_tier": "gold"})), E_UNSUPPORTED, "service_tier");
 }
 
 #[test]

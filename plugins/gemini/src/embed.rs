@@ -1,14 +1,37 @@
 //! OpenAI embeddings as the Gemini API's `batchEmbedContents` and Vertex AI's `predict`.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::{Fault, HeadIn};
+use tidegate_plugin_sdk::{Dropped, Fault, HeadIn};
 
 use crate::model::Model;
 
+/// The parameters that are read; which form the vectors come in is the host's to make.
+const KNOWN: &[&str] = &[
+    "model",
+    "input",
+    "encoding_format",
+    "dimensions",
+    "outputDimensionality",
+    "task_type",
+    "taskType",
+    "input_type",
+    "title",
+    "auto_truncate",
+    "autoTruncate",
+];
+
 /// The body for an OpenAI body. Vectors always come as numbers, whatever `encoding_format` says: the host writes them as
 /// the client wants them.
-pub(crate) fn translate(body: &Value, model: &Model, vertex: bool) -> Result<Value, Fault> {
+pub(crate) fn translate(
+    body: &Value,
+    model: &Model,
+    vertex: bool,
+    dropped: &mut Dropped,
+) -> Result<Value, Fault> {
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
+    for (name, value) in body.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        dropped.parameter(name, value, "Google's embeddings")?;
+    }
     let texts = texts(body.get("input").unwrap_or(&Value::Null))?;
     let given =
         |names: &[&str]| names.iter().find_map(|name| body.get(*name)).filter(|value| !value.is_null());
@@ -103,15 +126,20 @@ mod tests {
             json!({"model": "models/gemini-embedding-001", "content": {"parts": [{"text": text}]},
                 "outputDimensionality": 3, "taskType": "SEMANTIC_SIMILARITY"})
         };
-        assert_eq!(translate(&body, &model, false).unwrap(), json!({"requests": [one("a"), one("b")]}));
         assert_eq!(
-            translate(&json!({"input": "a", "dimensions": 3}), &model, true).unwrap(),
+            translate(&body, &model, false, &mut Dropped::default()).unwrap(),
+            json!({"requests": [one("a"), one("b")]})
+        );
+        assert_eq!(
+            translate(&json!({"input": "a", "dimensions": 3}), &model, true, &mut Dropped::default())
+                .unwrap(),
             json!({"instances": [{"content": "a"}], "parameters": {"outputDimensionality": 3}})
         );
         for (input, tokens) in
             [(json!([1, 2]), true), (json!([[1]]), true), (json!([]), false), (json!(null), false)]
         {
-            let refused = translate(&json!({"input": input}), &model, true).unwrap_err();
+            let refused =
+                translate(&json!({"input": input}), &model, true, &mut Dropped::default()).unwrap_err();
             assert_eq!(matches!(refused, Fault::Unsupported(_)), tokens, "{input}");
         }
     }

@@ -20,8 +20,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 use tidegate_anthropic_wire as claude;
 use tidegate_plugin_sdk::{
-    Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
-    RequestOut, TextOut, body,
+    Auth, Class, Config, Dialect, Dropped, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider,
+    RequestIn, RequestOut, TextOut, body,
 };
 
 use crate::model::{Maker, Model};
@@ -57,17 +57,21 @@ struct Asked<'a> {
 }
 
 impl Gemini {
-    fn of_google<'a>(&self, input: &RequestIn<'a>, model: &Model) -> Result<Asked<'a>, Fault> {
+    fn of_google<'a>(
+        &self,
+        input: &RequestIn<'a>,
+        model: &Model,
+        dropped: &mut Dropped,
+    ) -> Result<Asked<'a>, Fault> {
         let generate = if input.stream { Method::Stream } else { Method::Whole };
         let (method, body) = match input.dialect {
             Dialect::GeminiGenerate => (generate, native::generate(input, model)?),
             Dialect::GeminiCountTokens => (Method::Count, native::count(input, &self.endpoint, model)?),
             Dialect::OpenAiChat => {
-                let options = request::Options { stream: input.stream, drop_params: self.drop_params };
-                (generate, owned(&request::translate(&read(input.body)?, model, options)?))
+                (generate, owned(&request::translate(&read(input.body)?, model, input.stream, dropped)?))
             }
             Dialect::OpenAiEmbeddings => {
-                let body = embed::translate(&read(input.body)?, model, self.endpoint.is_vertex())?;
+                let body = embed::translate(&read(input.body)?, model, self.endpoint.is_vertex(), dropped)?;
                 (Method::Embed, owned(&body))
             }
             other => return Err(not_taken(model, other)),
@@ -83,7 +87,12 @@ impl Gemini {
 
     /// Claude, whose Messages Vertex AI takes with the model in the URL and the version in the body. Tokens are counted
     /// under a name of their own, and there the body names the model.
-    fn of_anthropic<'a>(&self, input: &RequestIn<'a>, model: &Model) -> Result<Asked<'a>, Fault> {
+    fn of_anthropic<'a>(
+        &self,
+        input: &RequestIn<'a>,
+        model: &Model,
+        dropped: &mut Dropped,
+    ) -> Result<Asked<'a>, Fault> {
         let raw = if input.stream { Method::RawStream } else { Method::Raw };
         let messages = |body| Asked { model: None, method: raw, body, answered: Dialect::AnthropicMessages };
         match input.dialect {
@@ -98,12 +107,8 @@ impl Gemini {
                 answered: Dialect::AnthropicCountTokens,
             }),
             Dialect::OpenAiChat => {
-                let options = claude::Options {
-                    stream: input.stream,
-                    drop_params: self.drop_params,
-                    platform: claude::Platform::Vertex,
-                };
-                Ok(messages(owned(&claude::translate(&read(input.body)?, &model.name, options)?)))
+                let options = claude::Options { stream: input.stream, platform: claude::Platform::Vertex };
+                Ok(messages(owned(&claude::translate(&read(input.body)?, &model.name, options, dropped)?)))
             }
             other => Err(not_taken(model, other)),
         }
@@ -145,9 +150,10 @@ impl Provider for Gemini {
 
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
         let model = Model::of(input.model, self.endpoint.is_vertex()).map_err(Fault::Unsupported)?;
+        let mut dropped = Dropped::new(self.drop_params);
         let asked = match model.maker {
-            Maker::Google => self.of_google(input, &model)?,
-            Maker::Anthropic => self.of_anthropic(input, &model)?,
+            Maker::Google => self.of_google(input, &model, &mut dropped)?,
+            Maker::Anthropic => self.of_anthropic(input, &model, &mut dropped)?,
             Maker::Mistral | Maker::Open => of_others(input, &model)?,
         };
         out.target("POST", &self.endpoint.url(&asked.model.unwrap_or(model), asked.method))?;
@@ -158,6 +164,7 @@ impl Provider for Gemini {
             }
         }
         self.authorize(out)?;
+        dropped.tell(out)?;
         out.response(asked.answered, Framing::Auto)?;
         out.body(&asked.body)
     }

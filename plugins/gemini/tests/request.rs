@@ -346,9 +346,66 @@ fn a_stream_has_one_answer_and_drop_params_drops() {
         };
         harness.request(&input).map(|sent| sent.json())
     };
-    assert_eq!(ask(true, json!({"n": 2})).unwrap_err().status, E_UNSUPPORTED);
-    assert!(ask(true, json!({"n": 1})).is_ok());
-    assert_eq!(ask(false, json!({"logit_bias": {}})).unwrap().as_object().unwrap().len(), 1);
+    assert_eq!(ask(true, json!({"n": 2})).unwrap(), ask(true, json!({})).unwrap());
+    assert_eq!(ask(true, json!({"logit_bias": {"1": 2}})).unwrap(), ask(true, json!({})).unwrap());
+    let refused = |stream, more: Value| {
+        let body = with_user(more).to_string();
+        let input = RequestIn {
+            stream,
+            dialect: Dialect::OpenAiChat,
+            model: "gemini-x",
+            body: body.as_bytes(),
+            ..RequestIn::default()
+        };
+        gemini().request(&input).err().map(|refused| refused.status)
+    };
+    assert_eq!(refused(true, json!({"n": 2})), Some(E_UNSUPPORTED));
+    assert_eq!((refused(false, json!({"n": 2})), refused(true, json!({"n": 1}))), (None, None));
+}
+
+#[test]
+fn what_is_left_out_is_named() {
+    let sent = |more: Value| {
+        let body = with_user(more).to_string();
+        let input = RequestIn {
+            dialect: Dialect::OpenAiChat,
+            model: "gemini-x",
+            body: body.as_bytes(),
+            ..RequestIn::default()
+        };
+        gemini().request(&input)
+    };
+    let tool = json!({"type": "function", "function": {"name": "f", "strict": true}, "cache_control": {"type": "ephemeral"}});
+    let asked = json!({"user": "u", "store": true, "metadata": {"a": "b"}, "prompt_cache_key": "k", "verbosity": "low",
+        "tools": [tool], "parallel_tool_calls": false, "web_search_options": {"search_context_size": "low"}});
+    let made = sent(asked).unwrap();
+    let lost = made.dropped();
+    for name in [
+        "user",
+        "store",
+        "metadata",
+        "prompt_cache_key",
+        "verbosity",
+        "parallel_tool_calls",
+        "cache_control",
+        "tools.strict",
+        "web_search_options.search_context_size",
+    ] {
+        assert!(lost.contains(&name), "{name}: {lost:?}");
+    }
+    assert_eq!(lost.len(), 9, "{lost:?}");
+    let several = sent(json!({"tools": [tool, tool], "parallel_tool_calls": false})).unwrap_err();
+    assert!(several.status == E_UNSUPPORTED && several.why.contains("parallel_tool_calls"), "{several:?}");
+    let tier = |tier: &str| {
+        let sent = sent(json!({"service_tier": tier})).unwrap();
+        (sent.json()["serviceTier"].clone(), sent.dropped().len())
+    };
+    assert_eq!((tier("flex"), tier("priority")), ((json!("flex"), 0), (json!("priority"), 0)));
+    assert_eq!(
+        (tier("auto"), tier("default"), tier("scale")),
+        ((Value::Null, 0), (Value::Null, 0), (Value::Null, 1))
+    );
+    assert!(sent(json!({})).unwrap().dropped().is_empty());
 }
 
 #[test]

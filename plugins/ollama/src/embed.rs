@@ -1,14 +1,14 @@
 //! Embeddings, by `POST /api/embed`.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::{Fault, HeadIn};
+use tidegate_plugin_sdk::{Dropped, Fault, HeadIn};
 
 /// Passed on as they are.
 const KEPT: [&str; 4] = ["dimensions", "truncate", "keep_alive", "options"];
-/// Without an effect on the vectors. Which form they come in is the host's to make.
-const IGNORED: [&str; 4] = ["model", "user", "encoding_format", "input"];
+/// Read elsewhere. Which form the vectors come in is the host's to make.
+const READ: [&str; 3] = ["model", "encoding_format", "input"];
 
-pub(crate) fn request(body: &Value, model: &str, dropping: bool) -> Result<(Value, Vec<String>), Fault> {
+pub(crate) fn request(body: &Value, model: &str, dropped: &mut Dropped) -> Result<Value, Fault> {
     let body =
         body.as_object().ok_or_else(|| Fault::Invalid("the request body is not a JSON object".into()))?;
     let input = body.get("input").unwrap_or(&Value::Null);
@@ -22,22 +22,17 @@ pub(crate) fn request(body: &Value, model: &str, dropping: bool) -> Result<(Valu
             "\"input\" as tokens has no counterpart in Ollama; send the text".into(),
         ));
     }
-    let (mut made, mut dropped) = (Map::new(), Vec::new());
+    let mut made = Map::new();
     made.insert("model".into(), model.into());
     made.insert("input".into(), input.clone());
     for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         if KEPT.contains(&name.as_str()) {
             made.insert(name.clone(), value.clone());
-        } else if !IGNORED.contains(&name.as_str()) {
-            if !dropping {
-                return Err(Fault::Unsupported(format!(
-                    "the parameter {name:?} has no counterpart in Ollama"
-                )));
-            }
-            dropped.push(name.clone());
+        } else if !READ.contains(&name.as_str()) {
+            dropped.parameter(name, value, "Ollama")?;
         }
     }
-    Ok((Value::Object(made), dropped))
+    Ok(Value::Object(made))
 }
 
 pub(crate) fn answer(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {

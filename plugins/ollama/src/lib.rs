@@ -11,8 +11,8 @@ mod response;
 
 use serde_json::Value;
 use tidegate_plugin_sdk::{
-    Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
-    RequestOut, TextOut,
+    Auth, Class, Config, Dialect, Dropped, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider,
+    RequestIn, RequestOut, TextOut,
 };
 
 pub use response::Lines;
@@ -57,11 +57,12 @@ impl Provider for Ollama {
     fn request(&self, input: &RequestIn<'_>, out: &mut RequestOut<'_>) -> Result<(), Fault> {
         let body: Value = serde_json::from_slice(input.body)
             .map_err(|error| Fault::Invalid(format!("the request body is not valid JSON: {error}")))?;
-        let (path, (body, dropped)) = match input.dialect {
+        let mut dropped = Dropped::new(self.drop_params);
+        let (path, body) = match input.dialect {
             Dialect::OpenAiChat => {
-                ("chat", request::translate(&body, input.model, input.stream, self.drop_params)?)
+                ("chat", request::translate(&body, input.model, input.stream, &mut dropped)?)
             }
-            Dialect::OpenAiEmbeddings => ("embed", embed::request(&body, input.model, self.drop_params)?),
+            Dialect::OpenAiEmbeddings => ("embed", embed::request(&body, input.model, &mut dropped)?),
             _ => {
                 return Err(Fault::Unsupported(
                     "this provider takes OpenAI chat completions and embeddings only".to_owned(),
@@ -74,9 +75,7 @@ impl Provider for Ollama {
         if self.has_key {
             out.auth(Auth::Bearer { secret: "api_key" })?;
         }
-        if !dropped.is_empty() {
-            out.dropped(&dropped.join(", "))?;
-        }
+        dropped.tell(out)?;
         // No dialect of clients: every line comes here.
         out.response(Dialect::Unknown, Framing::JsonLines)?;
         out.body(body.to_string().as_bytes())

@@ -158,6 +158,7 @@ fn what_cannot_be_said_is_named_or_left_out() {
         (json!({"x_unknown": 1}), "the parameter \"x_unknown\""),
         (json!({"tool_choice": "required", "tools": []}), "\"tool_choice\""),
         (json!({"modalities": ["text", "audio"]}), "\"modalities\""),
+        (json!({"n": 2}), "\"n\""),
     ] {
         let (status, said) = sent_by(&ollama(), "m", &more).unwrap_err();
         assert!(status == E_UNSUPPORTED && said.contains(why), "{said}");
@@ -179,7 +180,6 @@ fn what_cannot_be_said_is_named_or_left_out() {
         assert!(dropping.request(&input).unwrap().headers.contains(&told), "{more}");
     }
     for (more, status, why) in [
-        (json!({"n": 2}), E_UNSUPPORTED, "one answer"),
         (
             json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://h/a.png"}}]}]}),
             E_UNSUPPORTED,
@@ -210,6 +210,18 @@ fn what_cannot_be_said_is_named_or_left_out() {
         let refused = sent_by(&dropping, "m", &more).unwrap_err();
         assert!(refused.0 == status && refused.1.contains(why), "{more}: {refused:?}");
     }
+}
+
+#[test]
+fn what_is_left_out_is_named() {
+    let body = json!({"model": "m", "user": "u", "service_tier": "flex", "n": 1, "stream_options": {},
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {}}]}]});
+    let body = body.to_string();
+    let input = RequestIn { dialect: Dialect::OpenAiChat, body: body.as_bytes(), ..RequestIn::default() };
+    assert_eq!(ollama().request(&input).unwrap().dropped(), ["user", "service_tier", "cache_control"]);
+    let body = br#"{"model":"m","input":"x","user":"u","encoding_format":"base64"}"#;
+    let input = RequestIn { dialect: Dialect::OpenAiEmbeddings, body, ..RequestIn::default() };
+    assert_eq!(ollama().request(&input).unwrap().dropped(), ["user"]);
 }
 
 fn replayed(name: &str) -> Replayed {

@@ -6,12 +6,13 @@
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use tidegate_openai_wire::model;
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use crate::request::{Members, Piece};
 
-/// The body for the model `name`; `None`: it is right as it is.
-pub(crate) fn edited(body: &[u8], name: &str) -> Result<Option<Vec<u8>>, Fault> {
+/// The body for the model `name`; `None`: it is right as it is. A model that does not reason cannot be told how much, and one
+/// that does cannot be told not to.
+pub(crate) fn edited(body: &[u8], name: &str, dropped: &mut Dropped) -> Result<Option<Vec<u8>>, Fault> {
     let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
     let reasons = model::reasons(name);
     let alien = text.contains("\"thinking\"") || text.contains("\"output_config\"");
@@ -21,7 +22,7 @@ pub(crate) fn edited(body: &[u8], name: &str) -> Result<Option<Vec<u8>>, Fault> 
     }
     let mut members: Members<'_> = serde_json::from_str(text)
         .map_err(|error| Fault::Invalid(format!("the request body is not a JSON object: {error}")))?;
-    let effort = effort(&mut members);
+    let effort = effort(&mut members, reasons, dropped);
     let mut changed = members.drop(|name, _| matches!(name, "thinking" | "output_config"));
     if reasons {
         if let Some(effort) = effort.filter(|_| members.get_mut("reasoning_effort").is_none())
@@ -35,12 +36,19 @@ pub(crate) fn edited(body: &[u8], name: &str) -> Result<Option<Vec<u8>>, Fault> 
     Ok(changed.then(|| members.written().into_bytes()))
 }
 
-fn effort(members: &mut Members<'_>) -> Option<&'static str> {
+fn effort(members: &mut Members<'_>, reasons: bool, dropped: &mut Dropped) -> Option<&'static str> {
     let mut read = |name: &str| {
         let value = members.get_mut(name).and_then(|value| serde_json::from_str::<Value>(value.get()).ok());
         value.unwrap_or_default()
     };
     let (thinking, config) = (read("thinking"), read("output_config"));
+    let disabled = thinking["type"] == "disabled";
+    if thinking.is_object() && disabled == reasons {
+        dropped.advice("thinking");
+    }
+    if config["effort"].is_string() && !reasons {
+        dropped.advice("output_config");
+    }
     model::effort(&thinking, &config)
 }
 
@@ -50,7 +58,7 @@ mod tests {
     use serde_json::json;
 
     fn made(model: &str, body: Value) -> Option<Value> {
-        let made = edited(body.to_string().as_bytes(), model).unwrap()?;
+        let made = edited(body.to_string().as_bytes(), model, &mut Dropped::default()).unwrap()?;
         Some(serde_json::from_slice(&made).unwrap())
     }
 
@@ -96,7 +104,25 @@ mod tests {
             assert_eq!(made("gpt-4o", body), None);
         }
         assert_eq!(made("o3", json!({"max_completion_tokens": 5, "reasoning_effort": "low"})), None);
-        assert!(edited(b"[\"thinking\"]", "o3").is_err());
-        assert_eq!(edited(b"\xff", "o3").unwrap(), None);
+        let mut dropped = Dropped::default();
+        assert!(edited(b"[\"thinking\"]", "o3", &mut dropped).is_err());
+        assert_eq!(edited(b"\xff", "o3", &mut dropped).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_model_cannot_be_told_is_named() {
+        let lost = |model: &str, body: Value| {
+            let mut dropped = Dropped::default();
+            edited(body.to_string().as_bytes(), model, &mut dropped).unwrap();
+            dropped.names().join(" ")
+        };
+        let on = json!({"thinking": {"type": "enabled", "budget_tokens": 2048}, "output_config": {"effort": "low"}});
+        let off = json!({"thinking": {"type": "disabled"}});
+        assert_eq!(
+            (lost("gpt-5", on.clone()), lost("gpt-4o", on)),
+            (String::new(), "thinking output_config".to_owned())
+        );
+        assert_eq!((lost("gpt-5", off.clone()), lost("gpt-4o", off)), ("thinking".to_owned(), String::new()));
+        assert_eq!(lost("gpt-5", json!({"max_tokens": 5})), "");
     }
 }

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tidegate_openai_wire as wire;
 use tidegate_plugin_sdk::{
-    Auth, Class, Config, Dialect, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider, RequestIn,
-    RequestOut, TextOut, body,
+    Auth, Class, Config, Dialect, Dropped, FailureIn, Fault, Flow, Framing, HeadIn, Host, Provider,
+    RequestIn, RequestOut, TextOut, body,
 };
 
 pub use endpoint::Endpoint;
@@ -91,11 +91,13 @@ impl Provider for OpenAi {
             out.response(input.dialect, Framing::Auto)?;
         }
         // The quirks of requests are about chat.
+        let mut dropped = Dropped::default();
         let edited = match input.dialect {
-            Dialect::OpenAiChat if self.is_own => effort::edited(input.body, &model)?,
-            Dialect::OpenAiChat => self.quirks.edited(input.body)?,
+            Dialect::OpenAiChat if self.is_own => effort::edited(input.body, &model, &mut dropped)?,
+            Dialect::OpenAiChat => self.quirks.edited(input.body, &mut dropped)?,
             _ => None,
         };
+        dropped.tell(out)?;
         let (body, span) = match &edited {
             Some(edited) => (edited.as_slice(), None),
             None => (input.body, input.model_span.clone()),

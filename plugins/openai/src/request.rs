@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use crate::quirks::Quirks;
 
 impl Quirks {
-    /// The body with the quirks of requests; `None` where there is nothing to change.
-    pub(crate) fn edited(&self, body: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    /// The body with the quirks of requests; `None` where there is nothing to change. What is left out is `dropped`, but for
+    /// what says nothing.
+    pub(crate) fn edited(&self, body: &[u8], dropped: &mut Dropped) -> Result<Option<Vec<u8>>, Fault> {
         let in_messages = self.text_content || self.drop_nulls || !self.drop_in_messages.is_empty();
         let on_top = !self.rename.is_empty() || !self.drop.is_empty() || self.tool_choice_required.is_some();
         if !in_messages && !on_top {
@@ -19,10 +20,16 @@ impl Quirks {
         let mut members: Members<'_> = serde_json::from_slice(body)
             .map_err(|error| Fault::Invalid(format!("the request body is not a JSON object: {error}")))?;
         let mut changed = self.rename(&mut members);
-        changed |= members.drop(|name, _| self.drop.iter().any(|dropped| dropped == name));
+        changed |= members.drop(|name, value| {
+            let goes = self.drop.iter().any(|dropped| dropped == name);
+            if goes && value != "null" {
+                dropped.advice(name);
+            }
+            goes
+        });
         changed |= self.tool_choice(&mut members);
         if in_messages && let Some(messages) = members.get_mut("messages") {
-            changed |= self.messages(messages)?;
+            changed |= self.messages(messages, dropped)?;
         }
         Ok(changed.then(|| members.written().into_bytes()))
     }
@@ -43,13 +50,13 @@ impl Quirks {
     }
 
     /// A list that is none is the vendor's to refuse.
-    fn messages(&self, messages: &mut Piece<'_>) -> Result<bool, Fault> {
+    fn messages(&self, messages: &mut Piece<'_>, dropped: &mut Dropped) -> Result<bool, Fault> {
         let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(messages.get()) else { return Ok(false) };
         let (mut changed, mut made) = (false, Vec::with_capacity(list.len()));
         for message in list {
             let edited = serde_json::from_str::<Members<'_>>(message.get())
                 .ok()
-                .and_then(|mut members| self.message(&mut members).then(|| members.written()));
+                .and_then(|mut members| self.message(&mut members, dropped).then(|| members.written()));
             changed |= edited.is_some();
             made.push(edited.unwrap_or_else(|| message.get().to_owned()));
         }
@@ -60,7 +67,7 @@ impl Quirks {
         Ok(changed)
     }
 
-    fn message(&self, members: &mut Members<'_>) -> bool {
+    fn message(&self, members: &mut Members<'_>, dropped: &mut Dropped) -> bool {
         let role = members.get_mut("role").and_then(|role| serde_json::from_str::<String>(role.get()).ok());
         let role = role.unwrap_or_default();
         let named = |name: &str| {
@@ -69,7 +76,13 @@ impl Quirks {
                 None => dropped == name,
             })
         };
-        let mut changed = members.drop(|name, value| named(name) || (self.drop_nulls && value == "null"));
+        let mut changed = members.drop(|name, value| {
+            let goes = named(name);
+            if goes && value != "null" {
+                dropped.advice(&format!("messages.{name}"));
+            }
+            goes || (self.drop_nulls && value == "null")
+        });
         if self.text_content
             && let Some(content) = members.get_mut("content")
             && let Some(text) = joined(content.get())

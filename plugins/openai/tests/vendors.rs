@@ -354,3 +354,22 @@ fn schemas_keep_the_clients_order() {
         .keeps_order("up")
         .unwrap();
 }
+
+#[test]
+fn what_a_quirk_leaves_out_is_named() {
+    let lossy = with(json!({"drop": ["user", "store"], "drop_in_messages": ["name"], "drop_nulls": true}));
+    let lost = |body: &str| {
+        let input = RequestIn {
+            dialect: Dialect::OpenAiChat,
+            model: "up",
+            body: body.as_bytes(),
+            ..RequestIn::default()
+        };
+        lossy.request(&input).unwrap().dropped().join(" ")
+    };
+    assert_eq!(
+        lost(r#"{"model":"m","user":"u","store":null,"messages":[{"name":"ann"},{"x":null}]}"#),
+        "user messages.name"
+    );
+    assert_eq!(lost(r#"{"model":"m","messages":[{"name":null}]}"#), "");
+}

@@ -1,9 +1,9 @@
 //! Sampling parameters as `inferenceConfig`, and those that only some models have.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
-use super::{invalid, unsupported};
+use super::invalid;
 use crate::model::Family;
 
 /// The parameters read here.
@@ -18,7 +18,11 @@ const RENAMED: &[(&str, &str)] = &[
     ("max_completion_tokens", "maxTokens"),
 ];
 
-pub(super) fn translate(body: &Map<String, Value>, out: &mut Map<String, Value>) -> Result<(), Fault> {
+pub(super) fn translate(
+    body: &Map<String, Value>,
+    out: &mut Map<String, Value>,
+    dropped: &mut Dropped,
+) -> Result<(), Fault> {
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
     let mut config = Map::new();
     for (name, renamed) in RENAMED {
@@ -45,11 +49,8 @@ pub(super) fn translate(body: &Map<String, Value>, out: &mut Map<String, Value>)
         Some(tier @ ("default" | "flex" | "priority" | "reserved")) => {
             out.insert("serviceTier".to_owned(), json!({"type": tier}));
         }
-        Some(_) => {
-            return Err(unsupported(
-                "\"service_tier\" must be auto, default, flex, priority or reserved for Bedrock",
-            ));
-        }
+        // OpenAI's other words; no answer depends on them.
+        Some(_) => dropped.advice("service_tier"),
     }
     Ok(())
 }

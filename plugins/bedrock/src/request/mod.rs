@@ -8,37 +8,12 @@ mod thinking;
 mod tools;
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use crate::model::{Family, Model};
 
-/// What is known beside the body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options<'a> {
-    /// Parameters that Converse does not have are left out instead of refused.
-    pub(crate) drop_params: bool,
-    /// Anthropic's `anthropic-beta`, which Bedrock takes in the body.
-    pub(crate) beta: Option<&'a str>,
-}
-
-/// Parameters without an effect on the answer, or only a hint: left out. `parallel_tool_calls` has no counterpart, as at
-/// Gemini; `stream` is in the URL.
-const IGNORED: &[&str] = &[
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "user",
-    "store",
-    "metadata",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "prediction",
-    "parallel_tool_calls",
-    "verbosity",
-    "drop_params",
-];
+/// What is asked, in sentences.
+const CONVERSE: &str = "Bedrock's Converse call";
 
 /// Members of Converse's own that stand in a request as they are, as litellm has them.
 const OWN: &[&str] = &[
@@ -50,8 +25,14 @@ const OWN: &[&str] = &[
     "serviceTier",
 ];
 
-/// Translates the body. What cannot be said to Bedrock is refused by name.
-pub(crate) fn translate(body: &Value, model: &Model, options: Options<'_>) -> Result<Value, Fault> {
+/// Translates the body. What cannot be said to Bedrock is refused by name, or `dropped`. `beta`: Anthropic's
+/// `anthropic-beta`, which Bedrock takes in the body.
+pub(crate) fn translate(
+    body: &Value,
+    model: &Model,
+    beta: Option<&str>,
+    dropped: &mut Dropped,
+) -> Result<Value, Fault> {
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
     let messages = body
         .get("messages")
@@ -59,7 +40,7 @@ pub(crate) fn translate(body: &Value, model: &Model, options: Options<'_>) -> Re
         .ok_or_else(|| invalid("\"messages\" must be a list of messages"))?;
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
     let messages::Translated { mut out, has_tools } = messages::translate(messages, model.family)?;
-    inference::translate(body, &mut out)?;
+    inference::translate(body, &mut out, dropped)?;
     if let Some(config) = tools::translate(body, model.family, has_tools)? {
         out.insert("toolConfig".to_owned(), config);
     }
@@ -73,7 +54,14 @@ pub(crate) fn translate(body: &Value, model: &Model, options: Options<'_>) -> Re
     };
     let thinks = thinking::translate(body, model.family, &mut more)?;
     inference::top_k(body, model.family, &mut more);
-    if let Some(beta) = options.beta.filter(|_| model.family == Family::Claude) {
+    if model.is_claude_4_5_or_later() {
+        tools::one_at_a_time(body, &out, &mut more);
+    } else {
+        dropped.parallel_tool_calls(body, CONVERSE)?;
+    }
+    // Converse knows a strict tool, and refuses it for models that are not made for it; which are, nothing here says.
+    dropped.marks(body, if model.family.caches() { &["cache_control"] } else { &[] });
+    if let Some(beta) = beta.filter(|_| model.family == Family::Claude) {
         let names: Vec<&str> = beta.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
         more.entry("anthropic_beta").or_insert_with(|| json!(names));
     }
@@ -85,25 +73,17 @@ pub(crate) fn translate(body: &Value, model: &Model, options: Options<'_>) -> Re
             name if OWN.contains(&name) => {
                 out.insert(name.to_owned(), value.clone());
             }
-            // What asks for no more than the default asks for nothing.
-            "n" if value.as_u64() == Some(1) => {}
-            "logprobs" if *value == Value::Bool(false) => {}
-            "presence_penalty" | "frequency_penalty" if value.as_f64() == Some(0.0) => {}
             "reasoning_effort" if thinks => {}
-            name if known(name) || options.drop_params => {}
-            name => {
-                return Err(unsupported(format!(
-                    "the parameter {name:?} has no counterpart in Bedrock's Converse call{}",
-                    if name == "reasoning_effort" { " for this model" } else { "" }
-                )));
-            }
+            "reasoning_effort" => dropped.parameter(name, value, &format!("{CONVERSE} for this model"))?,
+            name if known(name) => {}
+            name => dropped.parameter(name, value, CONVERSE)?,
         }
     }
     Ok(Value::Object(out))
 }
 
 fn known(name: &str) -> bool {
-    let lists = [IGNORED, inference::NAMES, tools::NAMES, format::NAMES, thinking::NAMES];
+    let lists = [inference::NAMES, tools::NAMES, format::NAMES, thinking::NAMES];
     name == "additionalModelRequestFields" || lists.iter().any(|list| list.contains(&name))
 }
 

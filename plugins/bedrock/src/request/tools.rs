@@ -7,7 +7,29 @@ use super::{at, cache_point, invalid, unsupported};
 use crate::model::Family;
 
 /// The parameters read here.
-pub(super) const NAMES: &[&str] = &["tools", "tool_choice"];
+pub(super) const NAMES: &[&str] = &["tools", "tool_choice", "parallel_tool_calls"];
+
+/// `parallel_tool_calls: false` to a Claude that can be told so, in its own choice beside Converse's, as litellm 1.83.9 has
+/// it. Both must say the same of the tools.
+pub(super) fn one_at_a_time(
+    body: &Map<String, Value>,
+    made: &Map<String, Value>,
+    more: &mut Map<String, Value>,
+) {
+    let Some(config) = made.get("toolConfig") else { return };
+    if body.get("parallel_tool_calls") != Some(&Value::Bool(false)) {
+        return;
+    }
+    let mut choice = match config.get("toolChoice") {
+        Some(choice) if choice.get("any").is_some() => json!({"type": "any"}),
+        Some(choice) if choice.get("tool").is_some() => {
+            json!({"type": "tool", "name": choice["tool"]["name"]})
+        }
+        _ => json!({"type": "auto"}),
+    };
+    choice["disable_parallel_tool_use"] = json!(true);
+    more.entry("tool_choice").or_insert(choice);
+}
 
 /// `toolConfig`, where there are tools. `used`: the messages hold calls or results.
 pub(super) fn translate(

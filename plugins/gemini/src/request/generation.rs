@@ -1,7 +1,7 @@
 //! Sampling and format parameters as `generationConfig`.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use super::{invalid, schema, thinking, unsupported};
 use crate::model::Model;
@@ -51,6 +51,7 @@ pub(super) fn translate(
     body: &Map<String, Value>,
     model: &Model,
     stream: bool,
+    dropped: &mut Dropped,
 ) -> Result<Map<String, Value>, Fault> {
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
     let mut out = Map::new();
@@ -62,7 +63,8 @@ pub(super) fn translate(
     // Vertex AI's reference: several candidates do not work with streamGenerateContent. It also makes one finish
     // reason the end of the stream.
     if stream && given("n").is_some_and(|n| n.as_u64() != Some(1)) {
-        return Err(unsupported("Gemini streams one answer: \"n\" must be 1 in a stream"));
+        dropped.content("n", "Gemini streams one answer: \"n\" must be 1 in a stream")?;
+        out.shift_remove("candidateCount");
     }
     if let Some(count) = given("top_logprobs") {
         out.insert("logprobs".to_owned(), count.clone());

@@ -9,67 +9,52 @@ mod thinking;
 mod tools;
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use crate::model::Model;
 
-/// What is known beside the body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
-    pub(crate) stream: bool,
-    /// Parameters that Gemini does not have are left out instead of refused.
-    pub(crate) drop_params: bool,
-}
-
-/// Parameters without an effect on the answer, or only a hint: left out. `parallel_tool_calls` and `verbosity` have
-/// no counterpart; `stream` is in the URL.
-const IGNORED: &[&str] = &[
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "user",
-    "store",
-    "metadata",
-    "service_tier",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "prediction",
-    "parallel_tool_calls",
-    "verbosity",
-    "drop_params",
-];
-
-/// Translates the body. What cannot be said to Gemini is refused by name.
-pub(crate) fn translate(body: &Value, model: &Model, options: Options) -> Result<Value, Fault> {
+/// Translates the body. What cannot be said to Gemini is refused by name, or `dropped`.
+pub(crate) fn translate(
+    body: &Value,
+    model: &Model,
+    stream: bool,
+    dropped: &mut Dropped,
+) -> Result<Value, Fault> {
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
     let messages = body
         .get("messages")
         .and_then(Value::as_array)
         .ok_or_else(|| invalid("\"messages\" must be a list of messages"))?;
     let mut out = messages::translate(messages, model)?;
-    let generation = generation::translate(body, model, options.stream)?;
+    let generation = generation::translate(body, model, stream, dropped)?;
     if !generation.is_empty() {
         out.insert("generationConfig".to_owned(), Value::Object(generation));
     }
-    tools::translate(body, &mut out)?;
+    tools::translate(body, &mut out, dropped)?;
+    dropped.parallel_tool_calls(body, "Gemini")?;
+    dropped.marks(body, &[]);
     for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         match name.as_str() {
             "safety_settings" | "safetySettings" => insert(&mut out, "safetySettings", value),
             "cached_content" | "cachedContent" => insert(&mut out, "cachedContent", value),
             "labels" => insert(&mut out, "labels", value),
-            name if known(name) || options.drop_params => {}
-            name => {
-                return Err(unsupported(format!("the parameter {name:?} has no counterpart in Gemini")));
-            }
+            "serviceTier" => insert(&mut out, "serviceTier", value),
+            "service_tier" if tier(value).is_some() => insert(&mut out, "serviceTier", &json!(tier(value))),
+            "parallel_tool_calls" => {}
+            name if known(name) => {}
+            name => dropped.parameter(name, value, "Gemini")?,
         }
     }
     Ok(Value::Object(out))
 }
 
+/// OpenAI's words for a tier that Google has, too; its own for the usual one is the default.
+fn tier(value: &Value) -> Option<&str> {
+    value.as_str().filter(|tier| matches!(*tier, "flex" | "priority"))
+}
+
 fn known(name: &str) -> bool {
-    IGNORED.contains(&name) || generation::NAMES.contains(&name) || tools::NAMES.contains(&name)
+    generation::NAMES.contains(&name) || tools::NAMES.contains(&name)
 }
 
 fn insert(out: &mut Map<String, Value>, name: &str, value: &Value) {

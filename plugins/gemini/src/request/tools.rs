@@ -1,7 +1,7 @@
 //! Tools and the choice among them.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use super::{at, invalid, schema, unsupported};
 
@@ -24,7 +24,11 @@ const OWN: &[&str] = &[
     "computerUse",
 ];
 
-pub(super) fn translate(body: &Map<String, Value>, out: &mut Map<String, Value>) -> Result<(), Fault> {
+pub(super) fn translate(
+    body: &Map<String, Value>,
+    out: &mut Map<String, Value>,
+    dropped: &mut Dropped,
+) -> Result<(), Fault> {
     let list = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(&[][..]),
         Some(Value::Array(list)) => Ok(list.as_slice()),
@@ -51,8 +55,12 @@ pub(super) fn translate(body: &Map<String, Value>, out: &mut Map<String, Value>)
     for (index, function) in list("functions")?.iter().enumerate() {
         functions.push(declaration(function, &at("functions", index))?);
     }
-    if body.get("web_search_options").is_some_and(|options| !options.is_null()) {
+    if let Some(options) = body.get("web_search_options").filter(|options| !options.is_null()) {
         tools.push(json!({"googleSearch": {}}));
+        // How much is searched, and for whom, is Google's own business.
+        for name in options.as_object().into_iter().flat_map(Map::keys) {
+            dropped.advice(&format!("web_search_options.{name}"));
+        }
     }
     if !functions.is_empty() {
         tools.insert(0, json!({"functionDeclarations": functions}));

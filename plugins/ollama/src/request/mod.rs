@@ -3,26 +3,7 @@
 mod messages;
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
-
-/// Parameters without an effect on the answer, or only a hint.
-const IGNORED: &[&str] = &[
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "user",
-    "store",
-    "metadata",
-    "service_tier",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "parallel_tool_calls",
-    "prediction",
-    "verbosity",
-    "drop_params",
-];
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 /// OpenAI's parameters that are options there, with Ollama's name.
 const OPTIONS: &[(&str, &str)] = &[
@@ -63,14 +44,16 @@ const OWN: &[&str] = &[
 /// Members of the request itself that a client may write in Ollama's own way.
 const DIRECT: &[&str] = &["keep_alive", "think", "format", "logprobs", "top_logprobs"];
 
-/// Translates the body. What cannot be said is refused by name; where `dropping`, it is left out, and named beside the body.
+/// Read with the tools.
+const TOOLS: &[&str] = &["tools", "functions", "tool_choice", "function_call", "parallel_tool_calls"];
+
+/// Translates the body. What cannot be said is refused by name, or `dropped`.
 pub(crate) fn translate(
     body: &Value,
     model: &str,
     stream: bool,
-    dropping: bool,
-) -> Result<(Value, Vec<String>), Fault> {
-    let mut dropped = Vec::new();
+    dropped: &mut Dropped,
+) -> Result<Value, Fault> {
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
     let messages = body
         .get("messages")
@@ -87,18 +70,16 @@ pub(crate) fn translate(
     };
     for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         let known = parameter(name, value, model, &mut made, &mut options)?;
-        if !known && !dropping {
-            return Err(unsupported(format!("the parameter {name:?} has no counterpart in Ollama")));
-        }
         if !known {
-            dropped.push(name.clone());
+            dropped.parameter(name, value, "Ollama")?;
         }
     }
-    dropped.extend(choose_tools(body, &mut made, dropping)?.map(str::to_owned));
+    choose_tools(body, &mut made, dropped)?;
+    dropped.marks(body, &[]);
     if !options.is_empty() {
         made.insert("options".into(), Value::Object(options));
     }
-    Ok((Value::Object(made), dropped))
+    Ok(Value::Object(made))
 }
 
 /// Takes one parameter; whether it can be said.
@@ -115,7 +96,7 @@ fn parameter(
         return Ok(true);
     }
     match name {
-        name if IGNORED.contains(&name) || name == "options" => {}
+        name if TOOLS.contains(&name) || name == "options" => {}
         name if DIRECT.contains(&name) => {
             made.insert(name.to_owned(), value.clone());
         }
@@ -123,12 +104,6 @@ fn parameter(
             let stop = if value.is_string() { json!([value]) } else { value.clone() };
             options.insert("stop".into(), stop);
         }
-        "n" => {
-            if value.as_u64() != Some(1) {
-                return Err(unsupported("\"n\": Ollama gives one answer"));
-            }
-        }
-        "tools" | "functions" | "tool_choice" | "function_call" => {}
         "response_format" => {
             if let Some(format) = format(value)? {
                 made.insert("format".into(), format);
@@ -142,7 +117,6 @@ fn parameter(
             let thinks = thinks.ok_or_else(|| invalid("\"thinking\" needs a \"type\""))?;
             made.entry("think").or_insert(thinks.into());
         }
-        "modalities" => return Ok(value == &json!(["text"])),
         _ => return Ok(false),
     }
     Ok(true)
@@ -174,25 +148,23 @@ fn effort(value: &Value, model: &str) -> Result<Value, Fault> {
     }
 }
 
-/// The tools, unless the client wants none of them called; and what of its choice was left out.
+/// The tools, unless the client wants none of them called.
 fn choose_tools(
     body: &Map<String, Value>,
     made: &mut Map<String, Value>,
-    dropping: bool,
-) -> Result<Option<&'static str>, Fault> {
-    let mut dropped = None;
+    dropped: &mut Dropped,
+) -> Result<(), Fault> {
     let written = |name: &str| body.get(name).filter(|value| !value.is_null());
     let choice = written("tool_choice").or_else(|| written("function_call"));
     match choice.map(|choice| choice.as_str()) {
         None | Some(Some("auto")) => {}
-        Some(Some("none")) => return Ok(None),
-        Some(_) if dropping => dropped = Some("tool_choice"),
-        Some(_) => {
-            return Err(unsupported(
-                "\"tool_choice\": Ollama leaves it to the model whether it calls a tool; only \"auto\" and \"none\" can be said",
-            ));
-        }
+        Some(Some("none")) => return Ok(()),
+        Some(_) => dropped.content(
+            "tool_choice",
+            "\"tool_choice\": Ollama leaves it to the model whether it calls a tool; only \"auto\" and \"none\" can be said",
+        )?,
     }
+    dropped.parallel_tool_calls(body, "Ollama")?;
     let mut tools = Vec::new();
     if let Some(list) = written("tools") {
         let list = list.as_array().ok_or_else(|| invalid("\"tools\" must be a list"))?;
@@ -210,7 +182,7 @@ fn choose_tools(
     if !tools.is_empty() {
         made.insert("tools".into(), tools.into());
     }
-    Ok(dropped)
+    Ok(())
 }
 
 fn invalid(text: impl Into<String>) -> Fault {

@@ -1,9 +1,9 @@
 //! Sampling and the parameters that stand beside it.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
-use super::{Options, given, invalid, put, unsupported};
+use super::{given, invalid, put};
 use crate::model::Model;
 
 /// The parameters read here.
@@ -17,19 +17,13 @@ pub(super) const NAMES: &[&str] = &[
     "user",
     "metadata",
     "service_tier",
-    "n",
-    "logprobs",
-    "top_logprobs",
-    "presence_penalty",
-    "frequency_penalty",
-    "modalities",
 ];
 
 /// Runs after the thinking, whose budget is a part of the tokens.
 pub(super) fn translate(
     body: &Map<String, Value>,
     model: &Model<'_>,
-    options: Options,
+    dropped: &mut Dropped,
     out: &mut Map<String, Value>,
 ) -> Result<(), Fault> {
     for name in ["temperature", "top_p", "top_k"] {
@@ -38,36 +32,17 @@ pub(super) fn translate(
         }
     }
     put(out, "max_tokens", max_tokens(body, model)?);
-    let words = stop_sequences(body, options)?;
+    let words = stop_sequences(body, dropped)?;
     if !words.is_empty() {
         put(out, "stop_sequences", json!(words));
     }
-    if let Some(id) = user_id(body) {
-        put(out, "metadata", json!({"user_id": id}));
-    }
+    user_id(body, dropped, out);
     // OpenAI's words. Whoever pays for more speed gets what Anthropic has of it.
     match given(body, "service_tier").and_then(Value::as_str) {
         Some("auto" | "priority") => put(out, "service_tier", json!("auto")),
         Some("default" | "flex" | "standard_only") => put(out, "service_tier", json!("standard_only")),
-        _ => {}
-    }
-    if options.drop_params { Ok(()) } else { refuse(body) }
-}
-
-/// Parameters of which one value says nothing.
-fn refuse(body: &Map<String, Value>) -> Result<(), Fault> {
-    let says_nothing = |name: &str, value: &Value| match name {
-        "n" => value.as_u64() == Some(1),
-        "logprobs" => value == &json!(false),
-        "modalities" => value == &json!(["text"]),
-        _ => value.as_f64() == Some(0.0),
-    };
-    for name in ["n", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "modalities"] {
-        if given(body, name).is_some_and(|value| !says_nothing(name, value)) {
-            return Err(unsupported(format!(
-                "the parameter {name:?} has no counterpart in Claude's Messages"
-            )));
-        }
+        Some(_) => dropped.advice("service_tier"),
+        None => {}
     }
     Ok(())
 }
@@ -83,7 +58,7 @@ fn max_tokens(body: &Map<String, Value>, model: &Model<'_>) -> Result<Value, Fau
 }
 
 /// Anthropic refuses sequences of white space alone.
-fn stop_sequences(body: &Map<String, Value>, options: Options) -> Result<Vec<String>, Fault> {
+fn stop_sequences(body: &Map<String, Value>, dropped: &mut Dropped) -> Result<Vec<String>, Fault> {
     let wrong = || invalid("\"stop\" must be text or a list of texts");
     let words: Vec<String> = match given(body, "stop") {
         None => return Ok(Vec::new()),
@@ -95,18 +70,27 @@ fn stop_sequences(body: &Map<String, Value>, options: Options) -> Result<Vec<Str
         Some(_) => return Err(wrong()),
     };
     let (words, blank): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| !word.trim().is_empty());
-    if blank.is_empty() || options.drop_params {
-        Ok(words)
-    } else {
-        Err(unsupported("\"stop\": Claude takes no stop sequence of white space alone"))
+    if !blank.is_empty() {
+        dropped.content("stop", "\"stop\": Claude takes no stop sequence of white space alone")?;
     }
+    Ok(words)
 }
 
 /// Who the end user is. Anthropic refuses what looks like a mail address or a telephone number (litellm leaves it out too).
-fn user_id(body: &Map<String, Value>) -> Option<&str> {
-    let in_metadata = || given(body, "metadata")?.get("user_id")?.as_str();
-    let id = given(body, "user").and_then(Value::as_str).or_else(in_metadata).filter(|id| !id.is_empty())?;
+/// What else stands in OpenAI's `metadata` is for a store that Anthropic does not have.
+fn user_id(body: &Map<String, Value>, dropped: &mut Dropped, out: &mut Map<String, Value>) {
+    let metadata = given(body, "metadata").and_then(Value::as_object);
+    if metadata.is_some_and(|metadata| metadata.keys().any(|name| name != "user_id")) {
+        dropped.advice("metadata");
+    }
+    let in_metadata = || metadata?.get("user_id")?.as_str().map(|id| ("metadata.user_id", id));
+    let user = given(body, "user").and_then(Value::as_str).map(|id| ("user", id));
+    let Some((name, id)) = user.or_else(in_metadata).filter(|(_, id)| !id.is_empty()) else { return };
     let digits = id.bytes().filter(u8::is_ascii_digit).count();
     let telephone = digits >= 7 && id.chars().all(|c| c.is_ascii_digit() || "+-() .".contains(c));
-    (!id.contains('@') && !telephone).then_some(id)
+    if id.contains('@') || telephone {
+        dropped.advice(name);
+    } else {
+        put(out, "metadata", json!({"user_id": id}));
+    }
 }

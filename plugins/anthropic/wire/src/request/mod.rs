@@ -9,7 +9,7 @@ mod thinking;
 mod tools;
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use crate::model::Model;
 
@@ -36,28 +36,12 @@ pub const VERTEX_VERSION: &str = "vertex-2023-10-16";
 pub struct Options {
     /// A stream is wanted.
     pub stream: bool,
-    /// Parameters that Claude does not have are left out instead of refused.
-    pub drop_params: bool,
     /// Where it goes.
     pub platform: Platform,
 }
 
-/// Parameters without an effect on the answer, or only a hint: left out.
-const IGNORED: &[&str] = &[
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "store",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "prediction",
-    "verbosity",
-    "drop_params",
-    "safety_settings",
-    "safetySettings",
-];
+/// Google's, of what it is to refuse. A configuration may have them for all the models of a group.
+const SAFETY: &[&str] = &["safety_settings", "safetySettings"];
 
 /// Anthropic's own parameters, which stay as they are.
 const OWN: &[&str] = &[
@@ -75,18 +59,18 @@ const OWN: &[&str] = &[
 ///
 /// # Errors
 /// See [`translate`].
-pub fn encode(body: &[u8], model: &str, options: Options) -> Result<Vec<u8>, Fault> {
+pub fn encode(body: &[u8], model: &str, options: Options, dropped: &mut Dropped) -> Result<Vec<u8>, Fault> {
     let wrong = |error| Fault::Invalid(format!("the request body is not valid JSON: {error}"));
     let parsed: Value = serde_json::from_slice(body).map_err(wrong)?;
-    Ok(translate(&parsed, model, options)?.to_string().into_bytes())
+    Ok(translate(&parsed, model, options, dropped)?.to_string().into_bytes())
 }
 
 /// Translates a chat completion request, with the extensions that Tidegate's canonical dialect has, into a Messages
-/// request for `model`.
+/// request for `model`. What has no counterpart is refused, or `dropped`.
 ///
 /// # Errors
 /// [`Fault::Invalid`] where the request is none, [`Fault::Unsupported`] naming what Claude has no counterpart for.
-pub fn translate(body: &Value, model: &str, options: Options) -> Result<Value, Fault> {
+pub fn translate(body: &Value, model: &str, options: Options, dropped: &mut Dropped) -> Result<Value, Fault> {
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
     let model = Model::of(model);
     let messages = body
@@ -100,29 +84,26 @@ pub fn translate(body: &Value, model: &str, options: Options) -> Result<Value, F
     }
     let history = messages::translate(messages, &model, options.platform, &mut out)?;
     thinking::translate(body, &model, &history, &mut out)?;
-    generation::translate(body, &model, options, &mut out)?;
+    generation::translate(body, &model, dropped, &mut out)?;
     tools::translate(body, &history, &mut out)?;
     format::translate(body, &model, options, &mut out)?;
+    dropped.marks(body, &["cache_control"]);
     if options.stream {
         put(&mut out, "stream", json!(true));
     }
     for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         match name.as_str() {
             name if OWN.contains(&name) => put(&mut out, name, value.clone()),
-            name if known(name) || options.drop_params => {}
-            name => {
-                return Err(unsupported(format!(
-                    "the parameter {name:?} has no counterpart in Claude's Messages"
-                )));
-            }
+            name if SAFETY.contains(&name) => dropped.advice(name),
+            name if known(name) => {}
+            name => dropped.parameter(name, value, "Claude's Messages")?,
         }
     }
     Ok(Value::Object(out))
 }
 
 fn known(name: &str) -> bool {
-    IGNORED.contains(&name)
-        || generation::NAMES.contains(&name)
+    generation::NAMES.contains(&name)
         || thinking::NAMES.contains(&name)
         || tools::NAMES.contains(&name)
         || format::NAMES.contains(&name)

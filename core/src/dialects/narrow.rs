@@ -2,8 +2,11 @@
 //!
 //! A request that was made canonical carries what its client said of thoughts, proofs and caches, for providers that can use
 //! it. A server that speaks OpenAI's dialect by the letter would refuse it, or every request of a client such as Claude
-//! Code. Nothing here changes what is asked; what does, such as `top_k`, stays, and the provider says if it refuses it. A
+//! Code. Nothing here changes what is asked; what does, such as `top_k`, stays, and the provider says if it refuses it. What
+//! is lost is named; what is said in another way is not, nor are proofs, which mean something to their own provider alone. A
 //! request of an OpenAI client never comes here.
+
+use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -44,24 +47,37 @@ impl Takes {
     }
 }
 
-/// The chat without what its provider does not take. What cannot be read stays as it is: the provider says what is wrong.
-pub(super) fn narrow(chat: Chat, takes: &Takes) -> Chat {
+/// What was lost, by the extensions' names.
+type Lost = BTreeSet<&'static str>;
+
+/// The chat without what its provider does not take, and what that was. What cannot be read stays as it is: the provider
+/// says what is wrong.
+pub(super) fn narrow(chat: Chat, takes: &Takes) -> (Chat, Lost) {
+    let mut lost = Lost::new();
     if takes.all() {
-        return chat;
+        return (chat, lost);
     }
-    let Some((body, model_at)) = narrowed(&chat.body, takes) else { return chat };
-    Chat { body, model_at, dropped: chat.dropped }
+    match narrowed(&chat.body, takes, &mut lost) {
+        Some((body, model_at)) => (Chat { body, model_at, dropped: chat.dropped }, lost),
+        None => (chat, Lost::new()),
+    }
 }
 
-fn narrowed(body: &[u8], takes: &Takes) -> Option<(bytes::Bytes, std::ops::Range<usize>)> {
+fn narrowed(body: &[u8], takes: &Takes, lost: &mut Lost) -> Option<(bytes::Bytes, std::ops::Range<usize>)> {
     let text = std::str::from_utf8(body).ok()?;
     let mut members = options::members_of(text).ok()?;
-    members.retain(|(name, _)| !matches!(name.as_str(), "thinking" | "output_config") || takes.has(name));
+    for alien in ["thinking", "output_config"].into_iter().filter(|name| !takes.has(name)) {
+        let before = members.len();
+        members.retain(|(name, _)| name != alien);
+        if members.len() < before {
+            lost.insert(alien);
+        }
+    }
     let mut changed: Vec<(String, Box<RawValue>)> = Vec::new();
     for (name, value) in &members {
         let value = match name.as_str() {
-            "messages" => messages(value, takes)?,
-            "tools" if !takes.has("cache_control") => tools(value)?,
+            "messages" => messages(value, takes, lost)?,
+            "tools" if !takes.has("cache_control") => tools(value, lost)?,
             _ => continue,
         };
         changed.push((name.clone(), RawValue::from_string(value).ok()?));
@@ -74,18 +90,22 @@ fn narrowed(body: &[u8], takes: &Takes) -> Option<(bytes::Bytes, std::ops::Range
 }
 
 /// The order of a schema's members means something to a model, so that a tool is taken apart no further than needed.
-fn tools(list: &RawValue) -> Option<String> {
+fn tools(list: &RawValue, lost: &mut Lost) -> Option<String> {
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
     let tools = list.into_iter().map(|tool| {
         let members = options::members_of(tool.get()).ok()?;
-        let kept = members.iter().filter(|(name, _)| name != "cache_control");
+        let kept: Vec<_> = members.iter().filter(|(name, _)| name != "cache_control").collect();
+        if kept.len() < members.len() {
+            lost.insert("cache_control");
+        }
+        let kept = kept.into_iter();
         let (tool, _) = body::written(kept.map(|(name, value)| (name.as_str(), value.get())));
         String::from_utf8(tool.to_vec()).ok()
     });
     Some(format!("[{}]", tools.collect::<Option<Vec<_>>>()?.join(",")))
 }
 
-fn messages(list: &RawValue, takes: &Takes) -> Option<String> {
+fn messages(list: &RawValue, takes: &Takes, lost: &mut Lost) -> Option<String> {
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
     let (mut made, mut media): (Vec<String>, Vec<Value>) = (Vec::new(), Vec::new());
     for raw in list {
@@ -94,7 +114,7 @@ fn messages(list: &RawValue, takes: &Takes) -> Option<String> {
         if !is_result {
             made.extend(shown(&mut media));
         }
-        own_members(&mut message, takes);
+        own_members(&mut message, takes, lost);
         if is_result && !takes.has("is_error") {
             say_error(&mut message);
         }
@@ -107,10 +127,17 @@ fn messages(list: &RawValue, takes: &Takes) -> Option<String> {
     Some(format!("[{}]", made.join(",")))
 }
 
-fn own_members(message: &mut Map<String, Value>, takes: &Takes) {
-    let alien = |name: &str| {
+fn own_members(message: &mut Map<String, Value>, takes: &Takes, lost: &mut Lost) {
+    let mut alien = |name: &str| {
         let extension = if SIGNATURES.contains(&name) { "signatures" } else { name };
-        NAMES.contains(&extension) && extension != "is_error" && !takes.has(extension)
+        let goes = NAMES.contains(&extension) && extension != "is_error" && !takes.has(extension);
+        // The blocks say no more than the thoughts' text and their proofs.
+        if let Some(name) =
+            ["cache_control", "reasoning_content"].into_iter().find(|lost| goes && *lost == name)
+        {
+            lost.insert(name);
+        }
+        goes
     };
     message.retain(|name, _| !alien(name));
     for list in ["content", "tool_calls"] {
@@ -182,7 +209,7 @@ mod tests {
     fn narrowed(body: &Value, takes: &[&str]) -> Value {
         let takes = Takes::of(Some(takes.iter().map(|name| (*name).to_owned()).collect()));
         let chat = Chat { body: body.to_string().into(), model_at: 0..0, dropped: Vec::new() };
-        let chat = narrow(chat, &takes);
+        let (chat, _) = narrow(chat, &takes);
         assert_eq!(chat.body[chat.model_at], *b"\"m\"");
         serde_json::from_slice(&chat.body).expect("JSON")
     }
@@ -235,14 +262,41 @@ mod tests {
             assert_ne!(narrowed(&full(), &others), full(), "{name}");
         }
         let chat = Chat { body: full().to_string().into(), model_at: 0..0, dropped: Vec::new() };
-        assert_eq!(narrow(chat.clone(), &Takes::default()).body, chat.body);
+        assert_eq!(narrow(chat.clone(), &Takes::default()).0.body, chat.body);
+    }
+
+    #[test]
+    fn what_is_lost_is_named() {
+        let lost = |body: Value, takes: &[&str]| {
+            let takes = Takes::of(Some(takes.iter().map(|name| (*name).to_owned()).collect()));
+            let chat = Chat { body: body.to_string().into(), model_at: 0..0, dropped: Vec::new() };
+            narrow(chat, &takes).1.into_iter().collect::<Vec<_>>()
+        };
+        let all = ["cache_control", "output_config", "reasoning_content", "thinking"];
+        assert_eq!(lost(full(), &[]), all);
+        assert_eq!(lost(full(), &NAMES), Vec::<&str>::new());
+        for name in all {
+            let others: Vec<&str> = all.into_iter().filter(|other| *other != name).collect();
+            assert_eq!(lost(full(), &others), [name]);
+        }
+        // Wherever one mark alone stands.
+        let marked = json!({"type": "text", "text": "x", "cache_control": {}});
+        for body in [
+            json!({"model": "m", "messages": [], "tools": [{"cache_control": {}}]}),
+            json!({"model": "m", "messages": [{"role": "user", "content": [marked]}]}),
+            json!({"model": "m", "messages": [{"role": "assistant", "tool_calls": [{"cache_control": {}}]}]}),
+            json!({"model": "m", "messages": [{"role": "tool", "content": "x", "cache_control": {}}]}),
+        ] {
+            assert_eq!(lost(body.clone(), &[]), ["cache_control"], "{body}");
+        }
+        assert!(lost(json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}), &[]).is_empty());
     }
 
     #[test]
     fn schemas_keep_their_order() {
         let body = r#"{"model":"m","messages":[],"tools":[{"function":{"parameters":{"z":1,"a":2}},"cache_control":{}}]}"#;
         let chat = Chat { body: body.into(), model_at: 0..0, dropped: Vec::new() };
-        let made = narrow(chat, &Takes::of(Some(Vec::new()))).body;
+        let made = narrow(chat, &Takes::of(Some(Vec::new()))).0.body;
         assert_eq!(
             made,
             r#"{"model":"m","messages":[],"tools":[{"function":{"parameters":{"z":1,"a":2}}}]}"#
@@ -253,7 +307,7 @@ mod tests {
     fn what_cannot_be_read_stays_as_it_is() {
         for body in ["", "[]", r#"{"messages":7}"#, r#"{"messages":[7]}"#] {
             let chat = Chat { body: body.into(), model_at: 0..0, dropped: Vec::new() };
-            assert_eq!(narrow(chat, &Takes::of(Some(Vec::new()))).body, body);
+            assert_eq!(narrow(chat, &Takes::of(Some(Vec::new()))).0.body, body);
         }
     }
 }

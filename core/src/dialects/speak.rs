@@ -39,6 +39,12 @@ pub trait Speak: Sync {
     /// A sentence that names what cannot be said.
     fn to_chat(&self, request: &Request, dropping: bool) -> Result<Chat, String>;
 
+    /// What a client of this dialect calls a parameter of a chat completion, where that is another name: a request that was
+    /// made one is told of in these.
+    fn own_name(&self, _chat: &str) -> Option<&'static str> {
+        None
+    }
+
     /// The answer where not every provider of the group can give one, and a guess of the core's own is better than none: a count of
     /// tokens.
     fn estimate(&self, _request: &Request) -> Option<Value> {

@@ -128,7 +128,12 @@ impl Exchange {
         clocks: &mut Clocks,
     ) -> Result<(Call, Wanted), Failure> {
         let (mut body, mut model_span, dropped) = deployment.body(request)?;
-        self.drops(deployment, dropped);
+        // Named as in the dialect that the provider is asked in.
+        let own = |name: String| match request.dialect == self.request.dialect {
+            true => name,
+            false => self.request.dialect.own_name(&name).map_or(name, str::to_owned),
+        };
+        self.drops(deployment, dropped.into_iter().map(own));
         let mut hide_usage = false;
         if request.stream
             && deployment.asks_usage()
@@ -161,7 +166,7 @@ impl Exchange {
         fields.insert(USER_AGENT, HeaderValue::from_static(concat!("tidegate/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in headers {
             if name == DROPPED.as_str() {
-                self.drops(deployment, names_in(&value));
+                self.drops(deployment, names_in(&value).into_iter().map(own));
                 continue;
             }
             let name = HeaderName::try_from(name).map_err(|_| bad("a header name that is not legal"))?;

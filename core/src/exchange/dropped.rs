@@ -17,7 +17,7 @@ impl Exchange {
     pub(super) fn drops(&self, deployment: &Deployment, names: impl IntoIterator<Item = String>) {
         let mut all = self.dropped.lock();
         let before = all.len();
-        all.extend(names);
+        all.extend(names.into_iter().map(|name| bare(&name)));
         if all.len() == before || !deployment.may_warn_of_drops() {
             return;
         }
@@ -39,7 +39,9 @@ impl Exchange {
     pub(super) fn tell_drops(&self, headers: &mut HeaderMap) {
         let all = self.dropped.lock();
         let mut told = String::new();
-        for name in all.iter() {
+        // A name that is no text of a header is in the log alone.
+        for name in all.iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '))
+        {
             let more = if told.is_empty() { name.len() } else { name.len() + 2 };
             if told.len() + more > LONGEST {
                 break;
@@ -49,9 +51,30 @@ impl Exchange {
             }
             told.push_str(name);
         }
-        // A name that is no text of a header is the client's own, and in the log.
         if let Some(value) = HeaderValue::try_from(told).ok().filter(|value| !value.is_empty()) {
             headers.insert(DROPPED, value);
+        }
+    }
+}
+
+/// A name out of a sentence: without quotes, and without what is said about it behind a comma.
+fn bare(name: &str) -> String {
+    name.split(", ").next().unwrap_or(name).chars().filter(|c| *c != '"').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare;
+
+    #[test]
+    fn a_name_is_told_without_its_sentence() {
+        for (said, name) in [
+            ("seed", "seed"),
+            ("\"speed\"", "speed"),
+            ("tools[0], the tool of the type \"bash_20250124\",", "tools[0]"),
+            ("\"truncation\": \"auto\"", "truncation: auto"),
+        ] {
+            assert_eq!(bare(said), name);
         }
     }
 }

@@ -92,7 +92,7 @@ impl Provider for Azure {
         out.response(dialect, Framing::Auto)?;
         if let Some(asked) = translated {
             if !asked.dropped.is_empty() {
-                out.header(wire::chat::DROPPED, &asked.dropped.join(", "))?;
+                out.dropped(&asked.dropped.join(", "))?;
             }
             return out.body(&asked.body);
         }

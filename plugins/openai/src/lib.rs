@@ -159,7 +159,7 @@ impl OpenAi {
         let url = self.endpoint.url(Dialect::OpenAiResponses).unwrap_or_default();
         self.send(input, &url, out)?;
         if !asked.dropped.is_empty() {
-            out.header(wire::chat::DROPPED, &asked.dropped.join(", "))?;
+            out.dropped(&asked.dropped.join(", "))?;
         }
         out.response(Dialect::OpenAiResponses, Framing::Auto)?;
         out.body(&asked.body)

@@ -36,6 +36,10 @@ impl Speak for Messages {
         chat::of(request, dropping)
     }
 
+    fn own_name(&self, chat: &str) -> Option<&'static str> {
+        chat::own_name(chat)
+    }
+
     fn without_ours(&self, request: &Request) -> Option<Request> {
         native::without_ours(request)
     }

@@ -41,6 +41,10 @@ impl Speak for Generate {
         request::to_chat(request, dropping)
     }
 
+    fn own_name(&self, chat: &str) -> Option<&'static str> {
+        request::own_name(chat)
+    }
+
     fn add_defaults(&self, body: &mut Map<String, Value>, defaults: &Map<String, Value>) {
         request::add_defaults(body, defaults);
     }

@@ -23,24 +23,21 @@ const SAME: [&str; 11] = [
     "safety_settings",
 ];
 
-/// What says nothing about the answer: where it is kept, what it is called, how it is cached and padded. An answer repeats
-/// what of it a client can look for.
-const SILENT: [&str; 13] = [
+/// What says nothing about the answer: who asks for it, where it is kept, how it is cached. It is left out.
+const ADVICE: [&str; 7] = [
     "store",
-    "metadata",
     "client_metadata",
     "prompt_cache_key",
     "prompt_cache_retention",
     "prompt_cache_options",
     "background_options",
-    "stream_options",
     "access_programs",
-    "safety_identifier",
-    "litellm_metadata",
-    "drop_params",
-    // Of tools that the provider's servers carry out; there are none.
-    "max_tool_calls",
 ];
+
+/// What asks for nothing here: an answer repeats the metadata, and the rest is of this gateway's business, of padding, and of
+/// tools that the provider's servers carry out, of which there are none.
+const SILENT: [&str; 6] =
+    ["metadata", "stream_options", "safety_identifier", "litellm_metadata", "drop_params", "max_tool_calls"];
 
 /// Read elsewhere.
 const READ: [&str; 18] = [
@@ -63,6 +60,20 @@ const READ: [&str; 18] = [
     "conversation",
     "prompt",
 ];
+
+/// See [`crate::dialects::Speak::own_name`].
+pub(super) fn own_name(chat: &str) -> Option<&'static str> {
+    Some(match chat {
+        "max_tokens" | "max_completion_tokens" => "max_output_tokens",
+        "reasoning_effort" => "reasoning.effort",
+        "response_format" => "text.format",
+        "verbosity" => "text.verbosity",
+        "logprobs" => "include.message.output_text.logprobs",
+        "image_url.detail" => "input_image.detail",
+        "reasoning_content" => "input.reasoning",
+        _ => return None,
+    })
+}
 
 /// See [`crate::dialects::Speak::to_chat`].
 pub(super) fn of(request: &Request, dropping: bool) -> Result<Chat, String> {
@@ -120,7 +131,14 @@ fn unsayable(asked: &Value, crossing: &mut Crossing) -> Result<(), String> {
     if asked["truncation"] == "auto" {
         crossing.cannot("\"truncation\": \"auto\"", "the provider takes the history whole or refuses it")?;
     }
-    let known = |name: &str| SAME.contains(&name) || SILENT.contains(&name) || READ.contains(&name);
+    for name in ADVICE.iter().filter(|name| !asked[**name].is_null() && asked[**name] != false) {
+        crossing.leave_out(name);
+    }
+    if asked["user"].is_string() && asked["safety_identifier"].is_string() {
+        crossing.leave_out("safety_identifier");
+    }
+    let lists = [&SAME[..], &ADVICE, &SILENT, &READ];
+    let known = |name: &str| lists.iter().any(|list| list.contains(&name));
     let members = asked.as_object().map(Map::iter).into_iter().flatten();
     for (name, _) in members.filter(|(name, value)| !value.is_null() && !known(name)) {
         crossing.cannot(&format!("\"{name}\""), "a chat completion has no such parameter")?;

@@ -44,6 +44,10 @@ impl Speak for Responses {
         chat::of(request, dropping)
     }
 
+    fn own_name(&self, chat: &str) -> Option<&'static str> {
+        chat::own_name(chat)
+    }
+
     fn without_ours(&self, request: &Request) -> Option<Request> {
         request::without_ours(request)
     }

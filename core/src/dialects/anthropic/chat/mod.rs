@@ -35,6 +35,19 @@ pub(super) fn of(request: &Request, dropping: bool) -> Result<Chat, String> {
     Ok(Chat { body, model_at, dropped: out.dropped })
 }
 
+/// See [`crate::dialects::Speak::own_name`].
+pub(super) fn own_name(chat: &str) -> Option<&'static str> {
+    Some(match chat {
+        "user" => "metadata.user_id",
+        "stop" => "stop_sequences",
+        "parallel_tool_calls" => "tool_choice.disable_parallel_tool_use",
+        "response_format" => "output_config.format",
+        "output_config" => "output_config.effort",
+        "reasoning_content" => "messages.content.thinking",
+        _ => return None,
+    })
+}
+
 /// The request as far as it is made.
 struct Draft {
     members: Vec<(&'static str, Box<RawValue>)>,
@@ -51,6 +64,13 @@ impl Draft {
 
     fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(known, _)| *known == name)
+    }
+
+    /// Something that changes no answer, and that a chat completion has no place for.
+    fn leave_out(&mut self, what: &str) {
+        if !self.dropped.iter().any(|known| known == what) {
+            self.dropped.push(what.to_owned());
+        }
     }
 
     /// Something that a chat completion has no place for: left out, or the reason to refuse the request.

@@ -40,7 +40,8 @@ pub(super) fn translate(members: &[(String, &RawValue)], out: &mut Draft) -> Res
             "context_management" => context_management(raw, out)?,
             "speed" if raw.get() == "\"standard\"" => {}
             "mcp_servers" | "betas" if raw.get().trim_start_matches('[').trim_start() == "]" => {}
-            name if HINTS.contains(&name) => {}
+            "service_tier" if raw.get() == "\"auto\"" => {}
+            name if HINTS.contains(&name) => out.leave_out(name),
             name => out.cannot_cross(format!("\"{name}\""))?,
         }
     }
@@ -126,14 +127,18 @@ fn response_format(name: &str, raw: &RawValue, out: &mut Draft) -> Result<(), St
     out.put("response_format", &Wrapped { r#type: "json_schema", json_schema })
 }
 
-/// Edits that clear what is old only make a prompt shorter, so that leaving them out changes no answer; Claude Code asks for
-/// them in every request. Any other edit puts something into the answer.
+/// Edits that clear what is old only make a prompt shorter, so that leaving them out is no reason to refuse; Claude Code asks
+/// for them in every request. Any other edit puts something into the answer.
 fn context_management(raw: &RawValue, out: &mut Draft) -> Result<(), String> {
     let management: Value = read("context_management", raw, "an object")?;
     let edits = management.get("edits").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let kind = |edit: &Value| edit.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     match edits.iter().map(kind).find(|kind| !kind.starts_with("clear_")) {
         Some(kind) => out.cannot_cross(format!("\"context_management\" with the edit {kind:?}")),
-        None => Ok(()),
+        None if edits.is_empty() => Ok(()),
+        None => {
+            out.leave_out("context_management");
+            Ok(())
+        }
     }
 }

@@ -99,6 +99,10 @@ fn data_url(source: &Value, at: &str) -> Result<String, String> {
 
 /// A document's text is text. Its title and context are said before it: there is no other place for them.
 fn document(block: &Value, at: &str, out: &mut Draft) -> Result<Vec<Part>, String> {
+    // No other model cites what it is given.
+    if block.pointer("/citations/enabled") == Some(&Value::Bool(true)) {
+        out.leave_out("messages.content.citations");
+    }
     let said = |name: &str| block.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let (title, context) = (said("title"), said("context"));
     let source = block.get("source").unwrap_or(&Value::Null);

@@ -35,7 +35,7 @@ fn parameters_have_their_names() {
         json!({"temperature": 0.5, "top_p": 0.9, "top_k": 40, "stop_sequences": ["END"], "stream": true,
         "metadata": {"user_id": "u".repeat(90)}, "service_tier": "auto", "thinking": {"type": "enabled", "budget_tokens": 2048},
         "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}},
-        "cache_control": {"type": "ephemeral"}, "tool_choice": {"type": "any"}, "system": null}),
+        "tool_choice": {"type": "any"}, "system": null}),
     );
     assert_eq!(
         chat,
@@ -235,11 +235,16 @@ fn what_cannot_cross_is_named_or_left_out() {
 
 #[test]
 fn what_claude_code_sends_crosses() {
-    let chat = made(json!({
+    let mut body = json!({"model": "m", "max_tokens": 9, "messages": []});
+    let sent = json!({
         "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]},
         "thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}, "temperature": 1, "diagnostics": {"previous_message_id": null},
-        "metadata": {"user_id": "user_ab_account__session_1"},
-    }));
+        "metadata": {"user_id": "user_ab_account__session_1"}, "service_tier": "auto",
+        "tools": [{"name": "f", "input_schema": {"type": "object"}, "defer_loading": true, "input_examples": null}],
+    });
+    body.as_object_mut().expect("an object").extend(sent.as_object().expect("an object").clone());
+    let (chat, dropped) = chat(&body.to_string(), false).expect("it crosses");
+    assert_eq!(dropped, ["context_management", "diagnostics", "tools.defer_loading"]);
     assert_eq!(chat["user"], "user_ab_account__session_1");
     assert_eq!(chat.get("context_management"), None);
 }
@@ -323,5 +328,22 @@ proptest! {
         }).collect::<Vec<_>>();
         prop_assert_eq!(said, of(false));
         prop_assert_eq!(results, of(true));
+    }
+}
+
+#[test]
+fn what_changes_no_answer_is_left_out_and_named() {
+    for (members, named) in [
+        (json!({"cache_control": {"type": "ephemeral"}}), "cache_control"),
+        (json!({"service_tier": "standard_only"}), "service_tier"),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "document", "citations": {"enabled": true},
+                "source": {"type": "text", "media_type": "text/plain", "data": "x"}}]}]}),
+            "messages.content.citations",
+        ),
+    ] {
+        let mut body = json!({"model": "m", "messages": []});
+        members.as_object().expect("an object").iter().for_each(|(name, value)| body[name] = value.clone());
+        assert_eq!(chat(&body.to_string(), false).expect(named).1, [named]);
     }
 }

@@ -5,6 +5,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Draft;
+use crate::dialects::options;
+
+/// The members of a tool that cross, and those that say what it is.
+const KNOWN: [&str; 6] = ["type", "name", "description", "input_schema", "strict", "cache_control"];
 
 /// A tool of the client's own.
 #[derive(Deserialize)]
@@ -44,13 +48,21 @@ struct Function<'a> {
 
 /// Anthropic's own tools, which have a type other than `custom`, are known to its models alone.
 pub(super) fn tools(raw: &RawValue, out: &mut Draft) -> Result<(), String> {
-    let list: Vec<Custom<'_>> = serde_json::from_str(raw.get())
-        .map_err(|error| format!("\"tools\" must be a list of tools: {error}"))?;
+    let wrong = |error: serde_json::Error| format!("\"tools\" must be a list of tools: {error}");
+    let list: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
     let mut made = Vec::with_capacity(list.len());
-    for (index, tool) in list.into_iter().enumerate() {
+    for (index, raw) in list.into_iter().enumerate() {
+        let tool: Custom<'_> = serde_json::from_str(raw.get()).map_err(wrong)?;
         if let Some(kind) = tool.r#type.filter(|kind| kind != "custom") {
             out.cannot_cross(format!("tools[{index}], the tool of the type {kind:?},"))?;
             continue;
+        }
+        // How it is shown to the model, and streamed: examples, a search among tools.
+        let members = options::members_of(raw.get()).map_err(wrong)?;
+        for (name, _) in
+            members.iter().filter(|(name, raw)| !KNOWN.contains(&name.as_str()) && raw.get() != "null")
+        {
+            out.leave_out(&format!("tools.{name}"));
         }
         let name = tool.name.ok_or_else(|| format!("tools[{index}] has no \"name\""))?;
         let function = Function {

@@ -26,6 +26,16 @@ pub(in crate::dialects) fn to_chat(request: &Request, dropping: bool) -> Result<
             "safetySettings" => safety(value, &mut crossing)?,
             // The path names the model; the rest is read with what it belongs to.
             "model" | "systemInstruction" | "tools" | "toolConfig" => {}
+            // OpenAI's words are the same, but for the usual one, which says nothing.
+            "serviceTier" => match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+                Some(tier @ ("flex" | "priority")) => {
+                    chat.insert("service_tier".to_owned(), json!(tier));
+                }
+                Some("standard" | "unspecified" | "") => {}
+                _ => crossing.leave_out("serviceTier"),
+            },
+            // For the bill.
+            "labels" => crossing.leave_out("labels"),
             other => crossing.cannot(format!("\"{other}\""))?,
         }
     }

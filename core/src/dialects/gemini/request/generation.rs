@@ -20,6 +20,30 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("logprobs", "top_logprobs"),
 ];
 
+/// See [`crate::dialects::Speak::own_name`].
+pub(in crate::dialects) fn own_name(chat: &str) -> Option<&'static str> {
+    Some(match chat {
+        "temperature" => "generationConfig.temperature",
+        "top_p" => "generationConfig.topP",
+        "top_k" => "generationConfig.topK",
+        "n" => "generationConfig.candidateCount",
+        "max_completion_tokens" => "generationConfig.maxOutputTokens",
+        "stop" => "generationConfig.stopSequences",
+        "seed" => "generationConfig.seed",
+        "presence_penalty" => "generationConfig.presencePenalty",
+        "frequency_penalty" => "generationConfig.frequencyPenalty",
+        "logprobs" => "generationConfig.responseLogprobs",
+        "top_logprobs" => "generationConfig.logprobs",
+        "response_format" => "generationConfig.responseSchema",
+        "modalities" => "generationConfig.responseModalities",
+        "thinking" | "reasoning_effort" => "generationConfig.thinkingConfig",
+        "tool_choice" => "toolConfig",
+        "service_tier" => "serviceTier",
+        "reasoning_content" => "contents.parts.thought",
+        _ => return None,
+    })
+}
+
 pub(super) fn translate(
     config: &Value,
     chat: &mut Map<String, Value>,

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 pub(in crate::dialects) use chat::to_chat;
 pub(in crate::dialects) use defaults::add as add_defaults;
+pub(in crate::dialects) use generation::own_name;
 
 use crate::dialects::json::{Invalid, Scan};
 use crate::dialects::options;
@@ -117,6 +118,11 @@ struct Crossing {
 }
 
 impl Crossing {
+    /// `what` changes no answer, and is left out.
+    fn leave_out(&mut self, what: &str) {
+        self.dropped.push(what.to_owned());
+    }
+
     /// `what`: the member, by its path.
     fn cannot(&mut self, what: impl Into<String>) -> Result<(), String> {
         let what = what.into();

@@ -214,7 +214,6 @@ fn what_cannot_cross_is_named_or_dropped() {
     };
     for (body, named) in [
         (with("cachedContent", json!("cachedContents/1")), "\"cachedContent\""),
-        (with("labels", json!({"a": "b"})), "\"labels\""),
         (with("ofTomorrow", json!(1)), "\"ofTomorrow\""),
         (with("tools", json!([{"googleSearch": {}}])), "tools[0].googleSearch"),
         (with("tools", json!([{"code_execution": {}}])), "tools[0].codeExecution"),
@@ -299,4 +298,25 @@ fn defaults_never_take_the_clients_place() {
             "stopSequences": ["x"], "thinkingConfig": {"thinkingBudget": 1024, "includeThoughts": true}}})
     );
     assert_eq!(add(json!({}), Value::Object(Map::new())), json!({}));
+}
+
+#[test]
+fn tiers_cross_and_labels_are_left_out() {
+    let with = |name: &str, value: Value| {
+        chat_of(&json!({"contents": [{"parts": [{"text": "a"}]}], name: value}), false).expect("it crosses")
+    };
+    assert_eq!(with("serviceTier", json!("FLEX")).0["service_tier"], "flex");
+    assert_eq!(with("service_tier", json!("standard")), with("serviceTier", json!("")));
+    assert_eq!(
+        (with("serviceTier", json!("new")).1, with("labels", json!({"a": "b"})).1),
+        (vec!["serviceTier".to_owned()], vec!["labels".to_owned()])
+    );
+}
+
+#[test]
+fn a_renamed_parameter_is_told_by_its_own_name() {
+    for (own, chat) in super::generation::RENAMED {
+        assert_eq!(super::own_name(chat), Some(format!("generationConfig.{own}")).as_deref());
+    }
+    assert_eq!(super::own_name("user"), None);
 }

@@ -461,3 +461,20 @@ fn schemas_keep_the_clients_order() {
     gemini().keeps_order("gemini-2.5-pro").unwrap();
     gemini().keeps_order("gemini-3-pro").unwrap();
 }
+
+#[test]
+fn a_members_name_is_no_header() {
+    let config = json!({"provider": "gemini", "model": "gemini-*", "params": {"drop_params": true}});
+    let harness = Harness::new::<Gemini>(&config).unwrap();
+    let long = "y".repeat(5000);
+    let body = with_user(json!({"a\r\nx: é": 1, long: 2})).to_string();
+    let input = RequestIn {
+        dialect: Dialect::OpenAiChat,
+        model: "gemini-x",
+        body: body.as_bytes(),
+        ..RequestIn::default()
+    };
+    let sent = harness.request(&input).unwrap();
+    assert_eq!(sent.dropped()[0], "a__x:__");
+    assert!(sent.dropped()[1].len() < 100);
+}

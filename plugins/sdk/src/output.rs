@@ -61,9 +61,12 @@ impl RequestOut<'_> {
         Fault::check(unsafe { call(self.raw.ctx, lend(name), lend(value)) })
     }
 
-    /// Tells the client what of its request was left out, by the names of parameters, separated by commas.
+    /// Tells the client what of its request was left out, by the names of parameters, separated by commas. A client may
+    /// call a member what it likes: what no header can hold is put right, and what is too long for one is cut.
     pub fn dropped(&mut self, names: &str) -> Result<(), Fault> {
-        self.header("x-tidegate-dropped", names)
+        let legal = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '_' };
+        let names: String = names.chars().take(1024).map(legal).collect();
+        self.header("x-tidegate-dropped", &names)
     }
 
     /// Asks the host to authenticate the request.

@@ -22,9 +22,6 @@ pub use request::{Asked, request};
 pub use stream::Translator;
 pub use whole::whole;
 
-/// The header by which a plugin tells the host what it left out of a request.
-pub const DROPPED: &str = "x-tidegate-dropped";
-
 /// A whole answer to a client of chat: translated where it is one of Responses, `None` where it is none.
 ///
 /// # Errors

@@ -144,6 +144,12 @@ fn fallbacks() -> Vec<Panel> {
         .query(r#"min by (group) (tidegate_retry_budget_tokens{@,group=~"$group"})"#, "{{group}}")
         .ranked(),
         Panel::lines(
+            "How long the policy decides",
+            "s",
+            "From a failure to what follows it; clients wait for that.",
+        )
+        .quantiles("tidegate_policy_decision_seconds_bucket{@}"),
+        Panel::lines(
             "Retries that the budget refused",
             "reqps",
             "Requests that could not be tried again because the budget was used up.",

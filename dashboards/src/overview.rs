@@ -112,6 +112,18 @@ fn latency() -> Vec<Panel> {
         Panel::lines("Duration, p95 by model group", "s", "From a request's last byte to its end.")
             .p95_by("group", r#"tidegate_request_duration_seconds_bucket{@,group=~"$group"}"#)
             .ranked(),
+        Panel::lines(
+            "Time between pieces of a stream, p95 by model group",
+            "s",
+            "Between two pieces that a client was given. A provider that buffers, or a machine that is too busy, shows here.",
+        )
+        .p95_by("group", r#"tidegate_inter_chunk_seconds_bucket{@,group=~"$group"}"#)
+        .ranked(),
+        Panel::heatmap("Time between pieces, all streams", "s", "How many pieces came after so long.")
+            .query(
+                r#"sum by (le) (rate(tidegate_inter_chunk_seconds_bucket{@,group=~"$group"}[@]))"#,
+                "{{le}}",
+            ),
         Panel::heatmap("Time to first token, all requests", "s", "How many requests had their first content after so long.")
             .query(r#"sum by (le) (rate(tidegate_time_to_first_token_seconds_bucket{@,group=~"$group"}[@]))"#, "{{le}}"),
         Panel::heatmap("Duration, all requests", "s", "How many requests ended after so long.")
@@ -133,6 +145,13 @@ fn providers() -> Vec<Panel> {
             .thresholds(0.1, 0.5)
             .max(1.0)
             .ranked(),
+        Panel::lines(
+            "Time to a provider's first content, p95 by deployment",
+            "s",
+            "From a call's begin to its first content. One deployment that is slower than its like belongs behind them.",
+        )
+        .p95_by("deployment", "tidegate_upstream_first_content_seconds_bucket{@}")
+        .ranked(),
         Panel::lines("Connections to providers", "short", "Open ones, and those of them that wait to be used again.")
             .query("sum(tidegate_upstream_connections{@})", "open")
             .query("sum(tidegate_upstream_idle_connections{@})", "idle"),

@@ -62,6 +62,21 @@ fn calls() -> Vec<Panel> {
                 "{{plugin}} {{kind}}",
             )
             .ranked(),
+        Panel::stack(
+            "What plugins cost",
+            "percentunit",
+            "Share of one core that calls in this process take. What a plugin in a process of its own takes is that process's.",
+        )
+        .query(
+            r#"sum by (plugin) (rate(tidegate_plugin_call_seconds_total{@,plugin=~"$plugin"}[@]))"#,
+            "{{plugin}}",
+        ),
+        Panel::lines("What one call costs", "s", "The mean, by plugin and function.")
+            .query(
+                r#"sum by (plugin, call) (rate(tidegate_plugin_call_seconds_total{@,plugin=~"$plugin"}[@])) / sum by (plugin, call) (rate(tidegate_plugin_calls_total{@,plugin=~"$plugin"}[@]) > 0)"#,
+                "{{plugin}} {{call}}",
+            )
+            .ranked(),
         Panel::lines("Polls that did not return, a minute", "short", "What the watchdog found in this plugin.")
             .query(
                 r#"60 * sum by (plugin) (rate(tidegate_watchdog_plugin_stuck_total{@,plugin=~"$plugin"}[@]))"#,

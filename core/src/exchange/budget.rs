@@ -75,8 +75,7 @@ impl Exchange {
 
     fn starve(&mut self, target: u16) {
         if !std::mem::replace(&mut self.spending.starved, true) {
-            let group = &*self.deployment(target).group;
-            self.gateway.metrics.budget_exhausted.with_label_values(&[group]).inc();
+            self.deployment(target).series.starved();
         }
     }
 

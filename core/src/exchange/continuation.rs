@@ -104,7 +104,7 @@ impl Exchange {
     /// There is no continuation though the group wants one.
     pub(super) fn count_refused(&self) {
         if self.group.continuations > 0 && !self.engine.continued() {
-            self.gateway.metrics.continuations.with_label_values(&[&*self.group.name, "refused"]).inc();
+            self.group.series.continued("refused");
         }
     }
 

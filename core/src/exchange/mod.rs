@@ -235,8 +235,8 @@ impl Exchange {
                 self.loop_of_chain(target);
             }
             if !self.visited.is_empty() {
-                let to = &self.deployment(target).group;
-                self.gateway.metrics.fallbacks.with_label_values(&[&*self.group.name, &**to]).inc();
+                let to = &self.deployment(target).series;
+                self.gateway.metrics.fell(&self.group.series, to);
             }
             self.visited.push(number);
         }
@@ -263,7 +263,9 @@ impl Exchange {
         self.note_content();
         if let Some(running) = &self.running {
             let took = running.started.elapsed();
-            self.deployment(running.target).health.first_content(took);
+            let deployment = self.deployment(running.target);
+            deployment.health.first_content(took);
+            deployment.series.first_content.observe(took.as_secs_f64());
             if self.request.stream {
                 self.time_stream(running.target, Some(took));
             }
@@ -279,7 +281,7 @@ impl Exchange {
             let deployment = self.deployment(running.target);
             deployment.health.record(true);
             deployment.health.answered(running.started.elapsed());
-            deployment.series.ok.inc();
+            deployment.series.ended("ok");
         }
     }
 
@@ -298,16 +300,14 @@ impl Exchange {
 
     fn record(&mut self, running: &Running, failure: Failure) {
         let deployment = self.deployment(running.target).clone();
-        let metrics = &self.gateway.metrics;
         // That there is no such model says nothing about a deployment that is asked for any.
         let unknown = deployment.wild && failure.class == ErrorClass::NotFound;
         if self.mock(running.target).is_none() && !unknown {
             deployment.health.record(false);
         }
-        metrics.attempts.with_label_values(&[&*deployment.name, failure.kind()]).inc();
+        deployment.series.ended(failure.kind());
         if failure.status == 429 {
-            let phase = if self.engine.committed() { "mid_stream" } else { "start" };
-            metrics.upstream_429.with_label_values(&[&*deployment.name, phase]).inc();
+            deployment.series.limited(self.engine.committed());
         }
         tracing::info!(
             group = %self.group.name, deployment = %deployment.name, status = failure.status, kind = failure.kind(),
@@ -351,8 +351,7 @@ impl Exchange {
         self.engine.step(Event::Aborted);
         if let Some(running) = self.running.take() {
             // Not the deployment's fault: its health does not hear of it.
-            let name = &self.deployment(running.target).name;
-            self.gateway.metrics.attempts.with_label_values(&[&**name, "aborted"]).inc();
+            self.deployment(running.target).series.ended("aborted");
         }
         failure
     }
@@ -379,19 +378,14 @@ impl Exchange {
             return;
         }
         let series = &self.group.series;
-        if ending == Ending::Complete {
-            series.ok.inc();
-            series.complete.inc();
-        } else {
-            self.gateway.metrics.count(&self.group.name, status, ending);
-        }
+        series.ended(status, ending);
         if self.engine.continued() {
             let result = match ending {
                 Ending::Complete => "complete",
                 Ending::ClientGone => "client_gone",
                 Ending::Error | Ending::StreamError => "failed",
             };
-            self.gateway.metrics.continuations.with_label_values(&[&*self.group.name, result]).inc();
+            series.continued(result);
         }
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.attempts_per_request.observe(f64::from(self.engine.attempts()));
@@ -405,8 +399,7 @@ impl Drop for Exchange {
         if !self.finished {
             self.engine.step(Event::ClientGone);
             if let Some(running) = self.running.take() {
-                let deployment = self.deployment(running.target);
-                self.gateway.metrics.attempts.with_label_values(&[&*deployment.name, "cancelled"]).inc();
+                self.deployment(running.target).series.ended("cancelled");
             }
             self.finish(499, Ending::ClientGone);
         }

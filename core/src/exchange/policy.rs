@@ -1,7 +1,7 @@
 //! Shows the policy plugin what happened, and the engine what it answered.
 
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidegate_engine::{Answer, Command, ErrorClass, Event};
 use tidegate_host::abi;
@@ -62,7 +62,10 @@ impl Exchange {
             let now_ms = history.now_ms;
             return self.engine.step(Event::Decided { answer: None, now_ms });
         };
-        let answer = match self.in_time(pin!(self.group.policy.instance.decide(&history))).await {
+        let asked = Instant::now();
+        let answer = self.in_time(pin!(self.group.policy.instance.decide(&history))).await;
+        self.gateway.metrics.decision.observe(asked.elapsed().as_secs_f64());
+        let answer = match answer {
             Ok(action) => {
                 pass.succeed();
                 self.cool(Duration::from_millis(action.cooldown_ms));
@@ -130,7 +133,7 @@ impl Exchange {
         }
         self.note_cooldown(last.target, time);
         deployment.health.cool(time);
-        self.gateway.metrics.cooldowns.with_label_values(&[&*deployment.name]).inc();
+        deployment.series.put_aside();
         tracing::info!(deployment = %deployment.name, seconds = time.as_secs_f64(), "deployment put aside");
     }
 }

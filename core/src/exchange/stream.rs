@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tidegate_engine::{Command, Event, Terminal};
@@ -41,6 +42,8 @@ pub(super) struct Committed {
     voice: Voice,
     live: Option<Box<Live>>,
     first: Option<Bytes>,
+    /// When the client was last given content.
+    given: Option<Instant>,
     state: State,
 }
 
@@ -74,6 +77,7 @@ impl Streaming {
             voice,
             live: None,
             first: None,
+            given: None,
             state: State::Relaying,
         });
         stream.resume(opened, track);
@@ -226,6 +230,10 @@ impl Committed {
     fn pass(&mut self, bytes: Bytes) -> Bytes {
         self.exchange.bytes_to_client += bytes.len() as u64;
         self.exchange.probe.progress(bytes.len() as u64);
+        let now = Instant::now();
+        if let Some(before) = self.given.replace(now) {
+            self.exchange.group.series.gap.observe((now - before).as_secs_f64());
+        }
         bytes
     }
 

@@ -1,6 +1,8 @@
 //! What Prometheus sees. Every label has a closed set of values: configured groups and deployments, loaded plugins, words
 //! of this program; anything else is `other`. Facts about single streams go to the admin API and the log.
 
+mod cap;
+mod compat;
 mod loops;
 mod plugins;
 mod series;
@@ -9,17 +11,25 @@ mod watch;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use cap::Cap;
+pub use compat::{Compat, Facts, Known};
 pub use loops::{Amplification, ClientLoops, LoopKind};
 pub use plugins::{CallSeries, PluginFamilies};
-pub use series::{DeploymentSeries, GroupSeries};
+pub use series::{Counted, DeploymentSeries, GroupSeries};
 pub use watch::WatchdogCollector;
 
-/// The label of a model that is not configured.
+/// The label of a model that is not configured, and of what is beyond a bound on names.
 pub const OTHER: &str = "other";
+
+/// Groups, and deployments, with series of their own.
+const NAMES: usize = 1_000;
+
+/// Pairs of groups between which fallbacks are counted.
+const PAIRS: usize = 10_000;
 
 /// Statuses that a client can be given; others are `other`.
 const STATUSES: [&str; 16] = [
@@ -50,6 +60,7 @@ const OUTCOMES: [&str; 17] = [
 
 /// How a request can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Ending {
     /// The dialect's normal end.
     Complete,
@@ -80,6 +91,9 @@ macro_rules! metrics {
         /// The metric families of one process.
         pub struct Metrics {
             registry: Registry,
+            groups: Cap,
+            deployments: Cap,
+            pairs: Cap,
             $($(#[$doc])* pub $field: $type,)*
         }
 
@@ -93,7 +107,8 @@ macro_rules! metrics {
                 $(let $field: $type = $make?; registry.register(Box::new($field.clone()))?;)*
                 #[cfg(target_os = "linux")]
                 registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-                let metrics = Self { registry, $($field,)* };
+                let (groups, deployments, pairs) = (Cap::new(NAMES), Cap::new(NAMES), Cap::new(PAIRS));
+                let metrics = Self { registry, groups, deployments, pairs, $($field,)* };
                 metrics.prepare();
                 Ok(metrics)
             }
@@ -109,6 +124,16 @@ fn histogram(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> promet
     HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
 }
 
+/// Seconds between two pieces of a stream: from pieces that came together to a model that thinks.
+const GAPS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Seconds that a policy takes: microseconds in this process, more in one of its own.
+const DECISIONS: [f64; 8] = [0.000_001, 0.000_01, 0.000_1, 0.001, 0.01, 0.1, 1.0, 10.0];
+
+/// Seconds to an upstream call's first content. There may be hundreds of deployments, so these are few: a scrape of 200
+/// is to stay below 1 MB.
+const CALLS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
 /// Seconds, from a cached answer to the longest reasoning.
 const SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 
@@ -121,6 +146,8 @@ metrics! {
     duration: HistogramVec = histogram("tidegate_request_duration_seconds", "Time from a request's last byte to its terminal.", &["group"], &SECONDS);
     /// The client's view: retries and fallbacks are in it.
     first_token: HistogramVec = histogram("tidegate_time_to_first_token_seconds", "Time from a request's last byte to the first content for the client.", &["group"], &SECONDS);
+    /// The client's view of a stream's flow.
+    gap: HistogramVec = histogram("tidegate_inter_chunk_seconds", "Time between two pieces of a stream that its client was given.", &["group"], &GAPS);
     /// Upstream calls.
     attempts: IntCounterVec = counter("tidegate_attempts_total", "Upstream calls that ended, by deployment and outcome.", &["deployment", "outcome"]);
     /// Upstream calls per request.
@@ -129,6 +156,8 @@ metrics! {
     tokens: IntCounterVec = counter("tidegate_tokens_total", "Tokens as the providers count them, by the group and name of the deployment and kind: input, output, cached, cache_write, reasoning. The last three are part of the first two.", &["group", "deployment", "kind"]);
     /// What their answers may have cost where they did not say.
     tokens_estimated: IntCounterVec = counter("tidegate_tokens_estimated_total", "Tokens that no provider told of, estimated, by the group and name of the deployment and kind: input, output.", &["group", "deployment", "kind"]);
+    /// A deployment's view of its answers.
+    upstream_first_content: HistogramVec = histogram("tidegate_upstream_first_content_seconds", "Time from an upstream call's begin to its first content, by deployment.", &["deployment"], &CALLS);
     /// 429s by where they came.
     upstream_429: IntCounterVec = counter("tidegate_upstream_429_total", "Upstream 429 answers, by deployment and phase: start, or mid_stream.", &["deployment", "phase"]);
     /// See `LoopKind`.
@@ -137,6 +166,8 @@ metrics! {
     budget_exhausted: IntCounterVec = counter("tidegate_retry_budget_exhausted_total", "Requests that could not be tried again because the retry budget of the group was used up.", &["group"]);
     /// See `routing::Budget`.
     budget_tokens: GaugeVec = GaugeVec::new(Opts::new("tidegate_retry_budget_tokens", "Retries that the budget of the group allows now."), &["group"]);
+    /// What a failure waits for before it goes on.
+    decision: Histogram = Histogram::with_opts(HistogramOpts::new("tidegate_policy_decision_seconds", "Time that the policy took to say what follows a failure.").buckets(DECISIONS.to_vec()));
     /// Attempts that left their group.
     fallbacks: IntCounterVec = counter("tidegate_fallbacks_total", "Attempts that left the requested model group, by that group and the one they went to.", &["group", "to"]);
     /// Broken streams in groups that continue them.
@@ -161,6 +192,8 @@ metrics! {
     tasks: IntGauge = IntGauge::new("tidegate_tasks", "Tasks of the data runtime that have not ended.");
     /// Calls of plugin functions.
     plugin_calls: IntCounterVec = counter("tidegate_plugin_calls_total", "Calls of plugin functions, by plugin and function.", &["plugin", "call"]);
+    /// What they cost.
+    plugin_seconds: CounterVec = CounterVec::new(Opts::new("tidegate_plugin_call_seconds_total", "Time spent in calls of plugin functions in this process, by plugin and function."), &["plugin", "call"]);
     /// Calls that failed.
     plugin_errors: IntCounterVec = counter("tidegate_plugin_errors_total", "Calls of plugin functions that failed, by plugin, function and kind: error, panic.", &["plugin", "call", "kind"]);
     /// Worker processes that run now.
@@ -214,18 +247,16 @@ impl Metrics {
         self.group(OTHER);
     }
 
-    /// A request ended. `status`: the HTTP status that the client was given, 499 when it had left.
-    pub fn count(&self, group: &str, status: u16, ending: Ending) {
-        let status = status.to_string();
-        let status = STATUSES.iter().find(|known| **known == status).copied().unwrap_or(OTHER);
-        self.requests.with_label_values(&[group, status]).inc();
-        self.endings.with_label_values(&[ending.as_str()]).inc();
-    }
-
     /// A request was refused before it came to a group.
     pub fn refused(&self, status: u16, took: Duration) {
-        self.count(OTHER, status, Ending::Error);
-        self.duration.with_label_values(&[OTHER]).observe(took.as_secs_f64());
+        let other = self.group(OTHER);
+        other.ended(status, Ending::Error);
+        other.duration.observe(took.as_secs_f64());
+    }
+
+    /// Loops of a kind so far.
+    pub fn loops_of(&self, kind: LoopKind) -> u64 {
+        self.loops.with_label_values(&[kind.as_str()]).get()
     }
 
     /// Counts one loop.
@@ -241,10 +272,17 @@ impl Metrics {
         self.registry.register(Box::new(collector))
     }
 
-    /// The text format 0.0.4.
-    pub fn encode(&self) -> Vec<u8> {
+    /// The retries that a group's budget allows.
+    pub fn budget(&self, group: &str, tokens: f64) {
+        self.budget_tokens.with_label_values(&[&*self.groups.label(group)]).set(tokens);
+    }
+
+    /// The text format 0.0.4, with the same numbers under `others`' names too.
+    pub fn encode(&self, others: &[Compat], known: &Known) -> Vec<u8> {
         let mut text = Vec::new();
-        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+        let mut families = self.registry.gather();
+        families.extend(compat::families(&families, others, known));
+        if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
             tracing::error!(%error, "the metrics cannot be written");
         }
         text

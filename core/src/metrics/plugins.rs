@@ -1,6 +1,6 @@
 //! What is counted of plugins: their calls, and the worker processes of those that have one.
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+use prometheus::{Counter, CounterVec, IntCounter, IntCounterVec, IntGaugeVec};
 use tidegate_host::EndReason;
 
 use super::Metrics;
@@ -9,6 +9,7 @@ use super::Metrics;
 #[derive(Clone, Debug)]
 pub struct PluginFamilies {
     calls: IntCounterVec,
+    seconds: CounterVec,
     errors: IntCounterVec,
     workers: IntGaugeVec,
     starts: IntCounterVec,
@@ -22,6 +23,8 @@ pub struct PluginFamilies {
 pub struct CallSeries {
     /// Calls that came back.
     pub calls: IntCounter,
+    /// What they took of this process.
+    pub seconds: Counter,
     /// Of these, those that failed.
     pub errors: IntCounter,
     /// And those that panicked.
@@ -33,6 +36,7 @@ impl Metrics {
     pub fn of_plugins(&self) -> PluginFamilies {
         PluginFamilies {
             calls: self.plugin_calls.clone(),
+            seconds: self.plugin_seconds.clone(),
             errors: self.plugin_errors.clone(),
             workers: self.plugin_workers.clone(),
             starts: self.plugin_worker_starts.clone(),
@@ -48,6 +52,7 @@ impl PluginFamilies {
     pub fn call(&self, plugin: &str, call: &str) -> CallSeries {
         CallSeries {
             calls: self.calls.with_label_values(&[plugin, call]),
+            seconds: self.seconds.with_label_values(&[plugin, call]),
             errors: self.errors.with_label_values(&[plugin, call, "error"]),
             panics: self.errors.with_label_values(&[plugin, call, "panic"]),
         }

@@ -1,30 +1,80 @@
-//! The series that a good request touches, looked up once per configuration instead of once per request.
+//! The series of a group and of a deployment, looked up once per configuration instead of once per request.
 
-use prometheus::{Histogram, IntCounter};
+use std::sync::Arc;
 
-use super::{Ending, Metrics, OUTCOMES};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use super::{Ending, Metrics, OTHER, OUTCOMES, STATUSES};
 use crate::dialects::Usage;
+
+/// What can become of a stream that broke off in a group that continues them.
+const CONTINUATIONS: [&str; 4] = ["complete", "failed", "client_gone", "refused"];
 
 /// Of one model group.
 #[derive(Clone, Debug)]
 pub struct GroupSeries {
-    /// Requests that were answered with 200.
-    pub ok: IntCounter,
-    /// Requests with the dialect's normal end.
-    pub complete: IntCounter,
+    label: Arc<str>,
+    requests: IntCounterVec,
+    ok: IntCounter,
+    endings: [IntCounter; Ending::ALL.len()],
+    continuations: [IntCounter; CONTINUATIONS.len()],
     /// Of every request.
     pub duration: Histogram,
     /// Of every request with content.
     pub first_token: Histogram,
+    /// Of every stream with two pieces or more.
+    pub gap: Histogram,
     /// Of every request.
     pub attempts_per_request: Histogram,
+}
+
+impl GroupSeries {
+    /// A request ended. `status`: the HTTP status that the client was given, 499 when it had left.
+    pub fn ended(&self, status: u16, ending: Ending) {
+        if status == 200 {
+            self.ok.inc();
+        } else {
+            let status = status.to_string();
+            let status = STATUSES.iter().find(|known| **known == status).copied().unwrap_or(OTHER);
+            self.requests.with_label_values(&[&*self.label, status]).inc();
+        }
+        self.endings[ending as usize].inc();
+    }
+
+    /// A stream of it broke off, and this became of it: a word of `continuations`.
+    pub fn continued(&self, result: &str) {
+        if let Some(at) = CONTINUATIONS.iter().position(|known| *known == result) {
+            self.continuations[at].inc();
+        }
+    }
+}
+
+/// Calls of one deployment since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Those that came to their good end.
+    pub ok: u64,
+    /// Those that did not; what clients left is not in it.
+    pub failed: u64,
+    /// 429s.
+    pub limited: u64,
 }
 
 /// Of one deployment.
 #[derive(Clone, Debug)]
 pub struct DeploymentSeries {
-    /// Attempts that came to their good end.
-    pub ok: IntCounter,
+    label: Arc<str>,
+    group: Arc<str>,
+    outcomes: [IntCounter; OUTCOMES.len()],
+    limited: [IntCounter; 2],
+    cooldowns: IntCounter,
+    budget_exhausted: IntCounter,
+    /// 1 while it is put aside.
+    pub cooling: IntGauge,
+    /// Calls of it now.
+    pub in_flight: IntGauge,
+    /// From a call's begin to its first content.
+    pub first_content: Histogram,
     /// Tokens as its provider counts them: input, output, cached, cache_write, reasoning.
     tokens: [IntCounter; 5],
     /// Tokens that are guessed: input, output.
@@ -32,6 +82,48 @@ pub struct DeploymentSeries {
 }
 
 impl DeploymentSeries {
+    /// The value of the label `deployment`.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Whether it is one of many that are counted together.
+    pub fn is_other(&self) -> bool {
+        &*self.label == OTHER
+    }
+
+    /// Its calls so far.
+    pub fn counted(&self) -> Counted {
+        let of = |outcome: &str| {
+            let at = OUTCOMES.iter().position(|known| *known == outcome);
+            at.map_or(0, |at| self.outcomes[at].get())
+        };
+        let all: u64 = self.outcomes.iter().map(IntCounter::get).sum();
+        let (ok, left) = (of("ok"), of("cancelled"));
+        Counted { ok, failed: all - ok - left, limited: self.limited.iter().map(IntCounter::get).sum() }
+    }
+
+    /// A call ended so: `ok`, or a word of `outcome` in docs/metrics.md.
+    pub fn ended(&self, outcome: &str) {
+        let at = OUTCOMES.iter().position(|known| *known == outcome);
+        self.outcomes[at.unwrap_or(UNKNOWN)].inc();
+    }
+
+    /// A call failed with 429, before content went to the client or after.
+    pub fn limited(&self, mid_stream: bool) {
+        self.limited[usize::from(mid_stream)].inc();
+    }
+
+    /// The policy put it aside.
+    pub fn put_aside(&self) {
+        self.cooldowns.inc();
+    }
+
+    /// The retry budget of its group is used up.
+    pub fn starved(&self) {
+        self.budget_exhausted.inc();
+    }
+
     /// An answer has cost so much; a count may be a guess.
     pub fn spend(&self, usage: &Usage, guessed_input: bool, guessed_output: bool) {
         let Usage { input, output, cached, cache_write, reasoning, .. } = *usage;
@@ -44,43 +136,58 @@ impl DeploymentSeries {
     }
 }
 
+/// Where `unknown` stands in [`OUTCOMES`].
+const UNKNOWN: usize = 3;
+
 impl Metrics {
     /// The series of a group, at 0 from here on, so that a rate is right from the first event.
     pub fn group(&self, group: &str) -> GroupSeries {
+        let label = self.groups.label(group);
         for status in ["200", "429", "500", "502", "503", "504"] {
-            self.requests.with_label_values(&[group, status]);
+            self.requests.with_label_values(&[&*label, status]);
         }
-        for result in ["complete", "failed", "client_gone", "refused"] {
-            self.continuations.with_label_values(&[group, result]);
-        }
-        self.budget_exhausted.with_label_values(&[group]);
-        self.budget_tokens.with_label_values(&[group]);
+        self.budget_exhausted.with_label_values(&[&*label]);
+        self.budget_tokens.with_label_values(&[&*label]);
         GroupSeries {
-            ok: self.requests.with_label_values(&[group, "200"]),
-            complete: self.endings.with_label_values(&[Ending::Complete.as_str()]),
-            duration: self.duration.with_label_values(&[group]),
-            first_token: self.first_token.with_label_values(&[group]),
-            attempts_per_request: self.attempts_per_request.with_label_values(&[group]),
+            ok: self.requests.with_label_values(&[&*label, "200"]),
+            endings: Ending::ALL.map(|kind| self.endings.with_label_values(&[kind.as_str()])),
+            continuations: CONTINUATIONS
+                .map(|result| self.continuations.with_label_values(&[&*label, result])),
+            duration: self.duration.with_label_values(&[&*label]),
+            first_token: self.first_token.with_label_values(&[&*label]),
+            gap: self.gap.with_label_values(&[&*label]),
+            attempts_per_request: self.attempts_per_request.with_label_values(&[&*label]),
+            requests: self.requests.clone(),
+            label,
         }
     }
 
     /// The series of a deployment, at 0 from here on.
     pub fn deployment(&self, group: &str, deployment: &str) -> DeploymentSeries {
-        for outcome in OUTCOMES {
-            self.attempts.with_label_values(&[deployment, outcome]);
-        }
-        for phase in ["start", "mid_stream"] {
-            self.upstream_429.with_label_values(&[deployment, phase]);
-        }
-        self.cooldowns.with_label_values(&[deployment]);
-        self.cooling.with_label_values(&[deployment]);
-        self.in_flight.with_label_values(&[deployment]);
-        let told = |kind| self.tokens.with_label_values(&[group, deployment, kind]);
-        let estimated = |kind| self.tokens_estimated.with_label_values(&[group, deployment, kind]);
+        let (group, label) = (self.groups.label(group), self.deployments.label(deployment));
+        let told = |kind| self.tokens.with_label_values(&[&*group, &*label, kind]);
+        let estimated = |kind| self.tokens_estimated.with_label_values(&[&*group, &*label, kind]);
         DeploymentSeries {
-            ok: self.attempts.with_label_values(&[deployment, "ok"]),
+            outcomes: OUTCOMES.map(|outcome| self.attempts.with_label_values(&[&*label, outcome])),
+            limited: ["start", "mid_stream"]
+                .map(|phase| self.upstream_429.with_label_values(&[&*label, phase])),
+            cooldowns: self.cooldowns.with_label_values(&[&*label]),
+            budget_exhausted: self.budget_exhausted.with_label_values(&[&*group]),
+            cooling: self.cooling.with_label_values(&[&*label]),
+            in_flight: self.in_flight.with_label_values(&[&*label]),
+            first_content: self.upstream_first_content.with_label_values(&[&*label]),
             tokens: ["input", "output", "cached", "cache_write", "reasoning"].map(told),
             estimated: ["input", "output"].map(estimated),
+            group,
+            label,
         }
+    }
+
+    /// A call left the group that was asked for, and went to this deployment's.
+    pub fn fell(&self, from: &GroupSeries, to: &DeploymentSeries) {
+        let pair = format!("{}\n{}", from.label, to.group);
+        let labels =
+            if &*self.pairs.label(&pair) == OTHER { [OTHER, OTHER] } else { [&*from.label, &*to.group] };
+        self.fallbacks.with_label_values(&labels).inc();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::NAMES;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use tidegate_watchdog::{QuarantineInfo, Stats, Watchdog};
@@ -94,13 +95,13 @@ fn metrics(name: &str, stats: &Stats) -> Vec<Metric> {
             .collect(),
         "tidegate_watchdog_reports_suppressed_total" => count(stats.reports_suppressed),
         "tidegate_quarantined" => {
-            let each = stats.quarantines.iter();
+            let each = stats.quarantines.iter().take(2 * NAMES);
             let now = |one: &QuarantineInfo| f64::from(u8::from(one.quarantined));
             each.map(|one| labelled(gauge(now(one)), &[("kind", one.what.as_str()), ("name", &*one.name)]))
                 .collect()
         }
         "tidegate_quarantines_total" => {
-            let each = stats.quarantines.iter();
+            let each = stats.quarantines.iter().take(2 * NAMES);
             each.map(|one| counter(one.total as f64, &[("kind", one.what.as_str()), ("name", &*one.name)]))
                 .collect()
         }

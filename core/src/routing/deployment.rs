@@ -23,7 +23,7 @@ use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
 use crate::dialects::{Dialect, Mocked, Request, Takes};
 use crate::failure::Failure;
-use crate::metrics::{DeploymentSeries, Metrics};
+use crate::metrics::{DeploymentSeries, Facts, Metrics};
 use crate::relay::clocks::Limits;
 use crate::secret::Secret;
 use crate::upstream::Target;
@@ -93,6 +93,8 @@ pub struct Deployment {
     pub(super) any: Vec<super::any::Provider>,
     /// One model out of many is asked for: that there is no such one says nothing about the deployment.
     pub wild: bool,
+    /// Its model, without the provider's prefix.
+    pub model: String,
     /// Its provider's name, as configurations have it before the `/`.
     pub prefix: String,
     /// Says which dialects its provider takes as they are, beside the canonical one.
@@ -181,6 +183,7 @@ impl Deployment {
             any: Vec::new(),
             wild: is_pattern(&from.model),
             offer: manifest.clone(),
+            model: from.model.clone(),
             prefix: manifest.prefix.clone(),
             mark: mark(from, manifest),
             drops_params: config.drops_params(from),
@@ -196,6 +199,20 @@ impl Deployment {
             google: Mutex::default(),
             target: Mutex::default(),
         })
+    }
+
+    /// What others call it.
+    pub(super) fn facts(&self) -> Facts {
+        let dollars = |price: Option<u64>| price.map(|price| price as f64 / 1e12);
+        Facts {
+            id: self.id.to_string(),
+            group: self.group.to_string(),
+            provider: self.prefix.clone(),
+            model: self.model.clone(),
+            api_base: self.api_base.clone().unwrap_or_default(),
+            cost: [dollars(self.input_cost), dollars(self.output_cost)],
+            cooling: self.health.cooldown_ms() > 0,
+        }
     }
 
     /// The times of a request.
@@ -429,7 +446,7 @@ fn defaults(from: &config::Deployment) -> Map<String, Value> {
 }
 
 /// An address without what could be a secret in it.
-fn bare(base: &str) -> Option<String> {
+pub(crate) fn bare(base: &str) -> Option<String> {
     let base = base.split(['?', '#']).next()?;
     Some(base.to_owned()).filter(|base| !base.contains('@'))
 }

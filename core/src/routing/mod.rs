@@ -34,7 +34,7 @@ pub use quarantine::{Passes, Quarantine};
 use crate::config::wildcard::is_pattern;
 use crate::config::{self, Config, Env};
 use crate::dialects::Options;
-use crate::metrics::Metrics;
+use crate::metrics::{Known, Metrics};
 use policy::Policies;
 
 /// One configuration, ready to serve. Streams keep the one they began with.
@@ -66,6 +66,12 @@ pub struct Skipped {
 }
 
 impl Routes {
+    /// What others call each deployment, for `tidegate.compat_metrics`.
+    pub fn known(&self) -> Known {
+        let own = self.deployments.iter().filter(|deployment| !deployment.series.is_other());
+        own.map(|deployment| (deployment.series.label().to_owned(), deployment.facts())).collect()
+    }
+
     /// Makes the instances of every deployment. A deployment that cannot be used is left out, as litellm does, and
     /// named in `skipped`; `before` lends its knowledge of deployments that stay.
     ///

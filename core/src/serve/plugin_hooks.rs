@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tidegate_host::{CallHook, EndReason, Op, Outcome, WorkerEnd, WorkerHook};
@@ -42,7 +42,7 @@ pub(super) fn install(families: PluginFamilies, watchdog: &Watchdog) {
 }
 
 thread_local! {
-    static INSIDE: Cell<Option<PluginGuard>> = const { Cell::new(None) };
+    static INSIDE: Cell<Option<(PluginGuard, Instant)>> = const { Cell::new(None) };
 }
 
 impl PluginHooks {
@@ -68,13 +68,14 @@ impl PluginHooks {
 
 impl CallHook for PluginHooks {
     fn enter(&self, plugin: u32, _: Op) {
-        INSIDE.set(Some(plugin_enter(plugin)));
+        INSIDE.set(Some((plugin_enter(plugin), Instant::now())));
     }
 
     fn leave(&self, plugin: u32, op: Op, outcome: Outcome) {
-        INSIDE.set(None);
+        let since = INSIDE.take().map(|(_, since)| since);
         let series = &self.series(plugin)[op as usize];
         series.calls.inc();
+        series.seconds.inc_by(since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
         match outcome {
             Outcome::Ok => {}
             Outcome::Error => series.errors.inc(),
@@ -132,7 +133,7 @@ mod tests {
     use tidegate_watchdog::{Config, Hooks, Incident, Suspected};
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::{Known, Metrics};
 
     struct Quiet;
 
@@ -170,7 +171,7 @@ mod tests {
     }
 
     fn text(metrics: &Metrics) -> String {
-        String::from_utf8(metrics.encode()).expect("text")
+        String::from_utf8(metrics.encode(&[], &Known::new())).expect("text")
     }
 
     #[test]

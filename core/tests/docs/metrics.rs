@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate::metrics::{Metrics, WatchdogCollector};
+use tidegate::metrics::{Known, Metrics, WatchdogCollector};
 use tidegate_host::Op;
 use tidegate_watchdog::{Config, Hooks, Incident, Watchdog};
 
@@ -32,7 +32,7 @@ fn scrape() -> String {
     let metrics = Metrics::new().unwrap();
     metrics.group("a");
     metrics.deployment("g", "d");
-    metrics.fallbacks.with_label_values(&["a", "b"]);
+    metrics.fell(&metrics.group("a"), &metrics.deployment("b", "d"));
     metrics.plugin_info.with_label_values(&["p", "1.0", "inline"]);
     let plugins = metrics.of_plugins();
     for op in Op::ALL {
@@ -44,7 +44,7 @@ fn scrape() -> String {
     watchdog.name_plugin(1, "p");
     watchdog.gate(tidegate_watchdog::Suspected::Deployment, "d");
     metrics.register(WatchdogCollector::new(watchdog).unwrap()).unwrap();
-    String::from_utf8(metrics.encode()).unwrap()
+    String::from_utf8(metrics.encode(&[], &Known::new())).unwrap()
 }
 
 fn scraped(text: &str) -> (BTreeMap<String, Family>, BTreeSet<String>) {

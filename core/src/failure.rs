@@ -146,8 +146,12 @@ impl Failure {
 
     /// The watchdog ended the stream.
     pub fn aborted(rule: &str) -> Self {
-        let message =
-            format!("the watchdog ended this stream: it used the processor without progress (rule {rule})");
+        let message = match rule {
+            "operator" => "this stream was ended by an operator".to_owned(),
+            _ => format!(
+                "the watchdog ended this stream: it used the processor without progress (rule {rule})"
+            ),
+        };
         Self { retryable: false, ..Self::new(ErrorClass::Server, 500, message) }
     }
 

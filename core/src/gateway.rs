@@ -36,7 +36,7 @@ pub struct Gateway {
     pub reloads: OnceLock<Reloads>,
     draining: AtomicBool,
     cut: AtomicBool,
-    cutting: watch::Sender<bool>,
+    nudges: watch::Sender<()>,
 }
 
 impl Gateway {
@@ -54,7 +54,7 @@ impl Gateway {
             reloads: OnceLock::new(),
             draining: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            cutting: watch::Sender::new(false),
+            nudges: watch::Sender::new(()),
         })
     }
 
@@ -71,7 +71,7 @@ impl Gateway {
     /// The drain's time is over: what is in flight is to end with its terminal error, now.
     pub fn cut(&self) {
         self.cut.store(true, Relaxed);
-        self.cutting.send_replace(true);
+        self.nudge();
     }
 
     /// Whether what is in flight is to end. Asked at every poll of a stream.
@@ -79,18 +79,32 @@ impl Gateway {
         self.cut.load(Relaxed)
     }
 
-    /// Ends when a connection is to poll its streams once more, so that they find out.
-    pub fn on_cut(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut cutting = self.cutting.subscribe();
-        async move {
-            // The sender lives as long as the gateway: there is no other end.
-            let _ = cutting.wait_for(|cut| *cut).await;
-        }
+    /// Every connection is to poll its streams once more: one of them may have to end.
+    pub fn nudge(&self) {
+        self.nudges.send_replace(());
+    }
+
+    /// Where a connection hears of that.
+    pub fn nudges(&self) -> Nudges {
+        Nudges(self.nudges.subscribe())
     }
 
     /// Whether it is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
+    }
+}
+
+/// See [`Gateway::nudge`].
+pub struct Nudges(watch::Receiver<()>);
+
+impl Nudges {
+    /// The next one.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The gateway is gone, and with it whoever could have one.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -8,6 +8,12 @@ use tidegate_sim::{Dialect, Sim};
 pub const PROVIDERS: [(&str, Dialect); 3] =
     [("openai", Dialect::OpenAiChat), ("gemini", Dialect::Gemini), ("vertex", Dialect::Gemini)];
 
+/// The key of every configuration's admin port.
+pub const ADMIN_KEY: &str = "sim-admin-key";
+
+/// The headers of a request that changes something there.
+pub const AS_ADMIN: &str = "connection: close\r\nauthorization: Bearer sim-admin-key\r\n";
+
 /// A configuration being written.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -119,7 +125,7 @@ impl Setup {
         section("router_settings", &self.router);
         section("general_settings", &self.general);
         let mut tidegate = self.tidegate.clone();
-        for entry in ["listen: 127.0.0.1:0", "admin: 127.0.0.1:0"] {
+        for entry in ["listen: 127.0.0.1:0", "admin: 127.0.0.1:0", &format!("admin_key: {ADMIN_KEY}")] {
             if !tidegate.contains(&format!("  {}", &entry[..entry.find(' ').unwrap_or(0)])) {
                 replace(&mut tidegate, entry);
             }

@@ -18,7 +18,7 @@ pub mod proxy;
 pub mod versions;
 pub mod zoo;
 
-pub use config::Setup;
+pub use config::{ADMIN_KEY, AS_ADMIN, Setup};
 pub use metrics::Metrics;
 pub use outside::DropIn;
 pub use proxy::{Proxy, Unserved};

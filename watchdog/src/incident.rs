@@ -20,11 +20,14 @@ pub enum Rule {
     StuckPoll = 4,
     /// R5: no upstream bytes for too long. A timer of the caller, only counted here.
     Idle = 5,
+    /// A person asked for its end: [`Watchdog::end`](crate::Watchdog::end).
+    Operator = 6,
 }
 
 impl Rule {
     /// Every rule, in order.
-    pub const ALL: [Self; 5] = [Self::Attempts, Self::NoProgress, Self::Cpu, Self::StuckPoll, Self::Idle];
+    pub const ALL: [Self; 6] =
+        [Self::Attempts, Self::NoProgress, Self::Cpu, Self::StuckPoll, Self::Idle, Self::Operator];
 
     /// The short name used in metric labels and logs.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Rule {
             Self::Cpu => "R2",
             Self::StuckPoll => "R4",
             Self::Idle => "R5",
+            Self::Operator => "operator",
         }
     }
 
@@ -45,6 +49,7 @@ impl Rule {
             Self::Cpu => "used CPU without progress",
             Self::StuckPoll => "one poll does not return",
             Self::Idle => "no upstream bytes",
+            Self::Operator => "ended by an operator",
         }
     }
 
@@ -145,8 +150,8 @@ impl Phase {
 pub struct Labels {
     /// The model group it was asked for.
     pub group: Arc<str>,
-    /// The caller's own name for the request.
-    pub request: Arc<str>,
+    /// Who asked for it.
+    pub client: Arc<str>,
 }
 
 /// A live stream as the watchdog sees it. Read without stopping the stream, so the numbers may be an instant apart.
@@ -292,7 +297,7 @@ impl fmt::Display for Incident {
         match &verdict.stream {
             None => f.write_str(", no stream known"),
             Some(s) => {
-                write!(f, ", stream {} group={} request={}", s.id, s.labels.group, s.labels.request)?;
+                write!(f, ", stream {} group={} client={}", s.id, s.labels.group, s.labels.client)?;
                 if let Some(deployment) = &s.deployment {
                     write!(f, " deployment={deployment}")?;
                 }

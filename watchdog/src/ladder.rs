@@ -161,26 +161,37 @@ impl Ladder {
         act: impl FnOnce(&mut Self, Option<&mut Live<'_>>) -> Action,
     ) -> Option<Incident> {
         let shared = Arc::clone(&self.shared);
-        let plugin = case.plugin.map(|id| shared.plugins.get(id));
+        case.incident(&shared, |live| act(self, live))
+    }
+}
+
+impl Case {
+    /// The same without a ladder. `None`: the stream is gone.
+    pub(crate) fn incident(
+        self,
+        shared: &Shared,
+        act: impl FnOnce(Option<&mut Live<'_>>) -> Action,
+    ) -> Option<Incident> {
+        let plugin = self.plugin.map(|id| shared.plugins.get(id));
         let mut events = Vec::new();
-        let (stream, action) = match case.stream {
-            None => (None, act(self, None)),
+        let (stream, action) = match self.stream {
+            None => (None, act(None)),
             Some(stream) => shared.slab.with_live(stream, |live| {
                 let mut info = shared.describe(stream, live);
                 info.plugin = plugin.clone();
                 events = live.cold.journal.events(&shared.ticks, shared.ticks.now());
-                (Some(info), act(self, Some(live)))
+                (Some(info), act(Some(live)))
             })?,
         };
         Some(Incident {
             id: IncidentId { start: 0, number: 0 },
             at: SystemTime::now(),
             kind: Kind::StreamVerdict,
-            sentence: case.rule.describe().to_owned(),
+            sentence: self.rule.describe().to_owned(),
             group: stream.as_ref().map(|stream| Arc::clone(&stream.labels.group)),
             deployment: stream.as_ref().and_then(|stream| stream.deployment.clone()),
             plugin,
-            verdict: Some(Verdict { rule: case.rule, action, stream, poll: case.poll }),
+            verdict: Some(Verdict { rule: self.rule, action, stream, poll: self.poll }),
             counters: Vec::new(),
             events,
             samples: Vec::new(),

@@ -39,8 +39,8 @@ mod ticks;
 mod worker;
 
 use journal::Journal;
-use ladder::Ladder;
-use record::Cold;
+use ladder::{Case, Ladder};
+use record::{Cold, StreamRef};
 use sampler::Sampler;
 use shared::Shared;
 use ticks::Ticks;
@@ -203,6 +203,24 @@ impl Watchdog {
         if let Some(handle) = &self.0 {
             handle.shared.report(report);
         }
+    }
+
+    /// Tells a live stream to end itself at its next poll, as a verdict does, because a person asked for it; the caller sees
+    /// to that poll. Whatever the mode but [`Mode::Off`], and the brake has no say. `false`: there is no such stream.
+    pub fn end(&self, stream: u64) -> bool {
+        let Some(handle) = &self.0 else { return false };
+        let Some(stream) = StreamRef::unpack(stream) else { return false };
+        let case = Case { rule: Rule::Operator, stream: Some(stream), plugin: None, poll: None };
+        let condemned = case.incident(&handle.shared, |live| {
+            if let Some(live) = live {
+                live.condemn(Rule::Operator);
+            }
+            Action::Aborted
+        });
+        let Some(incident) = condemned else { return false };
+        handle.shared.counters.count(Rule::Operator, Action::Aborted);
+        handle.shared.keep(incident);
+        true
     }
 
     /// All live streams. Empty in [`Mode::Off`].

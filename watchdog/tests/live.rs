@@ -49,7 +49,7 @@ fn start(config: Config) -> (Watchdog, Arc<Report>) {
 }
 
 fn labels(request: &str) -> Labels {
-    Labels { group: "gpt".into(), request: request.into() }
+    Labels { group: "gpt".into(), client: request.into() }
 }
 
 /// Runs `f` on a registered thread of its own.
@@ -101,7 +101,7 @@ fn a_poll_that_does_not_return_costs_its_own_stream_alone() {
     let verdict = incident.verdict.unwrap();
     assert_eq!((verdict.rule, verdict.action), (Rule::StuckPoll, Action::Shut));
     assert_eq!(incident.plugin.as_deref(), Some("endless"));
-    assert_eq!(verdict.stream.map(|stream| stream.labels.request.to_string()).as_deref(), Some("stuck"));
+    assert_eq!(verdict.stream.map(|stream| stream.labels.client.to_string()).as_deref(), Some("stuck"));
     assert!(report.pokes.load(Relaxed) > 0);
     assert!(spin_until(|| watchdog.incidents().len() == 2), "the verdict, and the plugin's quarantine");
     assert_eq!(watchdog.stats().plugin_stuck, [("endless".into(), 1)]);

@@ -1,20 +1,20 @@
 //! Metrics, health and the admin API, on a thread and a runtime of their own: they answer while every data worker is stuck.
 
+mod access;
 mod api;
-mod guard;
+mod body;
 mod plugins;
+mod resources;
+mod routes;
+mod status;
 
 use std::convert::Infallible;
 use std::io::Result;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,7 +24,7 @@ use tidegate_watchdog::Report;
 use crate::gateway::Gateway;
 use crate::logging;
 use crate::metrics::{Amplification, LoopKind};
-use crate::service::health;
+use routes::Pace;
 
 /// How often upstream calls are held against client requests.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -37,6 +37,9 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection lives. A client that does not read what it asked for must not keep its seat.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
+
+/// The same of one that gets snapshots; the page comes back for more.
+const LIVE_TIME: Duration = Duration::from_secs(600);
 
 /// Starts the thread. It ends with the process.
 ///
@@ -64,35 +67,31 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
     };
     let seats = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     while let Ok(seat) = seats.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(SAMPLE).await;
             continue;
         };
         let gateway = gateway.clone();
         tokio::spawn(async move {
             let _seat = seat;
-            // A reload takes its time, and a client that waits for it has not gone astray.
-            let waits = AtomicBool::new(false);
+            let life = AtomicU64::new(CONNECTION_TIME.as_secs());
             let service = service_fn(|request| {
-                let (gateway, waits) = (&gateway, &waits);
+                let (gateway, life) = (&gateway, &life);
                 async move {
-                    let response = match is_change(&request) {
-                        true => {
-                            waits.store(true, Relaxed);
-                            change(gateway, &request).await
-                        }
-                        false => answer(gateway, &request),
+                    let pace = |pace| {
+                        life.store(lives(pace).as_secs(), Relaxed);
                     };
-                    Ok::<_, Infallible>(response.map(|body| Full::new(Bytes::from(body))))
+                    Ok::<_, Infallible>(routes::answer(gateway, peer.ip(), &request, pace).await)
                 }
             });
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
             let connection = server.serve_connection(TokioIo::new(stream), service);
             let limit = async {
-                tokio::time::sleep(CONNECTION_TIME).await;
-                if waits.load(Relaxed) {
-                    tokio::time::sleep(plugins::PATIENCE).await;
+                let began = Instant::now();
+                // It may be given longer while it waits.
+                while let Some(left) = Duration::from_secs(life.load(Relaxed)).checked_sub(began.elapsed()) {
+                    tokio::time::sleep(left.min(CONNECTION_TIME)).await;
                 }
             };
             tokio::select! {
@@ -106,62 +105,24 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
     }
 }
 
-const RELOAD: &str = "/api/plugins/reload";
-
-fn is_change(request: &Request<Incoming>) -> bool {
-    request.method() == Method::POST && request.uri().path() == RELOAD
-}
-
-async fn change(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
-    if let Err(why) = guard::no_page(request.headers()) {
-        return text(StatusCode::FORBIDDEN, why);
-    }
-    let (status, told) = plugins::reload(gateway).await;
-    let mut response = json(&told);
-    *response.status_mut() = status;
-    response
-}
-
-fn answer(gateway: &Gateway, request: &Request<Incoming>) -> Response<Vec<u8>> {
-    let path = request.uri().path();
-    if request.method() != Method::GET {
-        let post = "only GET is allowed here, and POST for /api/plugins/reload\n";
-        return text(StatusCode::METHOD_NOT_ALLOWED, post);
-    }
-    match path {
-        "/metrics" => {
-            refresh(gateway);
-            typed(gateway.metrics.encode(), "text/plain; version=0.0.4; charset=utf-8")
-        }
-        "/api/streams" => json(&api::streams(&gateway.watchdog)),
-        "/api/incidents" => json(&api::incidents(&gateway.watchdog)),
-        "/api/plugins" => json(&plugins::list(gateway)),
-        RELOAD => text(StatusCode::METHOD_NOT_ALLOWED, "a reload is asked for by POST\n"),
-        path if path.starts_with("/api/incidents/") => {
-            let id = path.rsplit('/').next().unwrap_or_default();
-            match api::one(&gateway.watchdog, id) {
-                Some(incident) => json(&incident),
-                None => text(StatusCode::NOT_FOUND, "there is no such incident; /api/incidents lists them\n"),
-            }
-        }
-        path if health::is_path(path) => health::answer(gateway, path),
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "there are /metrics, /health/readiness, /api/streams, /api/incidents, /api/incidents/ID, /api/plugins\n",
-        ),
+/// How long its connection lives.
+fn lives(pace: Pace) -> Duration {
+    match pace {
+        Pace::Patient => CONNECTION_TIME + plugins::PATIENCE,
+        Pace::Live => LIVE_TIME,
     }
 }
 
 /// Gauges that are looked up when they are asked for.
 fn refresh(gateway: &Gateway) {
     for deployment in &gateway.routes.load().deployments {
-        let cooling = i64::from(deployment.health.cooldown_ms() > 0);
-        gateway.metrics.cooling.with_label_values(&[&*deployment.name]).set(cooling);
-        let calls = i64::from(deployment.health.inflight());
-        gateway.metrics.in_flight.with_label_values(&[&*deployment.name]).set(calls);
+        if !deployment.series.is_other() {
+            deployment.series.cooling.set(i64::from(deployment.health.cooldown_ms() > 0));
+            deployment.series.in_flight.set(i64::from(deployment.health.inflight()));
+        }
     }
     for (group, budget) in &gateway.routes.load().budgets {
-        gateway.metrics.budget_tokens.with_label_values(&[group]).set(budget.tokens().floor());
+        gateway.metrics.budget(group, budget.tokens().floor());
     }
     let (http1, http2) = gateway.upstream.pooled();
     let set = |gauge: &IntGauge, count: usize| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -189,20 +150,4 @@ async fn sample(gateway: &Gateway) {
         }
         gateway.upstream.reap();
     }
-}
-
-fn json(value: &serde_json::Value) -> Response<Vec<u8>> {
-    typed(value.to_string().into_bytes(), "application/json")
-}
-
-fn text(status: StatusCode, text: &str) -> Response<Vec<u8>> {
-    let mut response = typed(text.into(), "text/plain; charset=utf-8");
-    *response.status_mut() = status;
-    response
-}
-
-fn typed(body: Vec<u8>, kind: &'static str) -> Response<Vec<u8>> {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }

@@ -47,6 +47,7 @@ pub fn stream(info: &StreamInfo) -> Value {
     json!({
         "id": info.id,
         "group": &*info.labels.group,
+        "client": &*info.labels.client,
         "deployment": info.deployment.as_deref(),
         "phase": info.phase.as_str(),
         "polls": info.polls,

@@ -26,7 +26,7 @@ use streams::Streams;
 
 use protocol::{Protocol, Protocols};
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Nudges};
 use crate::service::{self, Peer};
 
 /// How long the last terminal errors may take to be written.
@@ -138,7 +138,7 @@ fn connect(
     let kill: Weak<dyn Kill> = Arc::downgrade(&kill);
     metrics.connections.inc();
     let open = Open { gateway: gateway.clone(), _seat: seat };
-    let (cut, watcher) = (gateway.on_cut(), graceful.watcher());
+    let (nudges, watcher) = (gateway.nudges(), graceful.watcher());
     let (gateway, protocols, mut stop) = (gateway.clone(), protocols.clone(), stop.clone());
     tokio::spawn(async move {
         let _open = open;
@@ -154,10 +154,10 @@ fn connect(
         };
         let ended = match protocol {
             Ok(Protocol::Http1) => {
-                run(protocols.http1.serve_connection(TokioIo::new(io), service), watcher, cut).await
+                run(protocols.http1.serve_connection(TokioIo::new(io), service), watcher, nudges).await
             }
             Ok(Protocol::Http2) => {
-                run(protocols.http2.serve_connection(TokioIo::new(io), service), watcher, cut).await
+                run(protocols.http2.serve_connection(TokioIo::new(io), service), watcher, nudges).await
             }
             Err(error) => return tracing::debug!(%error, "a client sent no request"),
         };
@@ -171,15 +171,17 @@ fn connect(
 fn run<C: GracefulConnection>(
     connection: C,
     watcher: Watcher,
-    cut: impl Future<Output = ()>,
+    mut nudges: Nudges,
 ) -> impl Future<Output = std::result::Result<(), C::Error>> {
     // Boxed, because a task that may hold either protocol's connection has room for both, several times over.
     let mut watched = Box::pin(watcher.watch(connection));
     async move {
-        tokio::select! {
-            ended = watched.as_mut() => ended,
-            // Polled once more, each stream finds that it is to end.
-            () = cut => watched.await,
+        loop {
+            tokio::select! {
+                ended = watched.as_mut() => return ended,
+                // Polled once more, each stream finds whether it is to end.
+                () = nudges.next() => {}
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use hyper::rt::Executor;
 use tokio::time::sleep;
 
 use crate::exchange::outlet;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Nudges};
 
 /// Spawns them.
 #[derive(Clone)]
@@ -30,19 +30,17 @@ where
 {
     fn execute(&self, stream: F) {
         let idle = self.gateway.routes.load().config.tidegate.clocks.client_idle;
-        tokio::spawn(outlet::watched(bounded(stream, idle, self.gateway.on_cut())));
+        tokio::spawn(outlet::watched(bounded(stream, idle, self.gateway.nudges())));
     }
 }
 
 /// `idle` holds until the stream's model group is known, which may have a clock of its own.
 ///
-/// Drops `stream`, which resets it, when its client has not come for more for `idle`. `cut` makes it look up once, to
-/// find that it is to end.
-async fn bounded(stream: impl Future<Output = ()>, idle: Duration, cut: impl Future<Output = ()>) {
-    let (mut stream, mut cut, mut timer) = (pin!(stream), pin!(cut), pin!(sleep(idle)));
-    let mut told = false;
-    poll_fn(|cx| {
-        told = told || cut.as_mut().poll(cx).is_ready();
+/// Drops `stream`, which resets it, when its client has not come for more for `idle`. Nudges make it look up, to find
+/// whether it is to end.
+async fn bounded(stream: impl Future<Output = ()>, idle: Duration, mut nudges: Nudges) {
+    let (mut stream, mut timer) = (pin!(stream), pin!(sleep(idle)));
+    let mut served = pin!(poll_fn(move |cx| {
         if stream.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -52,6 +50,11 @@ async fn bounded(stream: impl Future<Output = ()>, idle: Duration, cut: impl Fut
             timer.as_mut().reset(since + idle);
         }
         timer.as_mut().poll(cx)
-    })
-    .await;
+    }));
+    loop {
+        tokio::select! {
+            () = served.as_mut() => return,
+            () = nudges.next() => {}
+        }
+    }
 }

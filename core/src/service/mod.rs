@@ -115,7 +115,7 @@ async fn begin(
     let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
     let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
-    let forwarded = forwarded(request.headers());
+    let (forwarded, client) = (forwarded(request.headers()), client(&peer.addr, request.headers()));
     let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await?;
     let mut request = route.dialect.decode(route, body).map_err(Failure::bad_request)?;
     request.headers = forwarded;
@@ -143,7 +143,7 @@ async fn begin(
     } else {
         outlet::be_patient(client_idle);
     }
-    let labels = Labels { group: group.name.clone(), ..Labels::default() };
+    let labels = Labels { group: group.name.clone(), client };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
     Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe).seated(seat))
 }
@@ -157,6 +157,18 @@ fn forwarded(headers: &http::HeaderMap) -> Vec<(&'static str, String)> {
         (!values.is_empty()).then(|| (name, values.join(",")))
     };
     FORWARDED.into_iter().filter_map(all).collect()
+}
+
+/// Who asks, for the operator's eyes: the address, and the first word of the User-Agent, such as `OpenAI/Python`.
+fn client(addr: &SocketAddr, headers: &http::HeaderMap) -> Arc<str> {
+    const LONGEST: usize = 40;
+    let agent =
+        headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let word: String = agent.split_whitespace().next().unwrap_or_default().chars().take(LONGEST).collect();
+    match word.is_empty() {
+        true => addr.ip().to_string().into(),
+        false => format!("{} {word}", addr.ip()).into(),
+    }
 }
 
 /// What the official SDKs say of a request: the number of tries before it.

@@ -44,8 +44,15 @@ fn in_force(section: &Tidegate) -> String {
     format!(
         "{:?}",
         (
-            (section.listen, section.admin, section.clocks, section.mid_stream, section.limits),
-            (section.keep_alive, section.retry_budget, section.policy_name()),
+            (
+                section.listen,
+                section.admin,
+                &section.admin_key,
+                section.clocks,
+                section.mid_stream,
+                section.limits
+            ),
+            (section.keep_alive, section.retry_budget, section.policy_name(), &section.compat_metrics),
             (&section.plugins, &section.watchdog, &section.guard, section.groups.len()),
         )
     )
@@ -60,6 +67,8 @@ fn the_readmes_defaults_are_the_defaults() {
         "clocks",
         "mid_stream",
         "keep_alive",
+        "litellm_headers",
+        "compat_metrics",
         "retry_budget",
         "policy",
         "limits",

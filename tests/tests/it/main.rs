@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
+mod admin;
 mod anthropic_client;
 mod anthropic_provider;
 mod azure;
@@ -39,6 +40,7 @@ mod scenarios;
 mod storm;
 mod strategies;
 mod swap;
+mod top;
 mod usage;
 mod vendors;
 mod watchdog;

@@ -206,7 +206,7 @@ async fn bad_files_are_refused_with_a_caret_and_the_rest_serves() {
 
 /// `POST /api/plugins/reload`: its status and what it says.
 async fn reload(proxy: &Proxy) -> (u16, serde_json::Value) {
-    let asked = tidegate_sim::strict::client::post("/api/plugins/reload", "connection: close\r\n", b"");
+    let asked = tidegate_sim::strict::client::post("/api/plugins/reload", tidegate_tests::AS_ADMIN, b"");
     let answer = tidegate_tests::client::ask(proxy.admin, &asked, crate::world::LONG).await;
     (answer.status, answer.json())
 }

@@ -107,7 +107,7 @@ impl Bench {
     }
 
     fn open(&self, request: &str, kill: Option<Weak<dyn Kill>>) -> Probe {
-        let labels = Labels { group: "gpt".into(), request: request.into() };
+        let labels = Labels { group: "gpt".into(), client: request.into() };
         let opened_at = self.shared.ticks.now();
         let cold = Cold { labels, deployment: None, kill, opened_at, journal: Journal::default() };
         let stream = self.shared.slab.open(cold);
@@ -173,7 +173,7 @@ fn a_spin_over_the_threshold_is_aborted_and_its_socket_shut() {
     let incident = bench.log.verdicts.lock()[0].clone();
     assert_eq!(incident.plugin.as_deref(), Some("gemini"));
     let verdict = incident.verdict.as_ref().unwrap();
-    assert_eq!(verdict.stream.as_ref().map(|s| &*s.labels.request), Some("a"));
+    assert_eq!(verdict.stream.as_ref().map(|s| &*s.labels.client), Some("a"));
     assert!(verdict.poll.is_some_and(|poll| poll.cpu >= 1_000 * MS));
     assert!(incident.to_string().contains("in plugin gemini"), "{incident}");
     assert_eq!(bench.shared.incidents.list().len(), 2, "the verdict, and the plugin's quarantine");

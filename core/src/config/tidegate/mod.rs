@@ -16,6 +16,8 @@ use super::env::{self, Env};
 use super::node::Node;
 use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
+use crate::metrics::Compat;
+use crate::secret::Secret;
 pub use plugins::{Allowed, Isolation, PluginUse, Plugins};
 pub use policy::{PolicyChoice, USUAL_POLICY};
 use strict::strict;
@@ -28,6 +30,8 @@ pub struct Tidegate {
     pub listen: SocketAddr,
     /// Where metrics, health and the admin API answer.
     pub admin: SocketAddr,
+    /// What opens the admin API to other machines and to changes; litellm's master key where this is silent.
+    pub admin_key: Option<Secret>,
     /// The clocks of a group without overrides; [`super::Config::clocks_for`] adds them.
     pub clocks: Clocks,
     /// The clocks that the file names: they go before litellm's timeouts.
@@ -39,6 +43,8 @@ pub struct Tidegate {
     pub written_mid_stream: Option<MidStream>,
     /// Silence after which a stream that goes well gets a comment; zero: none.
     pub keep_alive: Duration,
+    /// Names of others under which `/metrics` has the same numbers too.
+    pub compat_metrics: Vec<Compat>,
     /// litellm's `x-litellm-*` headers on every answer to a chat request.
     pub litellm_headers: bool,
     /// Retries that a group may add to its requests.
@@ -110,11 +116,13 @@ impl Default for Tidegate {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
             admin: SocketAddr::from(([127, 0, 0, 1], 4001)),
+            admin_key: None,
             clocks: Clocks::default(),
             written_clocks: WrittenClocks::default(),
             mid_stream: MidStream::default(),
             written_mid_stream: None,
             keep_alive: Duration::ZERO,
+            compat_metrics: Vec::new(),
             litellm_headers: false,
             retry_budget: RetryBudget::default(),
             limits: Limits::default(),
@@ -150,8 +158,10 @@ pub(crate) fn read(
     strict(sink, "tidegate", &node, KEYS, |sink, key, entry| match key {
         "listen" => parts::address(sink, key, &entry.node, &mut section.listen),
         "admin" => parts::address(sink, key, &entry.node, &mut section.admin),
+        "admin_key" => section.admin_key = parts::admin_key(sink, &entry.node),
         "clocks" => section.written_clocks = parts::clocks(sink, &entry.node),
         "mid_stream" => section.written_mid_stream = parts::mid_stream(sink, &entry.node),
+        "compat_metrics" => section.compat_metrics = parts::compat_metrics(sink, &entry.node),
         "litellm_headers" => {
             section.litellm_headers = read::flag(sink, key, &entry.node).unwrap_or_default();
         }
@@ -181,9 +191,11 @@ pub(crate) fn read(
 const KEYS: &[&str] = &[
     "listen",
     "admin",
+    "admin_key",
     "clocks",
     "mid_stream",
     "keep_alive",
+    "compat_metrics",
     "litellm_headers",
     "retry_budget",
     "policy",

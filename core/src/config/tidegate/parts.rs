@@ -7,9 +7,11 @@ use super::strict::{choice, strict};
 use super::{Limits, MidStream};
 use crate::config::clocks::WrittenClocks;
 use crate::config::diagnose::Sink;
-use crate::config::node::Node;
+use crate::config::node::{Node, Value};
 use crate::config::retry_budget::WrittenRetryBudget;
 use crate::config::{read, units};
+use crate::metrics::Compat;
+use crate::secret::Secret;
 
 pub(super) fn address(sink: &mut Sink, name: &str, node: &Node, slot: &mut SocketAddr) {
     let Some(text) = read::text(sink, name, node) else { return };
@@ -40,6 +42,26 @@ pub(super) fn clocks(sink: &mut Sink, node: &Node) -> WrittenClocks {
 pub(super) fn mid_stream(sink: &mut Sink, node: &Node) -> Option<MidStream> {
     let words = [("fail", MidStream::Fail), ("continue", MidStream::Continue)];
     choice(sink, "mid_stream", node, &words)
+}
+
+pub(super) fn admin_key(sink: &mut Sink, node: &Node) -> Option<Secret> {
+    let key = read::text(sink, "admin_key", node)?;
+    if key.is_empty() {
+        sink.error(&node.place, "`admin_key` is empty");
+        return None;
+    }
+    Some(Secret::new(key))
+}
+
+/// One word, or several.
+pub(super) fn compat_metrics(sink: &mut Sink, node: &Node) -> Vec<Compat> {
+    let words = [("litellm", Compat::Litellm), ("gen_ai", Compat::GenAi)];
+    let written = match &node.value {
+        Value::Sequence(items) => items,
+        Value::Null => return Vec::new(),
+        _ => std::slice::from_ref(node),
+    };
+    written.iter().filter_map(|node| choice(sink, "compat_metrics", node, &words)).collect()
 }
 
 /// 0 switches it off.

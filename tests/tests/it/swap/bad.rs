@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tidegate_sim::Script;
 use tidegate_tests::client::{ask, chat, get, post};
-use tidegate_tests::{Conn, DropIn, Proxy, Setup, Versions};
+use tidegate_tests::{AS_ADMIN, Conn, DropIn, Proxy, Setup, Versions};
 
 use super::{entry, plugins, reload, serving, setup, used, version};
 use crate::world::{LONG, sim};
@@ -164,12 +164,14 @@ async fn a_page_cannot_reload_and_a_reload_is_a_post() {
     .await;
     let asked = async |request: Vec<u8>| ask(proxy.admin, &request, LONG).await.status;
     let path = "/api/plugins/reload";
-    assert_eq!(asked(post(path, "connection: close\r\norigin: https://evil.example\r\n", b"")).await, 403);
-    assert_eq!(asked(post(path, "connection: close\r\nsec-fetch-site: cross-site\r\n", b"")).await, 403);
+    for page in ["origin: https://evil.example\r\n", "sec-fetch-site: cross-site\r\n"] {
+        assert_eq!(asked(post(path, &format!("{AS_ADMIN}{page}"), b"")).await, 403, "{page}");
+    }
+    assert_eq!(asked(post(path, "connection: close\r\n", b"")).await, 401);
     assert_eq!(asked(get(path, "connection: close\r\n")).await, 405);
     assert_eq!(asked(post("/api/plugins", "connection: close\r\n", b"")).await, 405);
     assert_eq!(proxy.metrics().await.sum("tidegate_plugin_reloads_total", &[]), 0.0);
-    assert_eq!(asked(post(path, "connection: close\r\n", b"")).await, 200);
+    assert_eq!(asked(post(path, AS_ADMIN, b"")).await, 200);
     assert_eq!(proxy.metrics().await.sum("tidegate_plugin_reloads_total", &[]), 1.0);
 }
 

@@ -45,7 +45,7 @@ fn used(isolation: &str) -> String {
 
 /// `POST /api/plugins/reload`: its status and what it says.
 async fn reload(proxy: &Proxy) -> (u16, Value) {
-    let answer = ask(proxy.admin, &post("/api/plugins/reload", "connection: close\r\n", b""), LONG).await;
+    let answer = ask(proxy.admin, &post("/api/plugins/reload", tidegate_tests::AS_ADMIN, b""), LONG).await;
     (answer.status, answer.json())
 }
 

@@ -1,0 +1,115 @@
+//! The admin port: who may look and change, the page, the snapshot and its stream, and the end of a stream by hand.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate_sim::{Gate, Script};
+use tidegate_tests::client::{ask, chat, get, post};
+use tidegate_tests::{AS_ADMIN, Conn, Proxy, Setup, Told};
+
+use crate::world::{LONG, sim, told, world};
+
+const CLOSE: &str = "connection: close\r\n";
+
+async fn status(proxy: &Proxy) -> Value {
+    ask(proxy.admin, &get("/api/status", CLOSE), LONG).await.json()
+}
+
+/// A stream that has given one piece and waits for its provider.
+async fn waiting(proxy: &Proxy, sim: &tidegate_sim::Sim) -> Conn {
+    let chunk = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
+    sim.script("waits", Script::sse().write(format!("{chunk}\n\n")).wait(&Gate::new()));
+    let mut conn = Conn::open(proxy.data).await.unwrap();
+    conn.send(&chat("openai", "waits", true)).await.unwrap();
+    assert!(conn.read_until(LONG, |answer| answer.text().contains("\"a\"")).await);
+    conn
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_ends_a_stream_that_only_waits() {
+    let (sim, proxy) = world(|setup| setup.clock("content_idle: 60s").clock("byte_idle: 60s")).await;
+    let mut conn = waiting(&proxy, &sim).await;
+    let told_of = status(&proxy).await;
+    let stream = &told_of["streams"][0];
+    assert_eq!((&stream["group"], &stream["client"]), (&"openai".into(), &"127.0.0.1".into()), "{told_of}");
+    let path = format!("/api/streams/{}/abort", stream["id"]);
+    assert_eq!(ask(proxy.admin, &post(&path, CLOSE, b""), LONG).await.status, 401);
+    assert_eq!(ask(proxy.admin, &post("/api/streams/7/abort", AS_ADMIN, b""), LONG).await.status, 404);
+    assert_eq!(ask(proxy.admin, &post(&path, AS_ADMIN, b""), LONG).await.status, 200);
+    let answer = conn.answer(LONG).await;
+    let end = Told::of(&answer, true).unwrap();
+    assert!(end.message.contains("ended by an operator"), "{}", answer.text());
+    let after = status(&proxy).await;
+    assert_eq!(after["streams"].as_array().map(Vec::len), Some(0));
+    let last = &after["incidents"][0];
+    assert_eq!((&last["rule"], &last["action"]), (&"operator".into(), &"aborted".into()), "{after}");
+    assert_eq!(last["client"], "127.0.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_snapshot_comes_each_second_and_says_who_is_limited() {
+    let (_sim, proxy) = world(|setup| setup.router("cooldown_time: 30").router("allowed_fails: 0")).await;
+    told(&proxy, "openai", "fast", true).await;
+    let _ = ask(proxy.data, &chat("openai", "http-429", true), LONG).await;
+    let mut conn = Conn::open(proxy.admin).await.unwrap();
+    conn.send(&get("/api/live", "")).await.unwrap();
+    let two = |text: &str| text.matches("data: {").count() >= 2;
+    assert!(conn.read_until(LONG, |answer| two(&answer.text())).await);
+    let text = conn.so_far().text();
+    let first = text.split("\n\n").next().unwrap().trim_start_matches("data: ");
+    let snapshot: Value = serde_json::from_str(first).unwrap();
+    let deployments = snapshot["deployments"].as_array().unwrap();
+    let openai = deployments.iter().find(|one| one["group"] == "openai").unwrap();
+    assert_eq!((&openai["ok"], &openai["limited"]), (&1.into(), &1.into()), "{openai}");
+    assert_eq!(snapshot["state"], "serving");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_is_in_anything_that_is_shown() {
+    let (_sim, proxy) = world(|setup| {
+        setup
+            .params("secret", "model: openai/sim, api_base: \"http://user:hunter2@127.0.0.1:9/v1?token=hunter2\", api_key: hunter2")
+            .general("master_key: hunter2")
+    })
+    .await;
+    let prompt = ask(proxy.data, &chat("openai", "hunter2", true), LONG).await;
+    assert_eq!(prompt.status, 401);
+    for path in [
+        "/api/config",
+        "/api/status",
+        "/api/streams",
+        "/api/incidents",
+        "/api/plugins",
+        "/metrics",
+        "/",
+        "/page.js",
+    ] {
+        let answer = ask(proxy.admin, &get(path, CLOSE), LONG).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text().contains("hunter2"), "{path}: {}", answer.text());
+        assert!(!answer.text().contains(tidegate_tests::ADMIN_KEY), "{path}");
+    }
+    assert!(
+        ask(proxy.admin, &get("/api/config", CLOSE), LONG).await.text().contains("secret"),
+        "it has the deployment"
+    );
+    assert!(!proxy.log().contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_points_here_gets_nothing() {
+    let sim = sim().await;
+    let proxy = Proxy::start(&Setup::of(&sim).yaml()).await;
+    let asked = async |host: &str, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        ask(proxy.admin, request.as_bytes(), LONG).await
+    };
+    assert_eq!(asked("evil.example", "/api/status").await.status, 403);
+    assert_eq!(asked("localhost:4001", "/api/status").await.status, 200);
+    assert_eq!(asked("evil.example", "/health/readiness").await.status, 200);
+    let page = asked("127.0.0.1", "/").await;
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(asked("127.0.0.1", "/nothing").await.status, 404);
+    assert!(tokio::time::timeout(Duration::from_secs(30), proxy.metrics()).await.is_ok());
+}

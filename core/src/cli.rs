@@ -52,6 +52,14 @@ pub enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Watch a running tidegate: streams by CPU and polls, deployments, incidents, plugins.
+    ///
+    /// The admin key, which is asked for off loopback and to abort a stream, is read from TIDEGATE_ADMIN_KEY.
+    Top {
+        /// The admin address of the running tidegate.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4001")]
+        admin: SocketAddr,
+    },
     /// For authors and operators of plugins.
     Plugin {
         /// What to do.

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use crate::cli::{Drill, Incidents};
 use crate::config::ProcessEnv;
 use crate::incidents::{self, Source};
+use crate::operator::Operator;
 use crate::routing::{self, Plugins};
 use crate::serve::{self, Error, Server};
-use crate::{config, demo, drill, logging};
+use crate::{config, demo, drill, logging, top};
 
 /// sysexits.h EX_CONFIG; a service manager must not restart on it.
 const BAD_CONFIG: u8 = 78;
@@ -87,6 +88,11 @@ pub fn incidents(what: Option<Incidents>, admin: SocketAddr, file: Option<PathBu
         }
         Err(error) => code(Err(Error::System(error))),
     }
+}
+
+/// `tidegate top`.
+pub fn top(admin: SocketAddr) -> ExitCode {
+    code(top::run(Operator::new(admin)).map_err(Error::System))
 }
 
 /// `tidegate sim`.

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => command::serve(config),
         Command::Check { config } => command::check(&config),
         Command::Incidents { what, admin, file, json } => command::incidents(what, admin, file, json),
+        Command::Top { admin } => command::top(admin),
         Command::Demo => command::demo(),
         Command::Drill(drill) => command::drill(drill),
         Command::Plugin { what } => plugin::command::run(what),

@@ -1,22 +1,15 @@
 //! Where `tidegate incidents` reads: the admin port of a running process, or the incidents' file.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::file::aside;
-
-/// How long the admin port may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::operator::{self, Operator};
 
 /// Files put aside that are looked for.
 const MOST_ASIDE: u32 = 1_000;
-
-/// Bytes of an answer; the ring holds far less.
-const MOST: u64 = 64 << 20;
 
 /// Where to read.
 #[derive(Clone, Debug)]
@@ -41,20 +34,12 @@ impl Source {
 }
 
 fn admin(addr: SocketAddr) -> Result<Vec<Value>, String> {
-    let failed = |error: std::io::Error| {
-        format!("{addr}: {error}; is tidegate running, and is this its admin address? (--admin, or --file)")
-    };
-    let mut stream = TcpStream::connect_timeout(&addr, PATIENCE).map_err(failed)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
-    let request = format!("GET /api/incidents HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(failed)?;
-    let mut answer = String::new();
-    stream.take(MOST).read_to_string(&mut answer).map_err(failed)?;
-    let body = answer.strip_prefix("HTTP/1.1 200 ").and_then(|rest| rest.split_once("\r\n\r\n"));
-    let (_, body) = body.ok_or_else(|| format!("{addr} does not answer as tidegate's admin port does"))?;
+    let (status, body) = Operator::new(addr).ask("GET", "/api/incidents")?;
+    if status != 200 {
+        return Err(format!("{addr}: {} (the key is read from {})", body.trim_end(), operator::KEY));
+    }
     let mut body: Value =
-        serde_json::from_str(body).map_err(|error| format!("{addr} gave no whole answer: {error}"))?;
+        serde_json::from_str(&body).map_err(|error| format!("{addr} gave no whole answer: {error}"))?;
     match body["incidents"].take() {
         Value::Array(incidents) => Ok(incidents),
         _ => Err(format!("{addr} does not answer as tidegate's admin port does")),

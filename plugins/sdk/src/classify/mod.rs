@@ -54,8 +54,9 @@ pub fn set_status(class: &mut Class, status: u32) {
 /// response's when that was an error, else what the error's words stand for. Else it is 500 for an error in an answer, and
 /// 502 for a status that is neither (a redirect, say): that is no word of the provider about the request.
 pub fn generic(said: Said, http_status: u32, class: &mut Class) {
+    // The code is the closer word: a `server_error` may be one of `rate_limit_exceeded`.
     let by_word =
-        said.kind.as_deref().and_then(words::status_of).or(said.code.as_deref().and_then(words::status_of));
+        said.code.as_deref().and_then(words::status_of).or(said.kind.as_deref().and_then(words::status_of));
     let from_head = Some(http_status).filter(|status| (400..=599).contains(status));
     let by_sentence = || said.message.as_deref().and_then(words::status_in);
     let status = said.status.or(from_head).or(by_word).or_else(by_sentence);
@@ -116,6 +117,14 @@ mod tests {
                 E::RateLimit,
                 false,
                 true,
+            ),
+            (
+                200,
+                json!({"error": {"message": "x", "type": "server_error", "code": "service_unavailable"}}),
+                503,
+                E::Overloaded,
+                true,
+                false,
             ),
             (402, json!({"error": {"message": "Insufficient Balance"}}), 402, E::Permission, false, true),
             (

@@ -94,7 +94,7 @@ fn follow(operator: Operator, tell: Sender<News>) {
             if tell.send(News::Lost(why)).is_err() {
                 return;
             }
-            thread::sleep(AGAIN);
+            thread::park_timeout(AGAIN);
         }
     });
 }

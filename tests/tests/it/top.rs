@@ -28,7 +28,7 @@ impl Terminal {
         let socket = self.folder.path().join("socket");
         let mut command = Command::new("tmux");
         command.arg("-S").arg(socket).args(["-f", "/dev/null"]).args(args);
-        command.output().expect("Debian's package tmux has the program")
+        command.output().unwrap_or_else(|error| panic!("tmux, of Debian's package tmux: {error}"))
     }
 
     fn screen(&self) -> String {

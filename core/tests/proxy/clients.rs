@@ -89,7 +89,7 @@ fn the_admin_port_outlives_clients_that_do_not_read() {
         client.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
         client.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
         // What does not fit any more shows that the server waits for this client.
-        let _ = client.write_all("GET /metrics HTTP/1.1\r\nhost: t\r\n\r\n".repeat(times).as_bytes());
+        let _ = client.write_all("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".repeat(times).as_bytes());
         client
     };
     let _deaf: Vec<_> = (0..64).map(|_| ask(3000)).collect();

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::model::{Sort, Tab, Top, list, number};
 
-/// Of a core: a stream that uses more is named.
-const HOT: f64 = 0.5;
+/// Of a core: a stream that uses more is named. A healthy one uses a hundredth.
+const HOT: f64 = 0.25;
 
 /// Lines of what needs attention.
 const ATTENTION: usize = 4;

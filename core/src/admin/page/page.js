@@ -3,7 +3,7 @@
 
 const ROWS = 200;      // Streams drawn at once; the rest is counted, and found by the filter.
 const POINTS = 60;     // Of a sparkline: a minute.
-const HOT = 0.5;       // Of a core: a stream that uses more is named.
+const HOT = 0.25;      // Of a core: a stream that uses more is named. A healthy one uses a hundredth.
 
 const at = (id) => document.getElementById(id);
 const make = (name, props = {}, ...children) => {

@@ -5,9 +5,8 @@ use std::time::Duration;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::time::{Instant, sleep};
 
-/// A busy loop is far above it. The demo's healthy streams and its scrapes, beside other work on the machine and in an
-/// unoptimized build, come to 6.
-pub(super) const CALM_PERCENT: f64 = 10.0;
+/// A busy loop is far above it; the demo's healthy streams are far below.
+pub(super) const CALM_PERCENT: f64 = 5.0;
 
 /// The kernel counts CPU in ticks of 10 ms: 2 % of this window. Two windows fit into the second that a row may take.
 const WINDOW: Duration = Duration::from_millis(480);

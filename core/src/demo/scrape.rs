@@ -10,8 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::client;
 
-/// An answer costs an unoptimized build 3 ms: oftener, and the scrapes would be most of the CPU that is measured.
-const EVERY: Duration = Duration::from_millis(250);
+/// An answer costs an unoptimized build some milliseconds: oftener, and the scrapes would be most of the CPU that is measured.
+const EVERY: Duration = Duration::from_millis(400);
 /// An admin thread that is not blind answers in milliseconds.
 pub(super) const LIMIT: Duration = Duration::from_secs(1);
 

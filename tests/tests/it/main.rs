@@ -36,6 +36,7 @@ mod responses;
 mod responses_only;
 mod routing;
 mod rules;
+mod run;
 mod scenarios;
 mod storm;
 mod strategies;

@@ -1,6 +1,7 @@
 //! Environment variables: where they come from, and `os.environ/NAME` in a config.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::diagnose::Sink;
 use super::node::{Entry, Mapping, Node, Value};
@@ -15,13 +16,48 @@ pub trait Env {
     fn var(&self, name: &str) -> Option<String>;
 }
 
-/// The process's own environment.
+/// The process's own environment, and behind it the files of `$CREDENTIALS_DIRECTORY` by the same names: a key that is a
+/// credential of the service needs no change of a configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessEnv;
 
 impl Env for ProcessEnv {
     fn var(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        let set = std::env::var(name).ok();
+        // A variable that is there and empty is how litellm's users write "none"; a credential is more.
+        set.clone().filter(|value| !value.is_empty()).or_else(|| credential(name)).or(set)
+    }
+}
+
+/// The folder of credentials, one a file: systemd's `LoadCredential=`, or any that only this service can read.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// What systemd puts in front of the name of a file out of `LoadCredential=keys:FOLDER`.
+const FROM_FOLDER: &str = "keys_";
+
+/// Bytes of the largest credential, as systemd has it.
+const LARGEST: u64 = 1 << 20;
+
+fn credential(name: &str) -> Option<String> {
+    read_credential(Path::new(&std::env::var_os(CREDENTIALS)?), name)
+}
+
+/// The file of that name, without the line's end that editors put there. `None`: there is none, or it is not a text.
+fn read_credential(folder: &Path, name: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        return None;
+    }
+    let files = [folder.join(name), folder.join(format!("{FROM_FOLDER}{name}"))];
+    let file = files
+        .iter()
+        .find(|file| file.metadata().is_ok_and(|file| file.is_file() && file.len() <= LARGEST))?;
+    match std::fs::read_to_string(file) {
+        Ok(text) => Some(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r').to_owned()),
+        Err(error) => {
+            tracing::warn!(%error, file = %file.display(), "a credential cannot be read");
+            None
+        }
     }
 }
 
@@ -86,4 +122,28 @@ pub(crate) fn resolve(node: &Node, env: &dyn Env, sink: &mut Sink) -> Node {
         _ => return node.clone(),
     };
     Node { place: node.place.clone(), value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_a_file_by_the_variables_name() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("OPENAI_API_KEY"), "sk-1\n").unwrap();
+        std::fs::write(dir.path().join("keys_GEMINI_API_KEY"), "sk-2").unwrap();
+        std::fs::write(dir.path().join("BROKEN"), [0xff]).unwrap();
+        std::fs::create_dir(dir.path().join("FOLDER")).unwrap();
+        let read = |name| read_credential(dir.path(), name);
+        assert_eq!(
+            (read("OPENAI_API_KEY").as_deref(), read("GEMINI_API_KEY").as_deref()),
+            (Some("sk-1"), Some("sk-2"))
+        );
+        for name in
+            ["NONE", "BROKEN", "FOLDER", "", "..", "../OPENAI_API_KEY", "./OPENAI_API_KEY", "/etc/hostname"]
+        {
+            assert_eq!(read(name), None, "{name}");
+        }
+    }
 }

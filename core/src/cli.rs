@@ -26,6 +26,27 @@ pub enum Command {
         /// A litellm config.yaml, with an optional `tidegate:` section.
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// The code to end with where the configuration is bad. launchd starts a service again after every other than 0.
+        #[arg(long, value_name = "CODE", default_value_t = crate::command::BAD_CONFIG)]
+        bad_config_exit: u8,
+        /// Take the sockets that the process before offers on standard input.
+        #[arg(long, hide = true)]
+        take_over: bool,
+    },
+    /// Be a service of systemd or launchd: print, install or remove its files, or restart without downtime.
+    Service {
+        /// What to do.
+        #[command(subcommand)]
+        what: Service,
+    },
+    /// Start a program and leave it: a restart's first step.
+    #[command(hide = true)]
+    StartDetached {
+        /// The program.
+        program: OsString,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
     },
     /// Say what a configuration means, where it differs from litellm, and what is wrong with it.
     Check {
@@ -126,6 +147,90 @@ pub enum Incidents {
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+/// `tidegate service`.
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// Print what would be installed.
+    Print {
+        /// What to print.
+        #[command(flatten)]
+        settings: ServiceSettings,
+    },
+    /// Write the service's files, each path named, and say what is left to do.
+    Install {
+        /// What to write.
+        #[command(flatten)]
+        settings: ServiceSettings,
+        /// How to write it.
+        #[command(flatten)]
+        writing: Writing,
+    },
+    /// Remove what `install` has written, and nothing else.
+    Uninstall {
+        /// Whose files.
+        #[command(flatten)]
+        manager: Manager,
+        /// How to remove them.
+        #[command(flatten)]
+        writing: Writing,
+    },
+    /// Restart a running service of systemd without losing a request; wait until the new process serves.
+    ///
+    /// The program is started as it is on disk now, and reads its configuration anew. Where that fails the old process serves
+    /// on, and this says why and exits with 1. What systemd itself sets up (the unit, its environment, credentials) changes
+    /// with `systemctl restart` alone.
+    Restart {
+        /// The unit.
+        #[arg(long, value_name = "NAME", default_value = "tidegate.service")]
+        unit: String,
+    },
+}
+
+/// Which service manager; without a word, that of this operating system.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Manager {
+    /// systemd.
+    #[arg(long, conflicts_with = "launchd")]
+    pub systemd: bool,
+    /// launchd.
+    #[arg(long)]
+    pub launchd: bool,
+}
+
+/// What the service's files say.
+#[derive(Args, Debug)]
+pub struct ServiceSettings {
+    /// Which service manager.
+    #[command(flatten)]
+    pub manager: Manager,
+    /// The configuration. Without it /etc/tidegate/config.yaml, for launchd /usr/local/etc/tidegate/config.yaml.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The account to run as. Without it one that systemd makes for as long as the service runs, for launchd `nobody`.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The program. Without it the one that runs now; with --root, where packages put it.
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// systemd: the socket unit. To print it instead of the service; to install it too.
+    #[arg(long, conflicts_with = "launchd")]
+    pub socket: bool,
+}
+
+/// How files are written and removed.
+#[derive(Args, Debug)]
+pub struct Writing {
+    /// The folder that stands for /.
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<PathBuf>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Overwrite or remove files that somebody has changed.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `tidegate plugin`.

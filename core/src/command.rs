@@ -1,5 +1,6 @@
 //! What each subcommand does, and the exit code it ends with.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,23 +11,46 @@ use crate::config::ProcessEnv;
 use crate::incidents::{self, Source};
 use crate::operator::Operator;
 use crate::routing::{self, Plugins};
+use crate::serve::sockets::Given;
 use crate::serve::{self, Error, Server};
 use crate::{config, demo, drill, logging, top};
 
 /// sysexits.h EX_CONFIG; a service manager must not restart on it.
-const BAD_CONFIG: u8 = 78;
+pub const BAD_CONFIG: u8 = 78;
 /// As clap has it.
 const USAGE: u8 = 2;
 
-/// `tidegate serve`.
-pub fn serve(file: Option<PathBuf>) -> ExitCode {
+/// `tidegate serve`. `bad_config`: the code that it ends with where the configuration is at fault.
+pub fn serve(file: Option<PathBuf>, take_over: bool, bad_config: u8) -> ExitCode {
+    // First of all: it changes the environment, which takes a process of one thread.
+    let given = Given::by_manager();
     logging::start("info");
-    let Some(file) = file else { return code(demo::serve_simulated()) };
-    let started = serve::read(&file).and_then(Server::start);
-    code(started.and_then(|server| {
+    serve::cores::forbid();
+    let given = if take_over { Given::by_predecessor() } else { given };
+    let served = given.and_then(|given| {
+        let Some(file) = file else { return demo::serve_simulated(given) };
+        let server = serve::read(&file).and_then(|config| Server::start_with(config, given));
+        let server = server.inspect_err(|error| {
+            if take_over {
+                serve::handover::failed(error);
+            }
+        })?;
         tracing::info!(data = %server.data, admin = %server.admin, "serving");
         server.run(Some(file), None)
-    }))
+    });
+    match served {
+        Err(Error::Config(text)) => {
+            complain(&text);
+            ExitCode::from(bad_config)
+        }
+        other => code(other),
+    }
+}
+
+/// `tidegate start-detached`.
+pub fn start_detached(program: &OsStr, args: &[OsString]) -> ExitCode {
+    let started = serve::handover::start_detached(program, args);
+    code(started.map_err(|error| Error::System(format!("{}: {error}", program.display()))))
 }
 
 /// `tidegate check`.

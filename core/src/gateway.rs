@@ -35,6 +35,7 @@ pub struct Gateway {
     /// Where a reload of the plugins is asked for, once it serves.
     pub reloads: OnceLock<Reloads>,
     draining: AtomicBool,
+    left: watch::Sender<bool>,
     cut: AtomicBool,
     nudges: watch::Sender<()>,
 }
@@ -53,6 +54,7 @@ impl Gateway {
             runtime: OnceLock::new(),
             reloads: OnceLock::new(),
             draining: AtomicBool::new(false),
+            left: watch::Sender::new(false),
             cut: AtomicBool::new(false),
             nudges: watch::Sender::new(()),
         })
@@ -66,6 +68,23 @@ impl Gateway {
     /// No new requests are wanted: readiness says so.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
+    }
+
+    /// Another process serves at these addresses: clients are to come back there. Readiness does not change, for the service
+    /// is there.
+    pub fn leave(&self) {
+        self.left.send_replace(true);
+    }
+
+    /// Whether the next request of a connection is for another process.
+    pub fn has_left(&self) -> bool {
+        *self.left.borrow()
+    }
+
+    /// Waits for [`Gateway::leave`].
+    pub async fn left(&self) {
+        // Its sender lives as long as this does.
+        let _ = self.left.subscribe().wait_for(|left| *left).await;
     }
 
     /// The drain's time is over: what is in flight is to end with its terminal error, now.

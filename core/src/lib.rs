@@ -8,6 +8,7 @@ pub mod admin;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod dialects;
 pub mod drill;

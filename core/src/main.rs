@@ -5,11 +5,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidegate::cli::{Cli, Command};
-use tidegate::{command, logging, plugin};
+use tidegate::{command, daemon, logging, plugin};
 
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
-        Command::Serve { config } => command::serve(config),
+        Command::Serve { config, bad_config_exit, take_over } => {
+            command::serve(config, take_over, bad_config_exit)
+        }
+        Command::Service { what } => daemon::command::run(what),
+        Command::StartDetached { program, args } => command::start_detached(&program, &args),
         Command::Check { config } => command::check(&config),
         Command::Incidents { what, admin, file, json } => command::incidents(what, admin, file, json),
         Command::Top { admin } => command::top(admin),

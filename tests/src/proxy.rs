@@ -1,6 +1,7 @@
 //! The real `tidegate serve`, as a child process on free ports.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -92,8 +93,26 @@ impl Proxy {
         memory: Option<u64>,
         limit: Duration,
     ) -> Result<Self, Unserved> {
+        let before = memory.map(|bytes| format!("ulimit -d {}", bytes / 1024));
+        Self::try_start_by(config, env, before.as_deref(), None, limit).await
+    }
+
+    /// The same by a shell that does something `before`. `sockets`: its standard input and output, instead of none.
+    ///
+    /// # Errors
+    /// As [`Proxy::try_start`].
+    ///
+    /// # Panics
+    /// As [`Proxy::try_start`].
+    pub async fn try_start_by(
+        config: &str,
+        env: &[(&str, &str)],
+        before: Option<&str>,
+        sockets: Option<[OwnedFd; 2]>,
+        limit: Duration,
+    ) -> Result<Self, Unserved> {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let mut child = spawn(dir.path(), config, env, memory);
+        let mut child = spawn(dir.path(), config, env, before, sockets);
         let pid =
             child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw).expect("a child has an id");
         let until = Instant::now() + limit;
@@ -128,6 +147,11 @@ impl Proxy {
                 && file("cmdline").split(|byte| *byte == 0).any(|arg| arg == b"plugin-worker")
         };
         pids.filter(mine).collect()
+    }
+
+    /// Its configuration's file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join(CONFIG)
     }
 
     /// Sends it a signal.
@@ -212,7 +236,7 @@ impl Drop for Proxy {
 /// It still runs after a minute.
 pub async fn refused(config: &str) -> (ExitStatus, String) {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut child = spawn(dir.path(), config, &[], None);
+    let mut child = spawn(dir.path(), config, &[], None, None);
     let ended = timeout(START, child.wait()).await.expect("a refusal comes at once");
     (ended.expect("the child can be waited for"), read(&dir.path().join(LOG)))
 }
@@ -220,22 +244,30 @@ pub async fn refused(config: &str) -> (ExitStatus, String) {
 const CONFIG: &str = "config.yaml";
 const LOG: &str = "log";
 
-fn spawn(dir: &Path, config: &str, env: &[(&str, &str)], memory: Option<u64>) -> Child {
+fn spawn(
+    dir: &Path,
+    config: &str,
+    env: &[(&str, &str)],
+    before: Option<&str>,
+    sockets: Option<[OwnedFd; 2]>,
+) -> Child {
     let (file, log) = (dir.join(CONFIG), dir.join(LOG));
     std::fs::write(&file, config).expect("the configuration can be written");
-    let log = std::fs::File::create(log).expect("a log file");
+    // Several processes write it, where one takes over from another.
+    let log = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
     let program = built().join("tidegate");
-    let mut command = match memory {
+    let mut command = match before {
         None => Command::new(program),
-        Some(bytes) => {
+        Some(before) => {
             let mut shell = Command::new("/bin/sh");
-            let limited = format!("ulimit -d {}; exec \"$0\" \"$@\"", bytes / 1024);
-            shell.arg("-c").arg(limited).arg(program);
+            shell.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(program);
             shell
         }
     };
     command.arg("serve").arg("-c").arg(&file).env_clear().env("HOME", dir).envs(env.iter().copied());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+    let [input, output] =
+        sockets.map_or_else(|| [Stdio::null(), Stdio::null()], |both| both.map(Stdio::from));
+    command.stdin(input).stdout(output).stderr(log).kill_on_drop(true);
     command.spawn().expect("tidegate can be started")
 }
 

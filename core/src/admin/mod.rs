@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use http::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -66,8 +67,13 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
         }
     };
     let seats = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
-    while let Ok(seat) = seats.clone().acquire_owned().await {
-        let Ok((stream, peer)) = listener.accept().await else {
+    loop {
+        let (seat, accepted) = tokio::select! {
+            next = async { (seats.clone().acquire_owned().await, listener.accept().await) } => next,
+            // What waits in the queue is the next process's.
+            () = gateway.left() => return,
+        };
+        let (Ok(seat), Ok((stream, peer))) = (seat, accepted) else {
             tokio::time::sleep(SAMPLE).await;
             continue;
         };
@@ -81,7 +87,11 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
                     let pace = |pace| {
                         life.store(lives(pace).as_secs(), Relaxed);
                     };
-                    Ok::<_, Infallible>(routes::answer(gateway, peer.ip(), &request, pace).await)
+                    let mut answer = routes::answer(gateway, peer.ip(), &request, pace).await;
+                    if gateway.has_left() {
+                        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok::<_, Infallible>(answer)
                 }
             });
             let mut server = http1::Builder::new();

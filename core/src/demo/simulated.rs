@@ -11,20 +11,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::config::{self, KEY};
 use super::simulator::Simulator;
 use crate::config::{ProcessEnv, parse};
+use crate::serve::sockets::Given;
 use crate::serve::{Error, Server};
 
 /// `tidegate serve` without a file: simulated models on the default ports.
 ///
 /// # Errors
 /// The machine; most often, the ports are taken.
-pub fn serve_simulated() -> Result<(), Error> {
+pub fn serve_simulated(given: Given) -> Result<(), Error> {
     let settings = Settings { require_auth: true, api_key: KEY.into(), ..Settings::default() };
     let simulator = Simulator::start(settings).map_err(|error| Error::System(error.to_string()))?;
     let text = config::simulated(simulator.addr);
     let config = parse(&text, Path::new("(the simulated models)"), &ProcessEnv)
         .map_err(|report| Error::Config(report.to_string()))?;
     let key = config.general.master_key.is_some();
-    let server = Server::start(config)?;
+    let server = Server::start_with(config, given)?;
     let (data, admin) = (server.data, server.admin);
     // A standard error that is closed does not keep it from serving.
     let _ = stderr().write_all(welcome(data, admin, key).as_bytes());

@@ -1,4 +1,8 @@
 //! Accepts clients: HTTP/1.1 and h2c, bounded in number, in header size and in time, and drained at the end.
+//!
+//! When another process has taken over the listening socket, no client is to see a connection closed that it was about to ask
+//! on. HTTP/2 has a message for that (GOAWAY). On HTTP/1.1 only an answer can say it: so a connection stays until its next
+//! answer, which has `Connection: close`, or until the drain's time is over.
 
 mod io;
 mod protocol;
@@ -12,6 +16,9 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
@@ -20,6 +27,7 @@ use socket2::{Domain, Socket, Type};
 use tidegate_watchdog::Kill;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 pub use io::{ClientIo, Patience, Shutter};
 use streams::Streams;
@@ -51,12 +59,30 @@ pub fn bind(addr: SocketAddr) -> Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves until `stop` says so, then lets requests in flight finish for `drain`. From `retire` on it accepts no more: another
-/// runtime does.
+/// How serving ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ending {
+    /// The process is to end: no new connections, and those without a request go.
+    pub now: bool,
+    /// Another process accepts on this socket: no new connections here, and those that are there end in order.
+    pub succeeded: bool,
+    /// The socket is not ours alone: it must not be shut, only left.
+    pub shared: bool,
+}
+
+impl Ending {
+    /// Nothing more is accepted.
+    fn is_over(&self) -> bool {
+        self.now || self.succeeded
+    }
+}
+
+/// Serves until `ending` says so, then lets requests in flight finish for `drain`. From `retire` on it accepts no more:
+/// another runtime does.
 pub async fn serve(
     gateway: Arc<Gateway>,
     listener: TcpListener,
-    mut stop: watch::Receiver<bool>,
+    mut ending: watch::Receiver<Ending>,
     mut retire: watch::Receiver<bool>,
 ) {
     let limits = gateway.routes.load().config.tidegate.limits;
@@ -66,19 +92,19 @@ pub async fn serve(
         Streams::new(gateway.clone()),
         usize::try_from(limits.header).unwrap_or(usize::MAX),
     ));
-    let graceful = GracefulShutdown::new();
+    let graceful = Graceful::default();
     loop {
         // A full house must not keep it from being stopped.
         let next = async { (seats.clone().acquire_owned().await, listener.accept().await) };
         let (seat, accepted) = tokio::select! {
             next = next => next,
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = ending.wait_for(Ending::is_over) => break,
             _ = retire.wait_for(|retire| *retire) => break,
         };
         let Ok(seat) = seat else { break };
         match accepted {
-            Ok((stream, peer)) => connect(&gateway, &protocols, &graceful, stream, peer, seat, &stop),
-            // Shut by `close`, through another duplicate; `stop` is on its way.
+            Ok((stream, peer)) => connect(&gateway, &protocols, &graceful, stream, peer, seat, &ending),
+            // Shut by `close`, through another duplicate; `ending` is on its way.
             Err(error) if error.kind() == ErrorKind::InvalidInput => break,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
@@ -88,17 +114,21 @@ pub async fn serve(
             }
         }
     }
-    if *stop.borrow() {
+    let seen = *ending.borrow();
+    if seen.now && !seen.shared {
         close(&listener);
     }
     drop(listener);
     // Its sender is gone only at the end.
-    let _ = stop.wait_for(|stop| *stop).await;
+    let _ = ending.wait_for(Ending::is_over).await;
     let drain = gateway.routes.load().config.tidegate.clocks.drain;
+    let deadline = Instant::now() + drain;
     let left = gateway.metrics.active.get();
     tracing::info!(requests = left, deadline = ?drain, "draining");
-    let mut drained = pin!(graceful.shutdown());
-    if tokio::time::timeout(drain, drained.as_mut()).await.is_err() {
+    let Graceful { http1, http2, open } = graceful;
+    // Polled first: every HTTP/2 connection is told at once.
+    let mut drained = pin!(async { tokio::join!(http2.shutdown(), leave(http1, &open, ending, deadline)) });
+    if tokio::time::timeout_at(deadline, drained.as_mut()).await.is_err() {
         tracing::warn!(
             requests = gateway.metrics.active.get(),
             "the drain's time is over: what is left is cut"
@@ -107,6 +137,31 @@ pub async fn serve(
         // A client that does not read cannot be told.
         let _ = tokio::time::timeout(LAST_WORDS, drained).await;
     }
+}
+
+/// The connections, by how they are told of the end.
+#[derive(Default)]
+struct Graceful {
+    http1: GracefulShutdown,
+    http2: GracefulShutdown,
+    /// Each connection has a receiver of it.
+    open: watch::Sender<()>,
+}
+
+/// Waits until every connection has ended. Idle ones of HTTP/1.1 are closed when the process is to end now, or shortly before
+/// `deadline`: a request may be on its way on one of them.
+async fn leave(
+    http1: GracefulShutdown,
+    open: &watch::Sender<()>,
+    mut ending: watch::Receiver<Ending>,
+    deadline: Instant,
+) {
+    tokio::select! {
+        () = open.closed() => return,
+        _ = ending.wait_for(|ending| ending.now) => {}
+        () = tokio::time::sleep_until(deadline.checked_sub(LAST_WORDS).unwrap_or(deadline)) => {}
+    }
+    http1.shutdown().await;
 }
 
 /// No duplicate of the socket takes clients any more, whoever holds one.
@@ -118,11 +173,11 @@ pub fn close(listener: &impl AsRawFd) {
 fn connect(
     gateway: &Arc<Gateway>,
     protocols: &Arc<Protocols>,
-    graceful: &GracefulShutdown,
+    graceful: &Graceful,
     stream: TcpStream,
     addr: SocketAddr,
     seat: OwnedSemaphorePermit,
-    stop: &watch::Receiver<bool>,
+    ending: &watch::Receiver<Ending>,
 ) {
     let metrics = &gateway.metrics;
     let count = |reason| metrics.connections_cut.with_label_values(&[reason]);
@@ -137,27 +192,36 @@ fn connect(
     let kill: Arc<dyn Kill> = io.shutter();
     let kill: Weak<dyn Kill> = Arc::downgrade(&kill);
     metrics.connections.inc();
-    let open = Open { gateway: gateway.clone(), _seat: seat };
-    let (nudges, watcher) = (gateway.nudges(), graceful.watcher());
-    let (gateway, protocols, mut stop) = (gateway.clone(), protocols.clone(), stop.clone());
+    let open = Open { gateway: gateway.clone(), _seat: seat, _open: graceful.open.subscribe() };
+    let (nudges, http1, http2) = (gateway.nudges(), graceful.http1.watcher(), graceful.http2.watcher());
+    let (gateway, protocols, mut ending) = (gateway.clone(), protocols.clone(), ending.clone());
     tokio::spawn(async move {
         let _open = open;
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let (gateway, peer) =
                 (gateway.clone(), Peer { addr, kill: kill.clone(), patience: patience.clone() });
-            async move { Ok::<_, Infallible>(service::handle(gateway, peer, request).await) }
+            async move {
+                let version = request.version();
+                let mut answer = service::handle(gateway.clone(), peer, request).await;
+                if gateway.has_left() && version < Version::HTTP_2 {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let protocol = tokio::select! {
             protocol = protocol::detect(io.stream(), idle) => protocol,
             // It has asked for nothing yet.
-            _ = stop.changed() => return,
+            _ = ending.wait_for(|ending| ending.now) => return,
         };
         let ended = match protocol {
             Ok(Protocol::Http1) => {
-                run(protocols.http1.serve_connection(TokioIo::new(io), service), watcher, nudges).await
+                drop(http2);
+                run(protocols.http1.serve_connection(TokioIo::new(io), service), http1, nudges).await
             }
             Ok(Protocol::Http2) => {
-                run(protocols.http2.serve_connection(TokioIo::new(io), service), watcher, nudges).await
+                drop(http1);
+                run(protocols.http2.serve_connection(TokioIo::new(io), service), http2, nudges).await
             }
             Err(error) => return tracing::debug!(%error, "a client sent no request"),
         };
@@ -190,6 +254,7 @@ fn run<C: GracefulConnection>(
 struct Open {
     gateway: Arc<Gateway>,
     _seat: OwnedSemaphorePermit,
+    _open: watch::Receiver<()>,
 }
 
 impl Drop for Open {

@@ -1,24 +1,29 @@
-//! The main thread: signals, the end, and another runtime where one is stuck. It has a runtime of its own, because it must
-//! hear SIGTERM while every data worker is stuck.
+//! The main thread: signals, the end, another runtime where one is stuck, another process where one is wanted. It has a
+//! runtime of its own, because it must hear SIGTERM while every data worker is stuck.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::handover::{self, Handing, Offer, Predecessor, Program};
 use super::reload::Reloader;
 use super::runtimes::Runtimes;
 use super::{Error, notify, reload, runtime};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
-use crate::listener::{self, LAST_WORDS};
+use crate::listener::{self, Ending, LAST_WORDS};
 
 /// How much longer than the drain itself it may take until the last task has ended.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// What `systemctl status` shows after a restart that came to nothing begins so.
+pub const RESTART_FAILED: &str = "Serving; the restart failed";
 
 /// Everything that is needed to serve, and to go on serving.
 pub(super) struct Control {
@@ -26,6 +31,16 @@ pub(super) struct Control {
     /// Stays here: each runtime accepts on a duplicate of it. A second listener on the same port would lose what the
     /// kernel queued for the first.
     pub(super) listener: Option<TcpListener>,
+    /// A duplicate of the admin port's, for the next process.
+    pub(super) admin: TcpListener,
+    /// What both were bound for.
+    pub(super) offer: Offer,
+    /// See [`Reloader`].
+    pub(super) exposed: Option<SocketAddr>,
+    /// Who serves until it is told that this process does.
+    pub(super) predecessor: Option<Predecessor>,
+    /// What a restart starts.
+    pub(super) program: Program,
     pub(super) runtimes: Vec<Runtime>,
     pub(super) reach: Runtimes,
     /// The watchdog asks for another runtime.
@@ -49,12 +64,18 @@ impl Control {
         let system = |error: std::io::Error| Error::System(error.to_string());
         let own = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let result = own.block_on(async {
-            let reloader = Reloader { gateway: self.gateway.clone(), file };
+            let reloader = Reloader { gateway: self.gateway.clone(), file, exposed: self.exposed };
             reload::start(reloader).map_err(system)?;
-            let stop = reload::signals(self.gateway.clone(), stop).map_err(system)?;
-            let serving = self.serve(stop.clone()).map_err(system)?;
+            // What a service manager listens on too is not ours to shut.
+            let ending =
+                watch::Sender::new(Ending { shared: self.offer.data.is_none(), ..Ending::default() });
+            reload::signals(self.gateway.clone(), stop, ending.clone()).map_err(system)?;
+            let serving = self.serve(ending.subscribe()).map_err(system)?;
             notify::ready(&self.reach);
-            self.attend(serving, stop).await
+            if let Some(predecessor) = self.predecessor.take() {
+                predecessor.serving();
+            }
+            self.attend(serving, ending).await.map_err(system)?
         });
         let lost = self.gateway.watchdog.stats().lost_workers;
         self.gateway.watchdog.stop();
@@ -73,18 +94,44 @@ impl Control {
     }
 
     /// Waits for the end.
-    async fn attend(&mut self, first: Serving, stop: watch::Receiver<bool>) -> Result<(), Error> {
+    async fn attend(
+        &mut self,
+        first: Serving,
+        ending: watch::Sender<Ending>,
+    ) -> std::io::Result<Result<(), Error>> {
         let mut all = vec![first];
         let mut stopped = std::pin::pin!({
-            let mut stop = stop.clone();
-            async move { drop(stop.wait_for(|stop| *stop).await) }
+            let mut ending = ending.subscribe();
+            async move { drop(ending.wait_for(|ending| ending.now).await) }
         });
+        let mut restart = signal(SignalKind::user_defined2())?;
+        let mut handing: Option<JoinHandle<Result<u32, String>>> = None;
+        let mut succeeded = false;
         loop {
-            let Some(serving) = all.last_mut() else { return Ok(()) };
+            let Some(serving) = all.last_mut() else { return Ok(Ok(())) };
             tokio::select! {
                 () = stopped.as_mut() => break,
-                ended = &mut serving.task => return ended.map_err(|error| Error::System(error.to_string())),
-                Some(()) = self.takeovers.recv() => match self.take_over(stop.clone()) {
+                ended = &mut serving.task => {
+                    return Ok(ended.map_err(|error| Error::System(error.to_string())));
+                }
+                Some(()) = restart.recv() => match handing {
+                    Some(_) => tracing::info!("SIGUSR2: a restart is under way"),
+                    None => handing = self.hand_over(&ending),
+                },
+                handed = joined(&mut handing) => {
+                    handing = None;
+                    match handed {
+                        Ok(pid) => {
+                            tracing::info!(pid, "another process serves now; this one finishes what it has");
+                            self.gateway.leave();
+                            ending.send_modify(|ending| ending.succeeded = true);
+                            succeeded = true;
+                            break;
+                        }
+                        Err(why) => failed(&why),
+                    }
+                },
+                Some(()) = self.takeovers.recv() => match self.take_over(ending.subscribe()) {
                     Ok(next) => {
                         serving.retire.send_replace(true);
                         all.push(next);
@@ -94,8 +141,12 @@ impl Control {
                 },
             }
         }
-        notify::stopping();
-        if let Some(listener) = self.listener.take() {
+        if !succeeded {
+            notify::stopping();
+        }
+        if let Some(listener) = self.listener.take()
+            && !ending.borrow().shared
+        {
             listener::close(&listener);
         }
         let limit = self.gateway.routes.load().config.tidegate.clocks.drain + LAST_WORDS + MARGIN;
@@ -108,20 +159,37 @@ impl Control {
         if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!("a runtime did not end by itself: its workers are stuck");
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
-    fn take_over(&mut self, stop: watch::Receiver<bool>) -> std::io::Result<Serving> {
+    /// Begins a restart, on a thread of its own: the new process takes its time to load.
+    fn hand_over(&self, ending: &watch::Sender<Ending>) -> Option<JoinHandle<Result<u32, String>>> {
+        if let Some(why) = handover::refused() {
+            failed(why);
+            return None;
+        }
+        let sockets = self.listener.as_ref().map(|data| (data.try_clone(), self.admin.try_clone()));
+        let Some((Ok(data), Ok(admin))) = sockets else {
+            failed("the sockets cannot be duplicated");
+            return None;
+        };
+        tracing::info!("SIGUSR2: starting the program anew");
+        let (program, offer, ending) = (self.program.clone(), self.offer, ending.clone());
+        let handing = Handing { program, data, admin, offer, ending };
+        Some(tokio::task::spawn_blocking(move || handover::hand_over(&handing)))
+    }
+
+    fn take_over(&mut self, ending: watch::Receiver<Ending>) -> std::io::Result<Serving> {
         self.runtimes.push(runtime::build(&self.gateway.watchdog)?);
         // What lives on the old runtime's IO driver may never be woken again.
         self.gateway.upstream.forget();
         self.gateway.routes.load().deployments.iter().for_each(|deployment| deployment.revive());
-        self.serve(stop)
+        self.serve(ending)
     }
 
     /// Serves on the newest runtime. Accepting is a task of its workers, as the connections are: it must not depend on
     /// this thread.
-    fn serve(&self, stop: watch::Receiver<bool>) -> std::io::Result<Serving> {
+    fn serve(&self, ending: watch::Receiver<Ending>) -> std::io::Result<Serving> {
         let runtime = self.runtimes.last().ok_or_else(|| std::io::Error::other("there is no runtime"))?;
         let listener =
             self.listener.as_ref().ok_or_else(|| std::io::Error::other("it is ending"))?.try_clone()?;
@@ -129,7 +197,23 @@ impl Control {
         let _inside = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (retire, retired) = watch::channel(false);
-        let task = tokio::spawn(listener::serve(self.gateway.clone(), listener, stop, retired));
+        let task = tokio::spawn(listener::serve(self.gateway.clone(), listener, ending, retired));
         Ok(Serving { task, retire })
     }
+}
+
+/// What came of a restart that is under way; for ever, where none is.
+async fn joined(handing: &mut Option<JoinHandle<Result<u32, String>>>) -> Result<u32, String> {
+    match handing {
+        Some(handing) => handing.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
+}
+
+/// This process serves on.
+fn failed(why: &str) {
+    tracing::error!("the restart failed, this process serves on: {why}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let first = why.lines().next().unwrap_or_default();
+    notify::status(&format!("{RESTART_FAILED} ({}): {first}", crate::utc::utc(now)));
 }

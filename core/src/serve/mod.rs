@@ -1,6 +1,8 @@
 //! `tidegate serve`: puts the rooms together, runs them, and takes them down again.
 
 mod control;
+pub mod cores;
+pub mod handover;
 mod hooks;
 mod notify;
 mod observe;
@@ -8,17 +10,20 @@ mod plugin_hooks;
 mod reload;
 mod runtime;
 mod runtimes;
+pub mod sockets;
 mod watcher;
 
+pub use control::RESTART_FAILED;
 pub use reload::Reloads;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidegate_watchdog::Watchdog;
 use tokio::sync::{mpsc, watch};
 
+use crate::admin;
 use crate::config::{self, Config, ProcessEnv};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
@@ -26,7 +31,7 @@ use crate::metrics::{Metrics, WatchdogCollector};
 use crate::routing::plugins::Snapshot;
 use crate::routing::{Plugins, Routes};
 use crate::upstream::{self, Upstream};
-use crate::{admin, listener};
+use sockets::{Given, Listening};
 
 /// Why it did not serve.
 #[derive(Debug)]
@@ -52,8 +57,17 @@ impl Server {
     /// # Errors
     /// See [`Error`].
     pub fn start(config: Config) -> Result<Self, Error> {
+        Self::start_with(config, Given::default())
+    }
+
+    /// The same with sockets that it was given. Where there is a process before, returns when that one lets it accept.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn start_with(config: Config, given: Given) -> Result<Self, Error> {
         let system = |what: &str, error: &dyn std::fmt::Display| Error::System(format!("{what}: {error}"));
-        guard_open_proxy(&config)?;
+        let exposed = given.exposed();
+        guard_open_proxy(&config, exposed)?;
         let settings = &config.tidegate;
         let (listen, admin, watch) = (settings.listen, settings.admin, observe::config(&settings.watchdog));
 
@@ -81,19 +95,29 @@ impl Server {
         for skipped in &routes.skipped {
             tracing::error!("left out: {}", skipped.reason);
         }
-        let bind = |addr: SocketAddr| {
-            listener::bind(addr).map_err(|error| system(&format!("cannot listen on {addr}"), &error))
-        };
-        let (data_socket, admin_socket) = (bind(listen)?, bind(admin)?);
-        let address = |socket: &TcpListener| socket.local_addr().map_err(|error| system("a socket", &error));
+        let (data_socket, admin_socket) =
+            (sockets::listen(given.data, listen)?, sockets::listen(given.admin, admin)?);
+        let address =
+            |listening: &Listening| listening.socket.local_addr().map_err(|error| system("a socket", &error));
         let (data, admin_addr) = (address(&data_socket)?, address(&admin_socket)?);
+        let offer = handover::Offer { data: data_socket.bound_for, admin: admin_socket.bound_for };
+        let admins = admin_socket.socket.try_clone().map_err(|error| system("the admin socket", &error))?;
         let gateway = Gateway::new(routes, upstream, metrics, watchdog);
         let _ = gateway.runtime.set(runtime.handle().metrics());
         watcher::start(&gateway, there).map_err(|error| system("the plugins' thread", &error))?;
-        admin::start(gateway.clone(), admin_socket).map_err(|error| system("the admin thread", &error))?;
+        if let Some(predecessor) = &given.predecessor {
+            predecessor.ready()?;
+        }
+        admin::start(gateway.clone(), admin_socket.socket)
+            .map_err(|error| system("the admin thread", &error))?;
         let control = control::Control {
             gateway,
-            listener: Some(data_socket),
+            listener: Some(data_socket.socket),
+            admin: admins,
+            offer,
+            exposed,
+            predecessor: given.predecessor,
+            program: handover::Program::own(),
             runtimes: vec![runtime],
             reach,
             takeovers,
@@ -121,12 +145,13 @@ impl Server {
     }
 }
 
-/// Without a key everybody who reaches the port spends the provider's money.
-fn guard_open_proxy(config: &Config) -> Result<(), Error> {
+/// Without a key everybody who reaches the port spends the provider's money. `given`: the address where that is not the
+/// configuration's to say.
+fn guard_open_proxy(config: &Config, given: Option<SocketAddr>) -> Result<(), Error> {
     if config.general.master_key.is_some() {
         return Ok(());
     }
-    let listen = config.tidegate.listen;
+    let listen = given.unwrap_or(config.tidegate.listen);
     if listen.ip().is_loopback() {
         tracing::warn!(%listen, "no master key: everybody on this machine can use the configured providers");
         return Ok(());

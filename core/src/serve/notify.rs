@@ -14,16 +14,22 @@ use super::runtimes::Runtimes;
 /// Where systemd listens; unset: there is none.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
+/// How long a message that must arrive may wait for room in systemd's queue.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Another process is the service now; what this one says systemd must not hear.
+static SUCCEEDED: AtomicBool = AtomicBool::new(false);
+
 /// Serving has begun. Starts the thread that pings, if systemd wants pings.
 pub(super) fn ready(runtimes: &Runtimes) {
-    send("READY=1");
+    say("READY=1");
     let Some(interval) = interval(|name| std::env::var(name).ok()) else { return };
     let runtimes = runtimes.clone();
     #[expect(clippy::disallowed_methods, reason = "a thread of its own")]
     let ping = move || {
         let alive = Arc::new(AtomicBool::new(true));
         loop {
-            if alive.swap(false, Relaxed) {
+            if alive.swap(false, Relaxed) && !SUCCEEDED.load(Relaxed) {
                 send("WATCHDOG=1");
             }
             let beat = alive.clone();
@@ -38,7 +44,31 @@ pub(super) fn ready(runtimes: &Runtimes) {
 
 /// The end has begun.
 pub(super) fn stopping() {
-    send("STOPPING=1");
+    say("STOPPING=1");
+    status("Finishing the requests in flight");
+}
+
+/// A line for `systemctl status`.
+pub(super) fn status(text: &str) {
+    send(&format!("STATUS={}", text.replace('\n', " ")));
+}
+
+/// That process is the service from now on: systemd is to look after it, and to hear what it says.
+///
+/// # Errors
+/// systemd is there and could not be told: with the end of this process it would end the other.
+pub(super) fn successor(pid: u32) -> std::io::Result<()> {
+    SUCCEEDED.store(true, Relaxed);
+    let told = std::env::var_os(SOCKET)
+        .map_or(Ok(()), |name| try_send(Path::new(&name), &format!("MAINPID={pid}"), Some(WAIT)));
+    SUCCEEDED.store(told.is_ok(), Relaxed);
+    told
+}
+
+/// There is none after all. systemd hears it only where it listens to every process of the service.
+pub(super) fn no_successor() {
+    say(&format!("MAINPID={}", std::process::id()));
+    SUCCEEDED.store(false, Relaxed);
 }
 
 /// Half of what systemd allows between two pings; `None` where it wants none, or not from this process.
@@ -48,17 +78,30 @@ fn interval(env: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     (micros > 0 && !other).then(|| Duration::from_micros(micros / 2).max(Duration::from_millis(1)))
 }
 
+/// What comes again, or may be missed.
 fn send(state: &str) {
+    tell(state, None);
+}
+
+/// What must arrive: a systemd that is busy gets a moment.
+fn say(state: &str) {
+    tell(state, Some(WAIT));
+}
+
+fn tell(state: &str, wait: Option<Duration>) {
     let Some(name) = std::env::var_os(SOCKET) else { return };
-    if let Err(error) = try_send(Path::new(&name), state) {
+    if let Err(error) = try_send(Path::new(&name), state, wait) {
         tracing::warn!(%error, "systemd could not be told {state}");
     }
 }
 
-fn try_send(name: &Path, state: &str) -> std::io::Result<()> {
+fn try_send(name: &Path, state: &str, wait: Option<Duration>) -> std::io::Result<()> {
     let socket = UnixDatagram::unbound()?;
-    // The pings' thread must not wait for a reader that has none.
-    socket.set_nonblocking(true)?;
+    match wait {
+        Some(wait) => socket.set_write_timeout(Some(wait))?,
+        // The pings' thread must not wait for a reader that has none.
+        None => socket.set_nonblocking(true)?,
+    }
     #[cfg(target_os = "linux")]
     if let Some(name) = name.as_os_str().as_encoded_bytes().strip_prefix(b"@") {
         use std::os::linux::net::SocketAddrExt;
@@ -90,7 +133,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let there = UnixDatagram::bind(&path).unwrap();
-        try_send(&path, "READY=1").unwrap();
+        try_send(&path, "READY=1", None).unwrap();
         let mut seen = [0; 32];
         let length = there.recv(&mut seen).unwrap();
         assert_eq!(&seen[..length], b"READY=1");
@@ -100,10 +143,10 @@ mod tests {
             let name = format!("tidegate-test-{}", std::process::id());
             let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
             let there = UnixDatagram::bind_addr(&address).unwrap();
-            try_send(Path::new(&format!("@{name}")), "STOPPING=1").unwrap();
+            try_send(Path::new(&format!("@{name}")), "STOPPING=1", Some(WAIT)).unwrap();
             let length = there.recv(&mut seen).unwrap();
             assert_eq!(&seen[..length], b"STOPPING=1");
         }
-        assert!(try_send(&dir.path().join("nobody"), "READY=1").is_err());
+        assert!(try_send(&dir.path().join("nobody"), "READY=1", None).is_err());
     }
 }

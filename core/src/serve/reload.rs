@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use tidegate_watchdog::{Report, Suspected, Watchdog};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Error;
+use super::{Error, notify};
 use crate::config::{Config, ProcessEnv};
 use crate::gateway::Gateway;
+use crate::listener::Ending;
 use crate::metrics::Metrics;
 use crate::routing::plugins::{Change, Changes, Loaded, Outcome, settle};
 use crate::routing::{Plugins, Routes};
@@ -41,6 +43,8 @@ pub(super) struct Reloader {
     pub(super) gateway: Arc<Gateway>,
     /// The configuration's file, for SIGHUP.
     pub(super) file: Option<PathBuf>,
+    /// Where clients are served, if that is the service manager's to say.
+    pub(super) exposed: Option<SocketAddr>,
 }
 
 /// Reloads when it is asked to, until the process ends.
@@ -107,11 +111,13 @@ impl Reloader {
                 let models = self.gateway.routes.load().names().count();
                 tracing::info!(models, "the configuration was read again");
                 metrics.reloads.with_label_values(&["ok"]).inc();
+                notify::status("Serving; the configuration was read again");
                 changes.to_json()
             }
             Err(Error::Config(text) | Error::System(text)) => {
                 tracing::error!("the new configuration is refused, the old one stays in force:\n{text}");
                 metrics.reloads.with_label_values(&["refused"]).inc();
+                notify::status("Serving; the new configuration was refused, the log says why");
                 json!({"result": "refused", "reason": text, "plugins": [], "refused": []})
             }
         }
@@ -120,10 +126,10 @@ impl Reloader {
     fn read(&self) -> Result<Config, Error> {
         let file = self.file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
         let config = super::read(file)?;
-        super::guard_open_proxy(&config)?;
+        super::guard_open_proxy(&config, self.exposed)?;
         let now = &self.gateway.routes.load().config.tidegate;
         if (config.tidegate.listen, config.tidegate.admin) != (now.listen, now.admin) {
-            tracing::warn!("listen and admin take effect at the next start");
+            tracing::warn!("listen and admin take effect at the next start, or at SIGUSR2");
         }
         Ok(config)
     }
@@ -204,13 +210,13 @@ pub(super) fn announce(metrics: &Metrics, watchdog: &Watchdog, before: &Plugins,
     }
 }
 
-/// Listens for the signals that end it; what it returns turns true when serving is to end.
+/// Listens for the signals that end it, and for `stop`; says so in `ending`.
 pub(super) fn signals(
     gateway: Arc<Gateway>,
     stop: Option<watch::Receiver<bool>>,
-) -> io::Result<watch::Receiver<bool>> {
+    ending: watch::Sender<Ending>,
+) -> io::Result<()> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (stopping, stopped) = watch::channel(false);
     let mut stop = stop.unwrap_or_else(|| watch::channel(false).1);
     let mut stoppable = true;
     tokio::spawn(async move {
@@ -234,8 +240,8 @@ pub(super) fn signals(
                 std::process::exit(1);
             }
             gateway.drain();
-            stopping.send_replace(true);
+            ending.send_modify(|ending| ending.now = true);
         }
     });
-    Ok(stopped)
+    Ok(())
 }

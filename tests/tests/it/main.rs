@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
+mod activation;
 mod admin;
 mod anthropic_client;
 mod anthropic_provider;
@@ -21,6 +22,7 @@ mod embeddings;
 mod founding;
 mod gemini_client;
 mod guilty;
+mod handover;
 mod innocent;
 mod isolation;
 mod ladder;
@@ -38,6 +40,7 @@ mod routing;
 mod rules;
 mod run;
 mod scenarios;
+mod service;
 mod storm;
 mod strategies;
 mod swap;

@@ -1,0 +1,58 @@
+//! A restart without downtime: SIGUSR2 makes this process start the program anew, as it is on disk now. The listening sockets
+//! go to the new process over a pair of sockets, which is its standard input.
+//!
+//! ```text
+//! this process                                    the new one
+//!   Offer, with the sockets          ------->      reads the configuration, loads the plugins
+//!                                    <-------      Ready: all that can fail has been done
+//!   MAINPID= to systemd, Go          ------->      accepts; READY=1 to systemd
+//!                                    <-------      Serving
+//!   accepts no more, drains, ends
+//! ```
+//!
+//! Both accept from the one queue that the kernel has for the shared socket, so there is no moment at which nobody does, and
+//! nothing that was queued is lost. Whatever goes wrong before `Go` leaves this process as it was.
+
+mod predecessor;
+mod program;
+mod successor;
+mod wire;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use predecessor::Predecessor;
+pub use predecessor::failed;
+pub(super) use program::Program;
+pub use program::start_detached;
+pub(super) use successor::{Handing, hand_over, refused};
+
+/// What this process says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ask {
+    /// The sockets come with it, data and admin.
+    Offer(Offer),
+    /// Accept.
+    Go,
+}
+
+/// The configured addresses that the sockets were bound for; `None`: the service manager's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Offer {
+    pub(super) data: Option<SocketAddr>,
+    pub(super) admin: Option<SocketAddr>,
+}
+
+/// What the new one says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Told {
+    /// It could serve. Its process id.
+    Ready(u32),
+    /// It accepts clients.
+    Serving,
+    /// It cannot serve, and ends: why.
+    Failed(String),
+}

@@ -48,6 +48,14 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Watch other processes, such as a litellm, and end one that answers nobody. Serves no model itself.
+    ///
+    /// `serve` does the same beside serving. What is read is `tidegate.guard` of the file, which may be litellm's own.
+    Guard {
+        /// The configuration.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Say what a configuration means, where it differs from litellm, and what is wrong with it.
     Check {
         /// The configuration.

@@ -53,6 +53,13 @@ pub fn start_detached(program: &OsStr, args: &[OsString]) -> ExitCode {
     code(started.map_err(|error| Error::System(format!("{}: {error}", program.display()))))
 }
 
+/// `tidegate guard`.
+pub fn guard(file: &Path) -> ExitCode {
+    logging::start("info");
+    serve::cores::forbid();
+    code(serve::guard(file))
+}
+
 /// `tidegate check`.
 pub fn check(file: &Path) -> ExitCode {
     let mut outcome = config::check::check(file, &ProcessEnv);

@@ -8,6 +8,7 @@ use tidegate_watchdog::Watchdog;
 use tokio::runtime::RuntimeMetrics;
 use tokio::sync::watch;
 
+use crate::guard::Guards;
 use crate::metrics::{ClientLoops, Metrics};
 use crate::routing::Routes;
 use crate::serve::Reloads;
@@ -28,6 +29,8 @@ pub struct Gateway {
     pub clients: ClientLoops,
     /// The places of requests that run at once.
     pub seats: Arc<Seats>,
+    /// Other processes that are watched.
+    pub guards: Guards,
     /// Of requests and upstream calls.
     pub counts: Counts,
     /// Of the runtime that serves the requests, once it does.
@@ -43,7 +46,9 @@ pub struct Gateway {
 impl Gateway {
     /// The state at start.
     pub fn new(routes: Routes, upstream: Upstream, metrics: Metrics, watchdog: Watchdog) -> Arc<Self> {
+        let guards = Guards::new(metrics.of_guards(), watchdog.clone());
         Arc::new(Self {
+            guards,
             routes: ArcSwap::from_pointee(routes),
             upstream,
             metrics,

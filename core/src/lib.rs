@@ -18,6 +18,7 @@ pub mod failure;
 pub mod fault;
 pub mod framing;
 pub mod gateway;
+pub mod guard;
 pub mod incidents;
 pub mod listener;
 pub mod logging;

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         }
         Command::Service { what } => daemon::command::run(what),
         Command::StartDetached { program, args } => command::start_detached(&program, &args),
+        Command::Guard { config } => command::guard(&config),
         Command::Check { config } => command::check(&config),
         Command::Incidents { what, admin, file, json } => command::incidents(what, admin, file, json),
         Command::Top { admin } => command::top(admin),

@@ -253,11 +253,13 @@ pub struct Incident {
     pub events: Vec<Event>,
     /// What the sampler saw in the last seconds, the earliest first.
     pub samples: Vec<Sample>,
+    /// A longer text that belongs to it.
+    pub detail: Option<String>,
 }
 
 impl Incident {
     pub(crate) fn reported(report: Report) -> Self {
-        let Report { kind, sentence, group, deployment, plugin, counters, events } = report;
+        let Report { kind, sentence, group, deployment, plugin, counters, events, detail } = report;
         Self {
             id: IncidentId { start: 0, number: 0 },
             at: SystemTime::now(),
@@ -270,6 +272,7 @@ impl Incident {
             counters,
             events,
             samples: Vec::new(),
+            detail,
         }
     }
 }

@@ -195,6 +195,7 @@ impl Case {
             counters: Vec::new(),
             events,
             samples: Vec::new(),
+            detail: None,
         })
     }
 }

@@ -83,10 +83,14 @@ pub struct Report {
     pub(crate) plugin: Option<Arc<str>>,
     pub(crate) counters: Vec<(&'static str, u64)>,
     pub(crate) events: Vec<Event>,
+    pub(crate) detail: Option<String>,
 }
 
 /// More events than this are not kept; the first ones go.
 const MAX_EVENTS: usize = 64;
+
+/// Bytes of a detail that are kept: the ring holds hundreds of incidents.
+const MAX_DETAIL: usize = 16 << 10;
 
 impl Report {
     /// Of this kind, in a sentence for people.
@@ -99,6 +103,7 @@ impl Report {
             plugin: None,
             counters: Vec::new(),
             events: Vec::new(),
+            detail: None,
         }
     }
 
@@ -127,6 +132,14 @@ impl Report {
     #[must_use]
     pub fn counter(mut self, name: &'static str, value: u64) -> Self {
         self.counters.push((name, value));
+        self
+    }
+
+    /// A longer text that belongs to it, such as what a diagnosis wrote: its first 16 KiB.
+    #[must_use]
+    pub fn detail(mut self, mut text: String) -> Self {
+        text.truncate(text.floor_char_boundary(MAX_DETAIL));
+        self.detail = (!text.is_empty()).then_some(text);
         self
     }
 

@@ -61,6 +61,7 @@ pub(super) fn snapshot(gateway: &Gateway) -> Value {
         "streams_left_out": all.saturating_sub(STREAMS),
         "deployments": deployments,
         "plugins": plugins::list(gateway),
+        "guards": gateway.guards.snapshot(),
         "incidents": incidents.iter().skip(skipped).map(|one| brief(one)).collect::<Vec<_>>(),
     })
 }

@@ -86,6 +86,9 @@ impl fmt::Display for CheckOutcome {
         }
         table(f, &self.groups)?;
         silence(f, &self.groups)?;
+        if let Ok(config) = &self.result {
+            config.tidegate.guard.iter().try_for_each(|guard| writeln!(f, "{guard}"))?;
+        }
         writeln!(f, "the config is good: {}, {}", counted(warnings, "warning"), counted(notes, "note"))
     }
 }

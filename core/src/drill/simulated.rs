@@ -194,6 +194,8 @@ pub(super) fn base(mut config: Config, sim: SocketAddr) -> Result<Config, String
 fn let_in(config: &mut Config) -> String {
     config.tidegate.listen = ([127, 0, 0, 1], 0).into();
     config.tidegate.admin = ([127, 0, 0, 1], 0).into();
+    // Nobody's processes are ended by a rehearsal.
+    config.tidegate.guard.clear();
     // What the drill provokes is no incident of the user's.
     config.tidegate.watchdog.incidents.file = None;
     let patient = std::time::Duration::from_secs(60);
@@ -267,15 +269,21 @@ mod tests {
     fn a_users_incidents_and_limits_of_load_stay_out_of_a_drill() {
         let text = "model_list: [{model_name: a, litellm_params: {model: openai/a, rpm: 1, tpm: 1, max_parallel_requests: 1}}]\n\
                     general_settings: {max_parallel_requests: 1, global_max_parallel_requests: 1}\n\
-                    tidegate: {watchdog: {incidents: {file: /var/log/incidents.jsonl}}}\n";
+                    tidegate: {watchdog: {incidents: {file: /var/log/incidents.jsonl}},\n\
+                    \x20 guard: [{name: a, unit: a, probe: 'http://127.0.0.1:1/'}]}\n";
         let mut config =
             crate::config::parse(text, std::path::Path::new("c.yaml"), &Nothing).expect("it is good");
-        assert!(config.tidegate.watchdog.incidents.file.is_some() && config.deployments[0].rpm.is_some());
+        assert!(
+            config.tidegate.guard.len() == 1
+                && config.tidegate.watchdog.incidents.file.is_some()
+                && config.deployments[0].rpm.is_some()
+        );
         lift(&mut config);
         let deployment = &config.deployments[0];
         assert_eq!((deployment.rpm, deployment.tpm, deployment.max_parallel_requests), (None, None, None));
         let base = base(config, ([127, 0, 0, 1], 1).into()).expect("the canary is good");
         assert_eq!(base.tidegate.watchdog.incidents.file, None);
+        assert!(base.tidegate.guard.is_empty(), "a drill that ends the user's processes");
         assert_eq!(base.general.max_parallel_requests, None);
         assert_eq!(base.general.global_max_parallel_requests, None);
     }

@@ -56,6 +56,12 @@ pub(super) fn show(incident: &Value) -> String {
         );
     }
     timeline(&mut text, incident);
+    if let Some(detail) = incident["detail"].as_str() {
+        text.push('\n');
+        for line in detail.lines() {
+            let _ = writeln!(text, "{}", cut(line, WIDTH));
+        }
+    }
     text
 }
 
@@ -232,6 +238,9 @@ stream streaming: 90210 polls, the last 90207 without progress, 0.61 s in polls;
             "id": "1-2", "kind": "429_loop_request", "why": "three in a row", "group": "gpt", "counters": {"attempts": 3},
             "events": [{"seconds_before": 2.0, "what": "429"}],
         });
+        let mut detailed = report.clone();
+        detailed["detail"] = "Thread 1\n  at x\u{1b}\n".into();
+        assert!(show(&detailed).ends_with("429_loop_request\n\nThread 1\n  at x?\n"), "{}", show(&detailed));
         let drawn = show(&report);
         assert!(drawn.contains("429_loop_request: three in a row\ngroup gpt\nattempts 3\n"), "{drawn}");
         assert!(drawn.ends_with("  -2.00 s  429\n   0.00 s  429_loop_request\n"), "{drawn}");

@@ -39,6 +39,7 @@ pub fn incident(incident: &Incident) -> Value {
             .collect::<serde_json::Map<String, Value>>(),
         "events": events.collect::<Vec<_>>(),
         "samples": samples.collect::<Vec<_>>(),
+        "detail": incident.detail.as_deref(),
     })
 }
 

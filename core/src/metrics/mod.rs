@@ -3,6 +3,7 @@
 
 mod cap;
 mod compat;
+mod guards;
 mod loops;
 mod plugins;
 mod series;
@@ -17,6 +18,7 @@ use prometheus::{
 
 use cap::Cap;
 pub use compat::{Compat, Facts, Known};
+pub use guards::{GuardFamilies, GuardSeries};
 pub use loops::{Amplification, ClientLoops, LoopKind};
 pub use plugins::{CallSeries, PluginFamilies};
 pub use series::{Counted, DeploymentSeries, GroupSeries};
@@ -134,6 +136,9 @@ const DECISIONS: [f64; 8] = [0.000_001, 0.000_01, 0.000_1, 0.001, 0.01, 0.1, 1.0
 /// is to stay below 1 MB.
 const CALLS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
+/// Seconds until a health check is answered.
+const PROBES: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0];
+
 /// Seconds, from a cached answer to the longest reasoning.
 const SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 
@@ -220,6 +225,20 @@ metrics! {
     reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads of the configuration, by result.", &["result"]);
     /// Upstream calls per client request over the last 60 s.
     amplification: Gauge = Gauge::new("tidegate_retry_amplification_ratio", "Upstream calls divided by client requests, over the last 60 s.");
+    /// Of the last probe.
+    guard_up: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_up", "Whether the guarded process answered the last probe."), &["guard"]);
+    /// Otherwise nothing can be done.
+    guard_found: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_process_found", "Whether there is one process to act on; 1 too where the guard needs to know none."), &["guard"]);
+    /// See `guard::probe`.
+    guard_probes: IntCounterVec = counter("tidegate_guard_probes_total", "Probes of guarded processes, by result: ok, connect, timeout, status, broken, starved.", &["guard", "result"]);
+    /// Misses too.
+    guard_seconds: HistogramVec = histogram("tidegate_guard_probe_seconds", "Time that a probe of the guarded process took, answered or not.", &["guard"], &PROBES);
+    /// Of the busiest process of its tree.
+    guard_cpu: GaugeVec = GaugeVec::new(Opts::new("tidegate_guard_cpu_ratio", "Cores that the busiest of the guarded process and its children kept busy during the last probe."), &["guard"]);
+    /// See `guard::watch`.
+    guard_actions: IntCounterVec = counter("tidegate_guard_actions_total", "What guards did, by what the process was doing (spin, blocked, gone, unknown) and action (terminate, kill, command, restart, failed, wait, observe).", &["guard", "class", "action"]);
+    /// See `guard::judge`.
+    guard_given_up: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_given_up", "1 while nothing more is done because it hung again after each action."), &["guard"]);
     /// The build.
     build: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_build_info", "Always 1; the version is a label."), &["version"]);
 }

@@ -41,7 +41,8 @@ use policy::Policies;
 pub struct Routes {
     /// What it was made of.
     pub config: Config,
-    policies: Policies,
+    /// `None` where no model is served.
+    policies: Option<Policies>,
     /// By name: the groups, and the models of wildcard groups that a setting names.
     groups: HashMap<String, Arc<Group>>,
     /// The bare names that providers claim, with the prefix that a wildcard may have for them.
@@ -70,6 +71,20 @@ impl Routes {
     pub fn known(&self) -> Known {
         let own = self.deployments.iter().filter(|deployment| !deployment.series.is_other());
         own.map(|deployment| (deployment.series.label().to_owned(), deployment.facts())).collect()
+    }
+
+    /// Of a process that serves no model, and loads no plugin.
+    pub fn none(config: Config) -> Self {
+        Self {
+            config,
+            policies: None,
+            groups: HashMap::new(),
+            claimed: Vec::new(),
+            deployments: Vec::new(),
+            budgets: HashMap::new(),
+            skipped: Vec::new(),
+            plugins: Arc::default(),
+        }
     }
 
     /// Makes the instances of every deployment. A deployment that cannot be used is left out, as litellm does, and
@@ -128,7 +143,7 @@ impl Routes {
         let claimed = claims.collect();
         Ok(Self {
             config,
-            policies,
+            policies: Some(policies),
             groups,
             claimed,
             deployments,
@@ -161,7 +176,8 @@ impl Routes {
     /// Whether a deployment or a policy is of the plugin `name`.
     pub fn uses(&self, name: &str) -> bool {
         let mut own = self.deployments.iter().flat_map(|deployment| deployment.others().chain([deployment]));
-        self.policies.uses(name) || own.any(|deployment| deployment.provider.plugin().name() == name)
+        self.policies.as_ref().is_some_and(|policies| policies.uses(name))
+            || own.any(|deployment| deployment.provider.plugin().name() == name)
     }
 
     /// The group that a client's model name means.
@@ -196,10 +212,10 @@ impl Routes {
 
     /// The group as a request with options of its own sees it.
     pub fn view(&self, group: &Arc<Group>, options: Option<&Options>, metrics: &Metrics) -> Arc<Group> {
-        match options.filter(|options| options.reroutes()) {
+        match options.filter(|options| options.reroutes()).zip(self.policies.as_ref()) {
             None => group.clone(),
-            Some(options) => {
-                let Self { config, deployments, budgets, policies, .. } = self;
+            Some((options, policies)) => {
+                let Self { config, deployments, budgets, .. } = self;
                 let parts = group::Parts { config, deployments, budgets, policies };
                 Arc::new(Group::build(parts, &group.known_as[0], metrics, Some(options)))
             }

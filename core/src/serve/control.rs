@@ -20,7 +20,7 @@ use crate::incidents::Writer;
 use crate::listener::{self, Ending, LAST_WORDS};
 
 /// How much longer than the drain itself it may take until the last task has ended.
-const MARGIN: Duration = Duration::from_secs(1);
+pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
 /// What `systemctl status` shows after a restart that came to nothing begins so.
 pub const RESTART_FAILED: &str = "Serving; the restart failed";
@@ -75,6 +75,8 @@ impl Control {
             if let Some(predecessor) = self.predecessor.take() {
                 predecessor.serving();
             }
+            // Not before: two processes with the same guards would both act.
+            self.gateway.guards.apply(&self.gateway.routes.load().config.tidegate.guard).map_err(system)?;
             self.attend(serving, ending).await.map_err(system)?
         });
         let lost = self.gateway.watchdog.stats().lost_workers;
@@ -144,6 +146,7 @@ impl Control {
         if !succeeded {
             notify::stopping();
         }
+        self.gateway.guards.stop();
         if let Some(listener) = self.listener.take()
             && !ending.borrow().shared
         {

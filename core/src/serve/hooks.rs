@@ -65,10 +65,15 @@ impl Hooks for Hands {
     fn incident(&self, incident: &Arc<Incident>) {
         let id = incident.id;
         match incident.kind {
-            Kind::StreamVerdict | Kind::RuntimeReplaced | Kind::GaveUp => {
+            Kind::StreamVerdict
+            | Kind::RuntimeReplaced
+            | Kind::GaveUp
+            | crate::guard::kinds::ACTED
+            | crate::guard::kinds::FAILED
+            | crate::guard::kinds::GAVE_UP => {
                 tracing::error!(incident = %id, "watchdog: {incident}");
             }
-            Kind::QuarantineLifted | crate::incidents::PLUGIN_SWAPPED => {
+            Kind::QuarantineLifted | crate::incidents::PLUGIN_SWAPPED | crate::guard::kinds::RECOVERED => {
                 tracing::info!(incident = %id, "watchdog: {incident}");
             }
             _ => tracing::warn!(incident = %id, "watchdog: {incident}"),

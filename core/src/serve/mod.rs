@@ -2,6 +2,7 @@
 
 mod control;
 pub mod cores;
+mod guarding;
 pub mod handover;
 mod hooks;
 mod notify;
@@ -14,6 +15,7 @@ pub mod sockets;
 mod watcher;
 
 pub use control::RESTART_FAILED;
+pub use guarding::guard;
 pub use reload::Reloads;
 
 use std::net::SocketAddr;
@@ -65,25 +67,15 @@ impl Server {
     /// # Errors
     /// See [`Error`].
     pub fn start_with(config: Config, given: Given) -> Result<Self, Error> {
-        let system = |what: &str, error: &dyn std::fmt::Display| Error::System(format!("{what}: {error}"));
         let exposed = given.exposed();
         guard_open_proxy(&config, exposed)?;
         let settings = &config.tidegate;
-        let (listen, admin, watch) = (settings.listen, settings.admin, observe::config(&settings.watchdog));
-
-        let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
-        let (reach, (ask, takeovers)) = (runtimes::Runtimes::default(), mpsc::unbounded_channel());
-        let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone())
-            .map_err(|error| system("the file of watchdog.incidents", &error))?;
-        let hands = hooks::Hands { runtimes: reach.clone(), takeovers: ask, file: file.clone() };
-        let watchdog = Watchdog::start(watch, hands).map_err(|error| system("the watchdog", &error))?;
+        let (listen, admin) = (settings.listen, settings.admin);
+        let Seen { metrics, watchdog, file, reach, takeovers } = Seen::start(settings)?;
         plugin_hooks::install(metrics.of_plugins(), &watchdog);
         let there = Snapshot::of(&settings.plugins);
         let plugins = Arc::new(Plugins::load(&settings.plugins));
         reload::announce(&metrics, &watchdog, &Plugins::default(), &plugins);
-        let collector =
-            WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
-        metrics.register(collector).map_err(|error| system("metrics", &error))?;
         let upstream = Upstream::new(upstream::Settings::default())
             .map_err(|error| system("TLS to the providers", &error))?;
         let runtime = runtime::build(&watchdog).map_err(|error| system("the runtime", &error))?;
@@ -142,6 +134,35 @@ impl Server {
     /// The shared state, for those who look from outside.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.control.gateway
+    }
+}
+
+fn system(what: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::System(format!("{what}: {error}"))
+}
+
+/// What observes: there whatever else is served.
+struct Seen {
+    metrics: Metrics,
+    watchdog: Watchdog,
+    file: Option<Writer>,
+    reach: runtimes::Runtimes,
+    takeovers: mpsc::UnboundedReceiver<()>,
+}
+
+impl Seen {
+    fn start(settings: &config::Tidegate) -> Result<Self, Error> {
+        let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
+        let (reach, (ask, takeovers)) = (runtimes::Runtimes::default(), mpsc::unbounded_channel());
+        let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone())
+            .map_err(|error| system("the file of watchdog.incidents", &error))?;
+        let hands = hooks::Hands { runtimes: reach.clone(), takeovers: ask, file: file.clone() };
+        let watch = observe::config(&settings.watchdog);
+        let watchdog = Watchdog::start(watch, hands).map_err(|error| system("the watchdog", &error))?;
+        let collector =
+            WatchdogCollector::new(watchdog.clone()).map_err(|error| system("metrics", &error))?;
+        metrics.register(collector).map_err(|error| system("metrics", &error))?;
+        Ok(Self { metrics, watchdog, file, reach, takeovers })
     }
 }
 

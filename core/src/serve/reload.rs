@@ -157,7 +157,11 @@ impl Reloader {
             next.keep_tokens(&before);
         }
         announce(metrics, watchdog, &before.plugins, &next.plugins);
+        let guards = next.config.tidegate.guard.clone();
         self.gateway.swap(next);
+        if let Err(error) = self.gateway.guards.apply(&guards) {
+            tracing::error!(%error, "the guards are as they were");
+        }
         changes.plugins.iter().for_each(|change| self.tell(change));
         for (provider, described) in &changes.vendors {
             let how =

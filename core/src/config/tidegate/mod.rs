@@ -1,5 +1,7 @@
 //! The `tidegate:` section. It is ours, so an unknown key in it is an error, not a notice.
 
+mod guard;
+mod guard_words;
 mod parts;
 mod plugins;
 mod policy;
@@ -18,6 +20,9 @@ use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
 use crate::metrics::Compat;
 use crate::secret::Secret;
+pub use guard::{
+    Action as GuardAction, Backoff, Guard, GuardMode, Probe as GuardProbe, Run, Target as GuardTarget,
+};
 pub use plugins::{Allowed, Isolation, PluginUse, Plugins};
 pub use policy::{PolicyChoice, USUAL_POLICY};
 use strict::strict;
@@ -57,7 +62,7 @@ pub struct Tidegate {
     pub plugins: Plugins,
     /// How the watchdog acts.
     pub watchdog: Watchdog,
-    /// Other processes to watch. Read and not acted on; `check` says so.
+    /// Other processes to watch.
     pub guard: Vec<Guard>,
     /// Overrides by group.
     pub groups: BTreeMap<String, GroupOverrides>,
@@ -100,10 +105,6 @@ pub struct Limits {
     /// Bytes of one upstream event.
     pub event: u64,
 }
-
-/// One entry of `guard:`, as written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Guard(pub serde_json::Value);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -173,7 +174,7 @@ pub(crate) fn read(
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
         "plugins" => section.plugins = plugins::plugins(sink, &entry.node),
         "watchdog" => section.watchdog = watchdog::watchdog(sink, &entry.node),
-        "guard" => section.guard = guard(sink, &entry.node),
+        "guard" => section.guard = guard::guards(sink, &entry.node),
         _ => section.groups = groups(sink, &entry.node, names),
     });
     plugins::policies_are_allowed(sink, &section, &node);
@@ -205,14 +206,6 @@ const KEYS: &[&str] = &[
     "guard",
     "groups",
 ];
-
-fn guard(sink: &mut Sink, node: &Node) -> Vec<Guard> {
-    let items = read::list(sink, "guard", node);
-    if !items.is_empty() {
-        sink.warn(&node.place, "`guard` is not supported yet; no other process is watched");
-    }
-    items.iter().map(|item| Guard(item.to_json())).collect()
-}
 
 fn groups(sink: &mut Sink, node: &Node, names: &[String]) -> BTreeMap<String, GroupOverrides> {
     let mut groups = BTreeMap::new();

@@ -1,0 +1,141 @@
+//! A process with its children and theirs, and the CPU of the busiest of them.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::{Identity, Seen, all, is_protected};
+
+/// The process itself, if it is there, and everything that descends from it.
+pub(in crate::guard) fn tree(root: Identity) -> Vec<Seen> {
+    within(&all(), root)
+}
+
+fn within(all: &[Seen], root: Identity) -> Vec<Seen> {
+    let mut found: Vec<Seen> = all.iter().copied().filter(|seen| seen.identity == root).collect();
+    let mut next = 0;
+    while let Some(parent) = found.get(next).map(|seen| seen.identity) {
+        next += 1;
+        let known: Vec<u32> = found.iter().map(|seen| seen.identity.pid).collect();
+        let children = all.iter().filter(|seen| {
+            // A child cannot be older than its parent: where it is, the parent's id has been used again.
+            seen.parent == parent.pid
+                && seen.identity.start >= parent.start
+                && !known.contains(&seen.identity.pid)
+                && !is_protected(seen.identity.pid)
+        });
+        found.extend(children);
+    }
+    found
+}
+
+/// What the processes of a tree had used at one time.
+#[derive(Clone, Debug)]
+pub(in crate::guard) struct Cpu {
+    at: Instant,
+    used: HashMap<Identity, Duration>,
+    /// Of each thread: the time that it ran or waited for a core.
+    wanted: HashMap<(Identity, u32), Duration>,
+}
+
+/// What they used from one time to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::guard) struct Share {
+    /// Cores that the busiest process kept busy. It alone counts: several workers that each do their work are no loop.
+    pub(in crate::guard) cores: f64,
+    /// Share of the time in which the busiest thread ran or wanted to: on a machine without CPU to spare, a thread that spins
+    /// gets little of a core, and wants it all the time. 0 where the system does not say.
+    pub(in crate::guard) wanted: f64,
+}
+
+impl Cpu {
+    /// Now.
+    pub(in crate::guard) fn of(root: Identity) -> Self {
+        let seen = tree(root);
+        let threads = seen.iter().flat_map(|seen| {
+            let who = seen.identity;
+            super::wanted(who.pid).into_iter().map(move |(thread, time)| ((who, thread), time))
+        });
+        let wanted = threads.collect();
+        Self { at: Instant::now(), used: seen.iter().map(|seen| (seen.identity, seen.cpu)).collect(), wanted }
+    }
+
+    /// From `before` to this.
+    pub(in crate::guard) fn since(&self, before: &Self) -> Share {
+        let time = self.at.saturating_duration_since(before.at).as_secs_f64();
+        if time <= 0.0 {
+            return Share::default();
+        }
+        Share {
+            cores: most(&self.used, &before.used) / time,
+            wanted: most(&self.wanted, &before.wanted) / time,
+        }
+    }
+}
+
+/// Seconds of the one that has most of them more than before.
+fn most<K: Eq + std::hash::Hash>(now: &HashMap<K, Duration>, before: &HashMap<K, Duration>) -> f64 {
+    let spent = now.iter().filter_map(|(who, time)| Some(time.saturating_sub(*before.get(who)?)));
+    spent.max().unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(pid: u32, parent: u32, start: u64) -> Seen {
+        Seen { identity: Identity { pid, start }, parent, cpu: Duration::ZERO }
+    }
+
+    #[test]
+    fn children_and_theirs_and_nobody_who_is_older() {
+        const BASE: u32 = 4_000_000;
+        let all: Vec<Seen> = [(1, 0, 5), (2, 1, 6), (3, 2, 7), (4, 1, 4), (5, 9, 8), (6, 6, 9)]
+            .into_iter()
+            .map(|(pid, parent, start)| seen(BASE + pid, BASE + parent, start))
+            .collect();
+        let found = |start| {
+            let tree = within(&all, Identity { pid: BASE + 1, start });
+            tree.iter().map(|seen| seen.identity.pid - BASE).collect::<Vec<_>>()
+        };
+        assert_eq!(found(5), [1, 2, 3], "4 is older than its parent, so that id was another's");
+        assert_eq!(found(6), [0; 0], "that process is gone");
+        assert_eq!(within(&all, Identity { pid: BASE + 6, start: 9 }).len(), 1, "its own parent");
+    }
+
+    #[test]
+    fn the_busiest_counts_and_not_their_sum() {
+        let at = Instant::now();
+        let cpu = |seconds: u64, ms: [u64; 2]| Cpu {
+            at: at + Duration::from_secs(seconds),
+            used: [(1, ms[0]), (2, ms[1])]
+                .into_iter()
+                .map(|(pid, ms)| (Identity { pid, start: 1 }, Duration::from_millis(ms)))
+                .collect(),
+            wanted: HashMap::new(),
+        };
+        let share = cpu(10, [6_100, 5_900]).since(&cpu(0, [100, 100]));
+        assert!((share.cores - 0.6).abs() < 1e-9, "{share:?}");
+        assert_eq!(cpu(0, [9, 9]).since(&cpu(0, [0, 0])), Share::default());
+    }
+
+    /// Of three that spin on one core, each gets a third of it and wants all of it; one that sleeps wants nothing.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_that_spins_wants_its_core_however_little_it_gets() {
+        let spin = || std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let mut children = vec![spin(), spin(), spin()];
+        children.push(std::process::Command::new("sleep").arg("60").spawn().unwrap());
+        let roots: Vec<Identity> =
+            children.iter().map(|child| super::super::look(child.id()).unwrap().identity).collect();
+        let before: Vec<Cpu> = roots.iter().map(|root| Cpu::of(*root)).collect();
+        std::thread::sleep(Duration::from_millis(600));
+        let shares: Vec<Share> =
+            roots.iter().zip(&before).map(|(root, before)| Cpu::of(*root).since(before)).collect();
+        for mut child in children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(shares[..3].iter().all(|share| share.wanted > 0.9), "{shares:?}");
+        assert!(shares[3].wanted < 0.1, "{shares:?}");
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) fn dashboard() -> Dashboard {
             ("Streams", streams()),
             ("Verdicts", verdicts()),
             ("Workers", workers()),
+            ("Guard", guard()),
             ("The watchdog itself", itself()),
         ],
     }
@@ -108,6 +109,27 @@ fn workers() -> Vec<Panel> {
             .query("60 * rate(tidegate_watchdog_takeovers_total{@}[@])", "{{instance}} takeovers"),
         Panel::lines("Connections cut, a minute", "short", "The client did not read for too long, or the watchdog shut the socket of a stuck poll.")
             .query("60 * sum by (reason) (rate(tidegate_client_connections_cut_total{@}[@]))", "{{reason}}"),
+    ]
+}
+
+fn guard() -> Vec<Panel> {
+    vec![
+        Panel::states("Guarded processes", ("answers", "down", "red"), "Whether each answered its last probe: other processes that `guard:` watches, such as a litellm.")
+            .query("max by (guard) (1 - tidegate_guard_up{@})", "{{guard}}"),
+        Panel::lines("What probes came to, a minute", "short", "Three misses in a row are a hang. `starved`: the machine had no CPU left, and the probe does not count.")
+            .query("60 * sum by (guard, result) (rate(tidegate_guard_probes_total{@}[@]))", "{{guard}} {{result}}")
+            .ranked(),
+        Panel::lines("How long a probe takes", "s", "The 95th percentile, misses included: it rises before a process hangs for good.")
+            .p95_by("guard", "tidegate_guard_probe_seconds_bucket{@}")
+            .width(8),
+        Panel::lines("CPU of guarded processes", "short", "Cores that the busiest process of each kept busy. A core for long, without answers, is a spin; CPU alone ends nothing.")
+            .query("max by (guard) (tidegate_guard_cpu_ratio{@})", "{{guard}}")
+            .width(8),
+        Panel::lines("Actions, a minute", "short", "What was done about a hang, by what the process was doing. `tidegate incidents` has the stories.")
+            .query("60 * sum by (guard, class, action) (rate(tidegate_guard_actions_total{@}[@])) > 0", "{{guard}} {{class}} {{action}}")
+            .query("sum by (guard) (tidegate_guard_given_up{@})", "{{guard}} given up")
+            .query("sum by (guard) (1 - tidegate_guard_process_found{@})", "{{guard}} process not found")
+            .width(8),
     ]
 }
 

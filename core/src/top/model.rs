@@ -23,17 +23,20 @@ pub(super) enum Act {
 pub(super) enum Tab {
     Streams,
     Deployments,
+    Guards,
     Incidents,
     Plugins,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 4] = [Self::Streams, Self::Deployments, Self::Incidents, Self::Plugins];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Streams, Self::Deployments, Self::Guards, Self::Incidents, Self::Plugins];
 
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Streams => "Streams",
             Self::Deployments => "Deployments",
+            Self::Guards => "Guards",
             Self::Incidents => "Incidents",
             Self::Plugins => "Plugins",
         }

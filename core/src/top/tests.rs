@@ -26,6 +26,12 @@ fn snapshot(uptime: f64, polls: u64, busy: f64) -> Value {
             {"name": "busy/one", "group": "busy", "quarantined": false, "cooling_seconds": 12.4, "in_flight": 1,
              "ok": 4, "failed": 2, "limited": 3, "first_content_seconds": 0.5},
         ],
+        "guards": [
+            {"name": "litellm", "mode": "enforce", "state": "given_up", "since_unix_seconds": 940.0, "trouble": null, "pid": 77,
+             "cpu_cores": 0.99, "misses": 4, "answer": "timeout", "answer_seconds": 5.0, "actions": 5, "last_action": "SIGTERM ended it"},
+            {"name": "calm", "mode": "observe", "state": "healthy", "since_unix_seconds": 1.0, "trouble": null, "pid": null,
+             "cpu_cores": 0.0, "misses": 0, "answer": "ok", "answer_seconds": 0.002, "actions": 0, "last_action": null},
+        ],
         "plugins": {"plugins": [{"name": "openai", "version": "1", "state": "open", "isolation": "inline", "workers": [], "file": "/p.so"}], "refused": []},
         "incidents": [{"id": "1-1", "unix_seconds": 990.0, "kind": "stream_verdict", "why": "used CPU without progress", "rule": "R2", "action": "aborted", "group": "busy", "client": "10.0.0.2"}],
     })
@@ -57,7 +63,9 @@ fn line<'a>(screen: &'a str, has: &str) -> &'a str {
 
 #[test]
 fn it_says_what_burns_and_what_is_limited() {
-    let screen = screen(&mut top(), 160, 24);
+    let mut top = top();
+    let screen = screen(&mut top, 160, 24);
+    line(&screen, "litellm hangs; given up");
     line(&screen, "stream 2 of busy, for 10.0.0.2 Spinner/1.0, uses 90 % of a core");
     line(&screen, "busy/one is put aside for 12 s; 429s since the start: 3");
     line(&screen, "10 s ago: used CPU without progress");
@@ -91,9 +99,12 @@ fn keys_sort_filter_and_turn() {
     press(&mut top, KeyCode::Enter);
     assert_eq!(press(&mut top, KeyCode::Esc), Act::Nothing);
     assert_eq!(top.shown().len(), 2);
-    for (tab, has) in
-        [(Tab::Deployments, "First content"), (Tab::Incidents, "stream_verdict"), (Tab::Plugins, "/p.so")]
-    {
+    for (tab, has) in [
+        (Tab::Deployments, "First content"),
+        (Tab::Guards, "SIGTERM ended it"),
+        (Tab::Incidents, "stream_verdict"),
+        (Tab::Plugins, "/p.so"),
+    ] {
         press(&mut top, KeyCode::Tab);
         assert_eq!(top.tab, tab);
         line(&screen(&mut top, 160, 24), has);

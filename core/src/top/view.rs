@@ -34,6 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, top: &mut Top) {
     match top.tab {
         Tab::Streams => draw_streams(frame, body, top),
         Tab::Deployments => draw_table(frame, body, top, &deployments(&top.status)),
+        Tab::Guards => draw_table(frame, body, top, &guards(&top.status)),
         Tab::Incidents => draw_table(frame, body, top, &incidents(&top.status)),
         Tab::Plugins => draw_table(frame, body, top, &plugins(&top.status)),
     }
@@ -97,6 +98,15 @@ fn attention(status: &Value, top: &Top) -> Vec<Line<'static>> {
         );
         say(Color::Red, sentence);
     }
+    for one in list(&status["guards"]) {
+        let text = |name: &str| one[name].as_str().unwrap_or_default();
+        let (state, colour) = guard_state(text("state"));
+        match one["trouble"].as_str() {
+            Some(why) => say(colour.unwrap_or(Color::Yellow), format!("{} {state}; {why}", text("name"))),
+            None if colour.is_some() => say(colour.unwrap_or_default(), format!("{} {state}", text("name"))),
+            None => {}
+        }
+    }
     for one in list(&status["deployments"]) {
         let name = one["name"].as_str().unwrap_or_default();
         let left = number(&one["cooling_seconds"]);
@@ -133,6 +143,7 @@ fn tab_line(top: &Top) -> Line<'static> {
         let count = match tab {
             Tab::Streams => top.streams.len(),
             Tab::Deployments => list(&top.status["deployments"]).len(),
+            Tab::Guards => list(&top.status["guards"]).len(),
             Tab::Incidents => list(&top.status["incidents"]).len(),
             Tab::Plugins => list(&top.status["plugins"]["plugins"]).len(),
         };
@@ -241,6 +252,44 @@ fn deployments(status: &Value) -> Plain {
         (cells, colour)
     });
     let head = vec!["Deployment", "Group", "State", "In flight", "429s", "Failed", "Good", "First content"];
+    Plain { head, rows: rows.collect() }
+}
+
+/// In words, and its colour where it is not well.
+fn guard_state(word: &str) -> (&str, Option<Color>) {
+    match word {
+        "healthy" => ("answers", None),
+        "loading" => ("is coming up", Some(Color::Yellow)),
+        "missing" => ("misses", Some(Color::Yellow)),
+        "hung" => ("hangs", Some(Color::Red)),
+        "acting" => ("hangs; something is being done", Some(Color::Red)),
+        "given_up" => ("hangs; given up", Some(Color::Red)),
+        _ => ("was not asked yet", None),
+    }
+}
+
+fn guards(status: &Value) -> Plain {
+    let now = number(&status["unix_seconds"]);
+    let rows = list(&status["guards"]).iter().map(|one| {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let word = text("state");
+        let (state, colour) = guard_state(&word);
+        let took = one["answer_seconds"].as_f64().map(seconds).unwrap_or_default();
+        let cells = vec![
+            text("name"),
+            state.to_owned(),
+            seconds(now - number(&one["since_unix_seconds"])),
+            one["pid"].as_u64().map_or_else(|| "none".to_owned(), |pid| pid.to_string()),
+            format!("{:.0} %", 100.0 * number(&one["cpu_cores"])),
+            one["misses"].to_string(),
+            format!("{} {took}", text("answer")),
+            text("mode"),
+            one["trouble"].as_str().map_or_else(|| text("last_action"), str::to_owned),
+        ];
+        (cells, colour)
+    });
+    let head =
+        vec!["Guard", "State", "Since", "Process", "CPU", "Misses", "Last probe", "Mode", "Last action"];
     Plain { head, rows: rows.collect() }
 }
 

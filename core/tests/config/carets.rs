@@ -347,3 +347,99 @@ fn what_does_nothing_inline_is_said() {
     assert!(config.notices[0].to_string().contains("`shards` has no effect"), "{}", config.notices[0]);
     assert_eq!(good("tidegate: {plugins: {use: {mine: {shards: 2}}}}\n").notices.len(), 0);
 }
+
+const PROBE: &str = "probe: 'http://127.0.0.1:4000/health'";
+
+#[test]
+fn a_guard_says_which_process_and_how_it_is_asked() {
+    drawn(
+        "tidegate:\n  guard:\n    - name: litellm\n      unit: litellm.service\n",
+        "
+config.yaml:3:7: error: this entry of `guard` has no `probe`: the URL that it is asked at
+  3 |     - name: litellm
+    |       ^",
+    );
+    drawn(
+        &format!("tidegate: {{guard: [{{name: litellm, {PROBE}}}]}}\n"),
+        "
+config.yaml:1:20: error: this entry of `guard` does not say which process it is about
+  1 | tidegate: {guard: [{name: litellm, probe: 'http://127.0.0.1:4000/health'}]}
+    |                    ^
+    = it takes `unit`, `user_unit`, `pid_file` or `process`; only a command that acts needs none",
+    );
+    drawn(
+        "tidegate:\n  guard:\n    - {name: a, unit: a, probe: 'https://a/'}\n",
+        "
+config.yaml:3:33: error: a guard asks over plain HTTP alone, on the port that serves
+  3 |     - {name: a, unit: a, probe: 'https://a/'}
+    |                                 ^^^^^^^^^^^^
+    = such as http://127.0.0.1:4000/health/liveliness",
+    );
+}
+
+#[test]
+fn a_guard_that_means_two_things_is_refused() {
+    let entry = |more: &str| only(&format!("tidegate: {{guard: [{{name: a, {PROBE}, {more}}}]}}\n"));
+    for (more, said) in [
+        ("unit: a, process: b", "`unit` and `process` both say which process it is; one is enough"),
+        ("unit: a b", "`unit` takes the name of one unit, such as litellm.service"),
+        ("unit: --all", "`unit` takes the name of one unit"),
+        ("unit: ''", "`unit` is empty"),
+        ("unit: a, action: kill", "`action` is `terminate`, or a command as a list of words"),
+        ("unit: a, action: [x], grace: 1s", "`grace` belongs to `action: terminate`; here a command acts"),
+        ("unit: a, action: []", "`action` has no command"),
+        ("unit: a, restart: {timeout: 1s}", "`restart` has no command"),
+        ("unit: a, restart: systemctl start a", "`restart` takes a list, not a text"),
+        ("unit: a, mode: off", "`mode` is one of enforce, observe"),
+        ("unit: a, backoff: {give_up: 0}", "`give_up` must be at least 1"),
+        ("unit: a, backoff: {first: 1m, longest: 1s}", "`first` must not be longer than `longest`"),
+        ("unit: a, start_grace: 10", "a duration needs its unit"),
+        ("unit: a, prob: x", "did you mean `probe`?"),
+    ] {
+        let drawn = entry(more);
+        assert!(drawn.contains(said), "{more}:\n{drawn}");
+    }
+    let probe =
+        |more: &str| only(&format!("tidegate: {{guard: [{{name: a, unit: a, probe: {{{more}}}}}]}}\n"));
+    for (more, said) in [
+        ("url: 'http://h/', timeout: 20s", "`timeout` must not be longer than `every`"),
+        ("url: 'http://h/', misses: 0", "`misses` must be at least 1"),
+        ("url: 'http://h/', status: 99", "`status` is an HTTP status"),
+        ("url: 'http://u:p@h/'", "no name and password can stand in this URL"),
+        ("url: 4000", "takes the URL of its serving port"),
+        ("timeout: 1s", "`probe` has no `url`"),
+    ] {
+        let drawn = probe(more);
+        assert!(drawn.contains(said), "{more}:\n{drawn}");
+    }
+    let twice = only(&format!(
+        "tidegate: {{guard: [{{name: a, unit: a, {PROBE}}}, {{name: a, unit: b, {PROBE}}}]}}\n"
+    ));
+    assert!(twice.contains("there are two entries of `guard` named `a`"), "{twice}");
+}
+
+#[test]
+fn check_says_what_a_guard_will_do() {
+    let text = |entry: &str| {
+        let config = good(&format!("tidegate: {{guard: [{{name: g, {PROBE}, {entry}}}]}}\n"));
+        config.tidegate.guard[0].to_string()
+    };
+    let unit = text("unit: litellm.service");
+    assert!(unit.contains("guard g: the main process of litellm.service"), "{unit}");
+    assert!(
+        unit.contains("after 3 misses in a row, at most 25s from the first one's begin; never for CPU alone"),
+        "{unit}"
+    );
+    assert!(unit.contains("SIGKILL to it and its children after 10s"), "{unit}");
+    assert!(unit.contains("litellm.service needs Restart=always"), "{unit}");
+    let command = text("action: [docker, restart, litellm], mode: enforce");
+    assert!(
+        command.contains("no process is named") && command.contains("runs `docker restart litellm`"),
+        "{command}"
+    );
+    let observed = text("process: litellm, mode: observe");
+    assert!(
+        observed.contains("nothing but say what it would do") && !observed.contains("SIGTERM"),
+        "{observed}"
+    );
+}

@@ -340,7 +340,7 @@ tidegate:
   watchdog: {mode: off, thresholds: {r1: {polls: 10, age: 1s}, r4: {wall: 3s}}}
   policy: {name: deadline, params: {spare_ms: 20, inner: {a: [1]}}}
   groups: {a: {mid_stream: fail, clocks: {connect: 1s}, policy: cost-first}}
-  guard: [{name: litellm}]
+  guard: [{name: litellm, unit: litellm.service, probe: 'http://127.0.0.1:4000/health'}]
 ",
     );
     let ours = &config.tidegate;
@@ -365,7 +365,8 @@ tidegate:
     assert_eq!(ours.plugins.allow, Some([&names[..], &[hash]].concat()));
     assert!(ours.plugins.watch);
     let warnings = messages(&config, Severity::Warning);
-    assert_eq!(warnings.len(), 1, "guard: {warnings:?}");
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!((ours.guard.len(), &*ours.guard[0].name), (1, "litellm"));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::path::Path;
 use tidegate::config::{self, Config, Severity, Tidegate};
 
 const README: &str = include_str!("../../../README.md");
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("README.md", README),
+    ("docs/guard.md", include_str!("../../../docs/guard.md")),
     ("docs/litellm-compat.md", include_str!("../../../docs/litellm-compat.md")),
     ("docs/rate-limits.md", include_str!("../../../docs/rate-limits.md")),
     ("docs/security.md", include_str!("../../../docs/security.md")),
@@ -74,6 +75,7 @@ fn the_readmes_defaults_are_the_defaults() {
         "limits",
         "plugins",
         "watchdog",
+        "guard",
     ] {
         assert!(block.contains(&format!("\n  {section}:")), "{section} is not shown");
     }

@@ -11,7 +11,7 @@ const SOURCES: [&str; 2] =
     [include_str!("../../src/metrics/mod.rs"), include_str!("../../src/metrics/watch.rs")];
 
 /// Labels whose values come from the configuration, the plugins or the build.
-const OPEN: [&str; 7] = ["group", "to", "deployment", "plugin", "version", "le", "name"];
+const OPEN: [&str; 8] = ["guard", "group", "to", "deployment", "plugin", "version", "le", "name"];
 
 #[derive(Debug, Default, PartialEq)]
 struct Family {
@@ -40,6 +40,7 @@ fn scrape() -> String {
     }
     plugins.running("p", 1);
     plugins.started("p");
+    metrics.of_guards().series("g");
     let watchdog = Watchdog::start(Config::default(), Quiet).unwrap();
     watchdog.name_plugin(1, "p");
     watchdog.gate(tidegate_watchdog::Suspected::Deployment, "d");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -10,6 +10,7 @@ const PAGES: [&str; 17] = [
     "docs/benchmarks.md",
     "docs/clocks.md",
     "docs/fault-matrix.md",
+    "docs/guard.md",
     "docs/litellm-compat.md",
     "docs/metrics.md",
     "docs/plugin-abi.md",

@@ -24,6 +24,7 @@ const CLIENTS: [(&str, &[&str]); 5] = [
 
 pub(super) struct World {
     _sim: Sim,
+    _guarded: Guarded,
     pub(super) proxy: Proxy,
 }
 
@@ -43,7 +44,9 @@ impl World {
             .tidegate("groups: {continued: {mid_stream: continue}}")
             .isolated(&["anthropic"])
             .short_clocks();
-        Self { proxy: Proxy::start(&setup.yaml()).await, _sim: sim }
+        let guarded = Guarded::new();
+        let setup = setup.tidegate(&guarded.entry());
+        Self { proxy: Proxy::start(&setup.yaml()).await, _sim: sim, _guarded: guarded }
     }
 
     /// Asks for so long.
@@ -73,5 +76,45 @@ impl World {
         }
         // What ended last is in the next scrape.
         sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// A process that spins after some answers, is ended for it, and is started again by its guard.
+struct Guarded {
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Guarded {
+    fn new() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, port: free.expect("there are free ports").port() }
+    }
+
+    fn pid_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("pid")
+    }
+
+    fn entry(&self) -> String {
+        let (program, file, port) = (crate::proxy::built().join("guarded"), self.pid_file(), self.port);
+        let (program, file) = (program.display(), file.display());
+        format!(
+            "guard: [{{name: litellm, pid_file: {file}, start_grace: 1s, \
+             probe: {{url: 'http://127.0.0.1:{port}/health', every: 500ms, timeout: 500ms}}, \
+             restart: [/bin/sh, -c, '{program} {port} {file} 10:spin > /dev/null 2>&1 &']}}]"
+        )
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // The guard started it, so it is nobody's child.
+        let pid =
+            std::fs::read_to_string(self.pid_file()).ok().and_then(|text| text.trim().parse::<i32>().ok());
+        let line = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if let Some(pid) = pid.filter(|pid| line(*pid).contains(&self.pid_file().display().to_string())) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }

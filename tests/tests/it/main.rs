@@ -21,6 +21,7 @@ mod drill;
 mod embeddings;
 mod founding;
 mod gemini_client;
+mod guard;
 mod guilty;
 mod handover;
 mod innocent;

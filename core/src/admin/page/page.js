@@ -198,6 +198,22 @@ const pluginColumns = [
   text("File", (p) => p.file),
 ];
 
+const guardWords = { healthy: "answers", loading: "is coming up", missing: "misses", hung: "hangs", acting: "hangs; something is being done", given_up: "hangs; given up", unknown: "not asked yet" };
+const isWell = (g) => g.state === "healthy" || g.state === "unknown";
+const guardColumns = [
+  text("Guard", (g) => g.name),
+  { title: "State", text: true, by: (g) => g.state, show: (g) => guardWords[g.state] ?? g.state, tone: (g) => (g.state === "healthy" ? "good" : isWell(g) ? undefined : g.state === "loading" || g.state === "missing" ? "warn" : "bad") },
+  { title: "Since", by: (g) => -g.since_unix_seconds, show: (g) => seconds(latest.unix_seconds - g.since_unix_seconds) },
+  { title: "Process", by: (g) => g.pid ?? 0, show: (g) => (g.pid === null ? "none" : String(g.pid)) },
+  { title: "CPU", hint: "Of a core: the busiest process of its tree, during the last probe", by: (g) => g.cpu_cores, show: (g) => percent(g.cpu_cores) },
+  { title: "Misses", hint: "In a row", by: (g) => g.misses, show: (g) => number(g.misses), tone: (g) => g.misses > 0 && "warn" },
+  { title: "Last probe", text: true, by: (g) => g.answer ?? "", show: (g) => (g.answer ? `${g.answer}, ${seconds(g.answer_seconds)}` : "") },
+  { title: "Actions", hint: "Lately: within the window of its backoff", by: (g) => g.actions, show: (g) => number(g.actions) },
+  text("Last action", (g) => g.trouble ?? g.last_action),
+  text("Mode", (g) => g.mode),
+];
+guardColumns.hot = (g) => g.state === "given_up";
+
 let key = sessionStorage.getItem("tidegate-key");
 const headers = () => (key ? { authorization: `Bearer ${key}` } : {});
 
@@ -229,6 +245,10 @@ function attention(status) {
     say("bad", `Stream ${s.id} of ${s.group}${s.client ? `, for ${s.client},` : ""} uses ${percent(s.cpu)} of a core${s.plugin ? ` in the plugin ${s.plugin}` : ""}.`);
   }
   if (status.workers.stuck > 0) say("bad", `${status.workers.stuck} of ${status.workers.all} workers are in one poll for too long.`);
+  for (const g of status.guards.filter((g) => !isWell(g))) {
+    say(g.state === "loading" || g.state === "missing" ? "warn" : "bad", `${g.name} ${guardWords[g.state]}${g.misses ? `: ${g.misses} misses in a row` : ""}${g.trouble ? `; ${g.trouble}` : ""}.`);
+  }
+  for (const g of status.guards.filter((g) => isWell(g) && g.trouble)) say("warn", `${g.name} answers, but ${g.trouble}.`);
   for (const d of status.deployments.filter((d) => d.quarantined)) say("bad", `${d.name} is quarantined.`);
   for (const p of status.plugins.plugins.filter((p) => p.state !== "open")) say("bad", `The plugin ${p.name} is ${p.state}.`);
   for (const d of status.deployments.filter((d) => d.cooling_seconds > 0)) {
@@ -249,6 +269,7 @@ const whose = (incident) => `${incident.group ? `, a stream of ${incident.group}
 const streams = new Table(at("streams"), streamColumns, (s) => s.id, ["CPU", true]);
 const deployments = new Table(at("deployments"), deploymentColumns, (d) => d.name, ["State", true]);
 const plugins = new Table(at("plugins"), pluginColumns, (p) => p.name, ["Plugin", false]);
+const guards = new Table(at("guards"), guardColumns, (g) => g.name, ["Guard", false]);
 const courses = { requests: [], streams: [] };
 let lastTotals = null;
 
@@ -276,9 +297,12 @@ function draw(status) {
     ...attention(status).map(([tone, sentence]) => make("li", { className: tone, textContent: sentence })));
   drawStreams(status);
   deployments.draw(status.deployments);
+  at("guards-section").hidden = status.guards.length === 0;
+  guards.draw(status.guards);
   plugins.draw(status.plugins.plugins);
   count("deployments-title", status.deployments.length);
   count("plugins-title", status.plugins.plugins.length);
+  count("guards-title", status.guards.length);
   count("incidents-title", status.incidents.length);
   drawIncidents(status);
 }

@@ -362,7 +362,7 @@ fn action(sink: &mut Sink, node: &Node) -> Option<Acts> {
 
 /// A list of words, or a mapping with them as `command`, and a `timeout`.
 fn command(sink: &mut Sink, key: &str, node: &Node, timeout: Duration) -> Option<Run> {
-    let (mut words, mut limit) = (None, timeout);
+    let (mut words, mut limit, before) = (None, timeout, sink.errors.len());
     match &node.value {
         Value::Mapping(_) => {
             strict(sink, key, node, &["command", "timeout"], |sink, name, entry| match name {
@@ -373,6 +373,9 @@ fn command(sink: &mut Sink, key: &str, node: &Node, timeout: Duration) -> Option
         _ => words = Some((read::texts(sink, key, node), node.place.clone())),
     }
     let (words, place) = words.unwrap_or_else(|| (Vec::new(), node.place.clone()));
+    if sink.errors.len() > before {
+        return None;
+    }
     if words.first().is_none_or(|program| program.trim().is_empty()) {
         sink.error_hint(
             &place,

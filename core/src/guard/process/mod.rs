@@ -123,6 +123,7 @@ mod tests {
         let ages = (linux::age(one.identity).unwrap(), other::age(two.identity).unwrap());
         assert!(ages.0.abs_diff(ages.1) <= Duration::from_secs(2), "{ages:?}");
         assert!(one.cpu.abs_diff(two.cpu) <= Duration::from_secs(1), "{one:?} {two:?}");
+        assert!(other::wanted(own).is_empty(), "it does not say");
         assert!(other::all().iter().any(|seen| seen.identity.pid == own));
     }
 }

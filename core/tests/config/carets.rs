@@ -406,7 +406,7 @@ fn a_guard_that_means_two_things_is_refused() {
         ("url: 'http://h/', misses: 0", "`misses` must be at least 1"),
         ("url: 'http://h/', status: 99", "`status` is an HTTP status"),
         ("url: 'http://u:p@h/'", "no name and password can stand in this URL"),
-        ("url: 4000", "takes the URL of its serving port"),
+        ("url: /health", "takes the URL of its serving port"),
         ("timeout: 1s", "`probe` has no `url`"),
     ] {
         let drawn = probe(more);

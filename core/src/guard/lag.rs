@@ -69,6 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a thread that cannot run is what is tested")]
     async fn a_thread_that_could_not_run_knows() {
         let lag = Lag::start();
         let before = Instant::now();

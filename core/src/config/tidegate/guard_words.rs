@@ -28,9 +28,11 @@ impl fmt::Display for Guard {
         }
         match &self.action {
             _ if self.mode == GuardMode::Observe => {
-                writeln!(f, "  does     nothing but say what it would do (mode: observe)")?
+                writeln!(f, "  does     nothing but say what it would do (mode: observe)")?;
             }
-            Action::Command(run) => writeln!(f, "  does     {run}")?,
+            Action::Command(run) => {
+                writeln!(f, "  does     {run}")?;
+            }
             Action::Terminate { grace, restart } => {
                 writeln!(f, "  does     SIGTERM; SIGKILL to it and its children after {}", show(*grace))?;
                 match (restart, &self.target) {

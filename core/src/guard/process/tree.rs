@@ -121,6 +121,7 @@ mod tests {
     /// Of three that spin on one core, each gets a third of it and wants all of it; one that sleeps wants nothing.
     #[cfg(target_os = "linux")]
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own thread")]
     fn a_thread_that_spins_wants_its_core_however_little_it_gets() {
         let spin = || std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         let mut children = vec![spin(), spin(), spin()];

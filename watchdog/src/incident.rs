@@ -245,6 +245,8 @@ pub struct Incident {
     pub deployment: Option<Arc<str>>,
     /// The plugin that was being called.
     pub plugin: Option<Arc<str>>,
+    /// Who asked, as in [`Labels::client`].
+    pub client: Option<Arc<str>>,
     /// The verdict, for [`Kind::StreamVerdict`].
     pub verdict: Option<Verdict>,
     /// Numbers that belong to it.
@@ -259,7 +261,7 @@ pub struct Incident {
 
 impl Incident {
     pub(crate) fn reported(report: Report) -> Self {
-        let Report { kind, sentence, group, deployment, plugin, counters, events, detail } = report;
+        let Report { kind, sentence, group, deployment, plugin, client, counters, events, detail } = report;
         Self {
             id: IncidentId { start: 0, number: 0 },
             at: SystemTime::now(),
@@ -268,6 +270,7 @@ impl Incident {
             group,
             deployment,
             plugin,
+            client,
             verdict: None,
             counters,
             events,
@@ -281,7 +284,12 @@ impl fmt::Display for Incident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(verdict) = &self.verdict else {
             write!(f, "{}: {}", self.kind.as_str(), self.sentence)?;
-            let labels = [("group", &self.group), ("deployment", &self.deployment), ("plugin", &self.plugin)];
+            let labels = [
+                ("group", &self.group),
+                ("deployment", &self.deployment),
+                ("plugin", &self.plugin),
+                ("client", &self.client),
+            ];
             for (name, value) in labels {
                 if let Some(value) = value {
                     write!(f, " {name}={value}")?;

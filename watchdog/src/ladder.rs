@@ -140,7 +140,7 @@ impl Ladder {
         if !self.aborts.take(now, shared.config.rules.brake.limit(shared.slab.live())) {
             return Action::Braked;
         }
-        live.condemn(case.rule);
+        live.condemn(case.rule, shared.incidents.number());
         if case.rule != Rule::StuckPoll {
             return Action::Aborted;
         }
@@ -174,23 +174,29 @@ impl Case {
     ) -> Option<Incident> {
         let plugin = self.plugin.map(|id| shared.plugins.get(id));
         let mut events = Vec::new();
+        let mut id = None;
         let (stream, action) = match self.stream {
             None => (None, act(None)),
             Some(stream) => shared.slab.with_live(stream, |live| {
                 let mut info = shared.describe(stream, live);
                 info.plugin = plugin.clone();
                 events = live.cold.journal.events(&shared.ticks, shared.ticks.now());
-                (Some(info), act(Some(live)))
+                let action = act(Some(&mut *live));
+                if matches!(action, Action::Aborted | Action::Shut) {
+                    id = live.cold.condemned;
+                }
+                (Some(info), action)
             })?,
         };
         Some(Incident {
-            id: IncidentId { start: 0, number: 0 },
+            id: id.unwrap_or(IncidentId { start: 0, number: 0 }),
             at: SystemTime::now(),
             kind: Kind::StreamVerdict,
             sentence: self.rule.describe().to_owned(),
             group: stream.as_ref().map(|stream| Arc::clone(&stream.labels.group)),
             deployment: stream.as_ref().and_then(|stream| stream.deployment.clone()),
             plugin,
+            client: stream.as_ref().map(|stream| Arc::clone(&stream.labels.client)),
             verdict: Some(Verdict { rule: self.rule, action, stream, poll: self.poll }),
             counters: Vec::new(),
             events,

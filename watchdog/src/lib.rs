@@ -52,7 +52,7 @@ pub use dump::{Dump, WorkerDump};
 pub use gate::{Gate, Pass};
 pub use gates::{QuarantineInfo, Suspected};
 pub use incident::{Action, Incident, Labels, Phase, PollTimes, Rule, Sample, StreamInfo, Verdict};
-pub use probe::Probe;
+pub use probe::{Lived, Probe};
 pub use report::{Event, IncidentId, Kind, Report};
 pub use stats::{PollDurations, Stats};
 pub use worker::{PluginGuard, plugin_enter};
@@ -124,7 +124,8 @@ impl Watchdog {
         let Some(handle) = &self.0 else { return Probe::off() };
         let shared = &handle.shared;
         let opened_at = shared.ticks.now();
-        let cold = Cold { labels, deployment: None, kill, opened_at, journal: Journal::default() };
+        let cold =
+            Cold { labels, deployment: None, kill, opened_at, journal: Journal::default(), condemned: None };
         let stream = shared.slab.open(cold);
         if stream.is_none() {
             shared.counters.unwatched.fetch_add(1, Relaxed);
@@ -198,11 +199,9 @@ impl Watchdog {
 
     /// Keeps an incident that is no verdict on a stream. At most [`Warnings::reports_per_minute`] of one [`Kind`]; more are
     /// counted alone. May be called from any thread: it takes short locks and writes no file. Does nothing in
-    /// [`Mode::Off`].
-    pub fn report(&self, report: Report) {
-        if let Some(handle) = &self.0 {
-            handle.shared.report(report);
-        }
+    /// [`Mode::Off`]. Answers its name, if it was kept.
+    pub fn report(&self, report: Report) -> Option<IncidentId> {
+        self.0.as_ref().and_then(|handle| handle.shared.report(report))
     }
 
     /// Tells a live stream to end itself at its next poll, as a verdict does, because a person asked for it; the caller sees
@@ -213,7 +212,7 @@ impl Watchdog {
         let case = Case { rule: Rule::Operator, stream: Some(stream), plugin: None, poll: None };
         let condemned = case.incident(&handle.shared, |live| {
             if let Some(live) = live {
-                live.condemn(Rule::Operator);
+                live.condemn(Rule::Operator, handle.shared.incidents.number());
             }
             Action::Aborted
         });

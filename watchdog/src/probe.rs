@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::incident::{Phase, Rule};
 use crate::journal::Note;
 use crate::record::{Record, StreamRef};
+use crate::report::IncidentId;
 use crate::shared::Shared;
 use crate::ticks::Ticks;
 use crate::worker::WorkerSlot;
@@ -123,6 +125,40 @@ impl Probe {
     /// watched, because the watchdog is off or its slab was full.
     pub fn id(&self) -> Option<u64> {
         self.0.as_ref()?.stream.map(StreamRef::pack)
+    }
+}
+
+/// A stream's totals, for what is said of it at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lived {
+    /// As [`Probe::id`].
+    pub id: Option<u64>,
+    /// Finished polls.
+    pub polls: u64,
+    /// Time inside finished polls.
+    pub busy: Duration,
+    /// Pieces for the client.
+    pub chunks: u32,
+    /// The verdict on it.
+    pub verdict: Option<Rule>,
+    /// That verdict's incident.
+    pub incident: Option<IncidentId>,
+}
+
+impl Probe {
+    /// Its totals so far; all zero where nothing is watched. Takes a lock: for a stream's end.
+    pub fn lived(&self) -> Lived {
+        let Some(inner) = &self.0 else { return Lived::default() };
+        let record = inner.record().snapshot();
+        let condemned = |stream| inner.shared.slab.with_live(stream, |live| live.cold.condemned).flatten();
+        Lived {
+            id: self.id(),
+            polls: record.polls,
+            busy: Duration::from_nanos(inner.ticks.nanos(record.busy)),
+            chunks: record.chunks,
+            verdict: record.verdict,
+            incident: record.verdict.and_then(|_| inner.stream.and_then(condemned)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::Kill;
 use crate::incident::{Labels, Phase, Rule};
 use crate::journal::Journal;
+use crate::report::IncidentId;
 
 /// Which stream: the place in the slab, and how often that place was given out. Live ones have an odd generation, so
 /// the packed form is never 0.
@@ -144,7 +145,7 @@ impl Record {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let busy = self.busy.load(Relaxed);
         let told = self.told.load(Relaxed);
         let progressed = told == PROGRESS;
@@ -172,6 +173,8 @@ pub(crate) struct Cold {
     pub(crate) kill: Option<Weak<dyn Kill>>,
     pub(crate) opened_at: u64,
     pub(crate) journal: Journal,
+    /// The incident of the verdict on it.
+    pub(crate) condemned: Option<IncidentId>,
 }
 
 /// All records.
@@ -277,7 +280,9 @@ impl Live<'_> {
         self.record.snapshot()
     }
 
-    pub(crate) fn condemn(&self, rule: Rule) {
+    /// The incident's number is there before the verdict is: the stream may end at once.
+    pub(crate) fn condemn(&mut self, rule: Rule, incident: IncidentId) {
+        self.cold.condemned = Some(incident);
         self.record.verdict.store(rule as u8, Relaxed);
     }
 }
@@ -286,6 +291,8 @@ impl Live<'_> {
 mod tests {
     use super::*;
 
+    const ID: IncidentId = IncidentId { start: 1, number: 1 };
+
     fn cold() -> Cold {
         Cold {
             labels: Labels::default(),
@@ -293,6 +300,7 @@ mod tests {
             kill: None,
             opened_at: 0,
             journal: Journal::default(),
+            condemned: None,
         }
     }
 
@@ -319,11 +327,11 @@ mod tests {
         let old = slab.open(cold()).unwrap();
         slab.close(old);
         let new = slab.open(cold()).unwrap();
-        assert!(slab.with_live(old, |live| live.condemn(Rule::NoProgress)).is_none());
+        assert!(slab.with_live(old, |live| live.condemn(Rule::NoProgress, ID)).is_none());
         assert!(slab.snapshot(old).is_none());
         assert_eq!(slab.snapshot(new).unwrap().verdict, None);
         // And what was said about the old one while it lived is gone.
-        slab.with_live(new, |live| live.condemn(Rule::Cpu)).unwrap();
+        slab.with_live(new, |live| live.condemn(Rule::Cpu, ID)).unwrap();
         slab.close(new);
         let third = slab.open(cold()).unwrap();
         assert_eq!(slab.snapshot(third).unwrap().verdict, None);

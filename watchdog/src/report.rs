@@ -81,6 +81,7 @@ pub struct Report {
     pub(crate) group: Option<Arc<str>>,
     pub(crate) deployment: Option<Arc<str>>,
     pub(crate) plugin: Option<Arc<str>>,
+    pub(crate) client: Option<Arc<str>>,
     pub(crate) counters: Vec<(&'static str, u64)>,
     pub(crate) events: Vec<Event>,
     pub(crate) detail: Option<String>,
@@ -101,6 +102,7 @@ impl Report {
             group: None,
             deployment: None,
             plugin: None,
+            client: None,
             counters: Vec::new(),
             events: Vec::new(),
             detail: None,
@@ -125,6 +127,13 @@ impl Report {
     #[must_use]
     pub fn plugin(mut self, name: impl Into<Arc<str>>) -> Self {
         self.plugin = Some(name.into());
+        self
+    }
+
+    /// The client it is about.
+    #[must_use]
+    pub fn client(mut self, who: impl Into<Arc<str>>) -> Self {
+        self.client = Some(who.into());
         self
     }
 

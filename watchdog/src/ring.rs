@@ -25,6 +25,13 @@ struct Inner {
     reported: HashMap<Kind, Minute>,
 }
 
+impl Inner {
+    fn number(&mut self, start: u64) -> IncidentId {
+        self.numbered += 1;
+        IncidentId { start, number: self.numbered }
+    }
+}
+
 impl Ring {
     pub(crate) fn new(size: usize) -> Self {
         Self { inner: Mutex::default(), size, start: IncidentId::start_now() }
@@ -35,11 +42,17 @@ impl Ring {
         self.inner.lock().reported.entry(kind).or_default().take(now, limit)
     }
 
-    /// Numbers an incident and keeps it.
+    /// The number of an incident that is kept in a moment: what it is about may end before that, and is to know it.
+    pub(crate) fn number(&self) -> IncidentId {
+        self.inner.lock().number(self.start)
+    }
+
+    /// Numbers an incident, if it has no number yet, and keeps it.
     pub(crate) fn push(&self, mut incident: Incident) -> Arc<Incident> {
         let mut inner = self.inner.lock();
-        inner.numbered += 1;
-        incident.id = IncidentId { start: self.start, number: inner.numbered };
+        if incident.id.number == 0 {
+            incident.id = inner.number(self.start);
+        }
         let incident = Arc::new(incident);
         inner.kept.push_back(Arc::clone(&incident));
         while inner.kept.len() > self.size {

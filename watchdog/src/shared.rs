@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::gates::Gates;
 use crate::incident::{Incident, StreamInfo};
 use crate::record::{Live, Slab, StreamRef};
-use crate::report::Report;
+use crate::report::{IncidentId, Report};
 use crate::ring::Ring;
 use crate::stats::{Counters, Plugins, Stats};
 use crate::ticks::Ticks;
@@ -55,13 +55,13 @@ impl Shared {
         }
     }
 
-    pub(crate) fn report(&self, report: Report) {
+    pub(crate) fn report(&self, report: Report) -> Option<IncidentId> {
         let now = Duration::from_nanos(self.ticks.nanos(self.ticks.now()));
         if self.incidents.admits(report.kind, now, self.config.rules.warnings.reports_per_minute) {
-            self.keep(Incident::reported(report));
-        } else {
-            self.counters.reports_suppressed.fetch_add(1, Relaxed);
+            return Some(self.keep(Incident::reported(report)).id);
         }
+        self.counters.reports_suppressed.fetch_add(1, Relaxed);
+        None
     }
 
     /// Puts an incident into the ring and tells the owner.

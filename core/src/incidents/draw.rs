@@ -22,7 +22,7 @@ pub(super) fn list(incidents: &[Value]) -> String {
             "{:<12} {}  {}",
             word(incident, "id"),
             utc(number(incident, "unix_seconds")),
-            headline(incident, of_whom(incident))
+            headline(incident, of_whom(incident).as_deref())
         );
         let _ = writeln!(text, "{}", cut(&line, WIDTH));
     }
@@ -35,7 +35,7 @@ pub(super) fn show(incident: &Value) -> String {
     let _ =
         writeln!(text, "incident {}   {} UTC", word(incident, "id"), utc(number(incident, "unix_seconds")));
     wrap(&mut text, &headline(incident, None));
-    let labels = ["group", "deployment", "plugin"];
+    let labels = ["group", "deployment", "plugin", "client"];
     let labels: Vec<String> =
         labels.iter().filter_map(|name| Some(format!("{name} {}", incident[*name].as_str()?))).collect();
     if !labels.is_empty() {
@@ -75,8 +75,15 @@ fn headline(incident: &Value, whose: Option<&str>) -> String {
 }
 
 /// The label that says most: a line of the list has no room for all.
-fn of_whom(incident: &Value) -> Option<&str> {
-    ["group", "plugin", "deployment"].iter().find_map(|name| incident[*name].as_str())
+fn of_whom(incident: &Value) -> Option<String> {
+    let text = |name: &&str| incident[*name].as_str().map(str::to_owned);
+    if incident["kind"] == "429_loop_client"
+        && let Some(client) = text(&"client")
+    {
+        // Which one is the question, and its last words tell most: they are not to be cut off.
+        return Some(client.rsplit(' ').collect::<Vec<_>>().join(" "));
+    }
+    ["group", "plugin", "deployment"].iter().find_map(text)
 }
 
 fn stream(text: &mut String, stream: &Value) {
@@ -243,6 +250,11 @@ stream streaming: 90210 polls, the last 90207 without progress, 0.61 s in polls;
         assert!(show(&detailed).ends_with("429_loop_request\n\nThread 1\n  at x?\n"), "{}", show(&detailed));
         let drawn = show(&report);
         assert!(drawn.contains("429_loop_request: three in a row\ngroup gpt\nattempts 3\n"), "{drawn}");
+        let client = json!({"id": "1-3", "kind": "429_loop_client", "why": "it does not wait", "group": "gpt",
+            "client": "10.0.0.7 OpenAI/Python key-88dc28d0"});
+        let drawn = list(std::slice::from_ref(&client));
+        assert!(drawn.contains("429_loop_client key-88dc28d0 OpenAI/Python"), "{drawn}");
+        assert!(show(&client).contains("group gpt, client 10.0.0.7 OpenAI/Python key-88dc28d0\n"));
         assert!(drawn.ends_with("  -2.00 s  429\n   0.00 s  429_loop_request\n"), "{drawn}");
     }
 }

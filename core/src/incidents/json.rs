@@ -31,6 +31,7 @@ pub fn incident(incident: &Incident) -> Value {
         "group": incident.group.as_deref(),
         "deployment": incident.deployment.as_deref(),
         "plugin": incident.plugin.as_deref(),
+        "client": incident.client.as_deref(),
         "rule": verdict.map(|verdict| verdict.rule.as_str()),
         "action": verdict.map(|verdict| verdict.action.as_str()),
         "stream": verdict.and_then(|verdict| verdict.stream.as_ref()).map(stream),

@@ -109,7 +109,8 @@ impl Bench {
     fn open(&self, request: &str, kill: Option<Weak<dyn Kill>>) -> Probe {
         let labels = Labels { group: "gpt".into(), client: request.into() };
         let opened_at = self.shared.ticks.now();
-        let cold = Cold { labels, deployment: None, kill, opened_at, journal: Journal::default() };
+        let cold =
+            Cold { labels, deployment: None, kill, opened_at, journal: Journal::default(), condemned: None };
         let stream = self.shared.slab.open(cold);
         assert!(stream.is_some());
         Probe::new(Arc::clone(&self.shared), stream)
@@ -549,7 +550,9 @@ fn what_is_no_verdict_is_reported_to_the_ring_and_the_owner_within_limits() {
             .event(20 * MS, "turn")
     };
     let limit = Config::default().rules.warnings.reports_per_minute;
-    (0..=limit).for_each(|_| bench.shared.report(report()));
+    (0..=limit).for_each(|_| {
+        let _ = bench.shared.report(report());
+    });
     assert_eq!((bench.shared.incidents.list().len(), bench.log.reports.lock().len()), (limit, limit));
     assert_eq!(bench.shared.stats().reports_suppressed, 1);
     let incident = bench.shared.incidents.list()[0].clone();

@@ -8,11 +8,13 @@ use tidegate_watchdog::Watchdog;
 use tokio::runtime::RuntimeMetrics;
 use tokio::sync::watch;
 
+use crate::access;
 use crate::guard::Guards;
 use crate::metrics::{ClientLoops, Metrics};
 use crate::routing::Routes;
 use crate::serve::Reloads;
 use crate::service::seats::Seats;
+use crate::traces::Traces;
 use crate::upstream::Upstream;
 
 /// The shared state.
@@ -21,6 +23,10 @@ pub struct Gateway {
     pub routes: ArcSwap<Routes>,
     /// The way out.
     pub upstream: Upstream,
+    /// Where each request's line goes.
+    pub access: Arc<access::Log>,
+    /// Where its spans go.
+    pub traces: Traces,
     /// What Prometheus sees.
     pub metrics: Metrics,
     /// The watch on every request.
@@ -45,10 +51,18 @@ pub struct Gateway {
 
 impl Gateway {
     /// The state at start.
-    pub fn new(routes: Routes, upstream: Upstream, metrics: Metrics, watchdog: Watchdog) -> Arc<Self> {
+    pub fn new(
+        routes: Routes,
+        upstream: Upstream,
+        metrics: Metrics,
+        watchdog: Watchdog,
+        (access, traces): (access::Log, Traces),
+    ) -> Arc<Self> {
         let guards = Guards::new(metrics.of_guards(), watchdog.clone());
         Arc::new(Self {
             guards,
+            access: Arc::new(access),
+            traces,
             routes: ArcSwap::from_pointee(routes),
             upstream,
             metrics,

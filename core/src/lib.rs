@@ -4,6 +4,7 @@
 //! map.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod admin;
 pub mod cli;
 pub mod command;
@@ -31,5 +32,6 @@ pub mod secret;
 pub mod serve;
 pub mod service;
 pub mod top;
+pub mod traces;
 pub mod upstream;
 mod utc;

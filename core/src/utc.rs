@@ -9,6 +9,14 @@ pub(crate) fn utc(seconds: f64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
+/// `2026-11-26T21:30:11.123456Z`, as the log has it.
+pub(crate) fn precise(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let [year, month, day, hour, minute, second] = fields(since.as_secs());
+    let micros = since.subsec_micros();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
 /// `20261126T213011Z`, as AWS has it.
 pub(crate) fn compact(at: SystemTime) -> String {
     let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -8,7 +8,7 @@ use tidegate_watchdog::{Incident, Suspected};
 use super::plugins;
 use crate::gateway::Gateway;
 use crate::incidents::json::stream;
-use crate::metrics::LoopKind;
+use crate::metrics::{LoopKind, Returning};
 use crate::routing::Deployment;
 use crate::routing::health::now_ms;
 
@@ -55,6 +55,7 @@ pub(super) fn snapshot(gateway: &Gateway) -> Value {
         },
         "amplification": gateway.metrics.amplification.get(),
         "loops": loops.into_iter().collect::<serde_json::Map<String, Value>>(),
+        "returning_clients": gateway.clients.returning().iter().map(returning).collect::<Vec<_>>(),
         "workers": {"all": stats.workers, "stuck": stats.stuck_workers, "lost": stats.lost_workers},
         "tick_lag_seconds": stats.tick_lag.as_secs_f64(),
         "streams": streams.iter().map(stream).collect::<Vec<_>>(),
@@ -87,6 +88,16 @@ fn deployment(one: &Deployment, quarantined: bool) -> Value {
     })
 }
 
+/// A client that does not wait as long as it was told to.
+fn returning(one: &Returning) -> Value {
+    json!({
+        "client": &*one.client,
+        "group": &*one.group,
+        "returns": one.returns,
+        "left_seconds": one.left_ms as f64 / 1e3,
+    })
+}
+
 /// The whole of it is at `/api/incidents/ID`.
 fn brief(incident: &Incident) -> Value {
     let at = incident.at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -101,6 +112,6 @@ fn brief(incident: &Incident) -> Value {
         "plugin": incident.plugin.as_deref(),
         "rule": verdict.map(|verdict| verdict.rule.as_str()),
         "action": verdict.map(|verdict| verdict.action.as_str()),
-        "client": verdict.and_then(|verdict| verdict.stream.as_ref()).map(|stream| stream.labels.client.to_string()),
+        "client": incident.client.as_deref(),
     })
 }

@@ -42,9 +42,9 @@ pub(crate) use secret::is_secret_name;
 pub use source::{Place, Source};
 pub use strategy::{Strategy, Window};
 pub use tidegate::{
-    Allowed, Backoff, GroupOverrides, Guard, GuardAction, GuardMode, GuardProbe, GuardTarget, Incidents,
-    Isolation, Limits, MidStream, PluginUse, Plugins, PolicyChoice, Run, Tidegate, USUAL_POLICY, Watchdog,
-    WatchdogMode,
+    AccessLog, Allowed, Backoff, GroupOverrides, Guard, GuardAction, GuardMode, GuardProbe, GuardTarget,
+    Incidents, Isolation, Limits, MidStream, PluginUse, Plugins, PolicyChoice, Run, Tidegate, Traces,
+    USUAL_POLICY, Watchdog, WatchdogMode,
 };
 pub(crate) use units::duration;
 

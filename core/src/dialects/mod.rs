@@ -76,6 +76,34 @@ impl Deref for Dialect {
     }
 }
 
+impl Dialect {
+    /// What is asked for, as OpenTelemetry's GenAI conventions call it; words of our own for what they have none for.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::AnthropicMessages => "chat",
+            Dialect::OpenAiCompletions => "text_completion",
+            Dialect::GeminiGenerate => "generate_content",
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed(_) => "embeddings",
+            Dialect::AnthropicCountTokens | Dialect::GeminiCountTokens => "count_tokens",
+        }
+    }
+
+    /// The path that stands for all of its paths.
+    pub fn path(self) -> &'static str {
+        match self {
+            Dialect::OpenAiChat => "/v1/chat/completions",
+            Dialect::OpenAiCompletions => "/v1/completions",
+            Dialect::OpenAiEmbeddings => "/v1/embeddings",
+            Dialect::OpenAiResponses => "/v1/responses",
+            Dialect::AnthropicMessages => "/v1/messages",
+            Dialect::AnthropicCountTokens => "/v1/messages/count_tokens",
+            Dialect::GeminiGenerate => "/v1beta/models/{model}:generateContent",
+            Dialect::GeminiCountTokens => "/v1beta/models/{model}:countTokens",
+            Dialect::GeminiEmbed(_) => "/v1beta/models/{model}:embedContent",
+        }
+    }
+}
+
 /// What the path and the query of a request say beside its body.
 #[derive(Clone, Debug)]
 pub struct Route {

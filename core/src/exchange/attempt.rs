@@ -24,6 +24,7 @@ use crate::relay::live::Live;
 use crate::relay::reader::{Client, Spent, Step, bare_document};
 use crate::relay::source::Source;
 use crate::routing::Deployment;
+use crate::traces::Note;
 use crate::upstream::{self, Call};
 
 /// How much of an error's body is read, and how long it may take.
@@ -80,10 +81,12 @@ impl Exchange {
         // Thrice at most: the usage is not asked for again, and the canonical dialect is the last that is tried.
         let (head, body, wanted) = loop {
             let (call, wanted) = self.prepare(&request, &deployment, &model, &mut clocks).await?;
+            self.note_server(call.url.origin());
             let sending = pin!(self.gateway.upstream.send(call, times.connect));
             let sent = within(&mut clocks, sending).await?;
             let answer = sent.map_err(|error| Failure::send(&error))?;
             self.probe.phase(Phase::Waiting);
+            self.visit.trace.note(|| Note::Status(answer.status.as_u16()));
             let head = Head {
                 provider: deployment.provider.clone(),
                 status: answer.status,
@@ -175,6 +178,7 @@ impl Exchange {
                 HeaderValue::try_from(value).map_err(|_| bad("a header value that is not legal"))?,
             );
         }
+        self.visit.trace.put(&mut fields);
         for (name, value) in &deployment.headers {
             fields.insert(name, value.clone());
         }

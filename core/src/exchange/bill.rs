@@ -2,8 +2,8 @@
 
 use super::Exchange;
 use crate::dialects::{Dialect, Usage};
-use crate::metrics::Ending;
 use crate::relay::reader::Spent;
+use crate::traces::Note;
 
 /// What all answers of one request have cost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,22 +40,9 @@ impl Exchange {
             deployment.health.usage.tokens(usage.sum().unwrap_or(0));
         }
         deployment.series.spend(&usage, cost.guessed_input, cost.guessed_output);
+        self.visit.trace.note(|| Note::Spent(usage));
         self.bill.estimated |= cost.guessed_input || cost.guessed_output;
         self.bill.usage.get_or_insert_default().add(usage);
-    }
-
-    /// The one line that each request has in the log, at its end. Its fields are in docs/metrics.md: none of them is a
-    /// text of the client's or the model's.
-    pub(super) fn say_end(&self, status: u16, ending: Ending) {
-        let deployment = self.last_call.map(|(target, _)| &*self.deployment(target).name);
-        let usage = self.bill.usage.unwrap_or_default();
-        tracing::info!(
-            group = %self.group.name, deployment, dialect = self.request.dialect.name(), stream = self.request.stream,
-            status, ending = ending.as_str(), attempts = self.engine.attempts(), ms = self.now_ms(),
-            first_content_ms = self.first_content_ms, tokens_input = usage.input, tokens_output = usage.output,
-            tokens_cached = usage.cached, tokens_cache_write = usage.cache_write, tokens_reasoning = usage.reasoning,
-            tokens_estimated = self.bill.usage.is_some().then_some(self.bill.estimated), "request ended"
-        );
     }
 }
 

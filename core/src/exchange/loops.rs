@@ -14,7 +14,7 @@ const RETURNS: u32 = 3;
 
 impl Exchange {
     /// The client came: kind (b), where it had been told to wait longer.
-    pub(super) fn loop_of_client(&self) {
+    pub(super) fn loop_of_client(&mut self) {
         let caller = &self.caller;
         let Some(seen) = self.gateway.clients.came(&caller.identity, &self.group.name, caller.resent) else {
             return;
@@ -28,14 +28,15 @@ impl Exchange {
             );
             let report = Report::new(LoopKind::Client.incident(), sentence)
                 .group(self.group.name.clone())
-                .counter("returns", seen.returns.into())
-                .counter("client", seen.client);
-            self.gateway.watchdog.report(report);
+                .client(self.visit.who.label())
+                .counter("returns", seen.returns.into());
+            let id = self.gateway.watchdog.report(report);
+            self.visit.incident(id);
         }
     }
 
     /// An attempt failed: kind (a), at the third 429 since the client was sent anything.
-    pub(super) fn loop_of_request(&self) {
+    pub(super) fn loop_of_request(&mut self) {
         let silent =
             self.history.iter().rev().take_while(|record| record.bytes_to_client == self.bytes_to_client);
         let refusals = silent.filter(|record| record.failure.status == 429).count();
@@ -45,19 +46,20 @@ impl Exchange {
     }
 
     /// An attempt begins in a group that the request had left: kind (d). Only a policy that is not ours does so.
-    pub(super) fn loop_of_chain(&self, target: u16) {
-        let to = &self.deployment(target).group;
+    pub(super) fn loop_of_chain(&mut self, target: u16) {
+        let to = self.deployment(target).group.clone();
         self.looped(
             LoopKind::Chain,
             format!("a chain of fallbacks returned to the group \"{to}\", which it had left"),
         );
     }
 
-    fn looped(&self, kind: LoopKind, sentence: String) {
+    fn looped(&mut self, kind: LoopKind, sentence: String) {
         self.gateway.metrics.looped(kind);
         let now = self.started.elapsed();
         let mut report = Report::new(kind.incident(), format!("{sentence} (group \"{}\")", self.group.name))
             .group(self.group.name.clone())
+            .client(self.visit.who.label())
             .counter("attempts", self.engine.attempts().into());
         for record in &self.history {
             let deployment = &self.deployment(record.target).name;
@@ -67,7 +69,8 @@ impl Exchange {
         if let Some(last) = self.history.last() {
             report = report.deployment(self.deployment(last.target).name.clone());
         }
-        self.gateway.watchdog.report(report);
+        let id = self.gateway.watchdog.report(report);
+        self.visit.incident(id);
     }
 }
 

@@ -32,16 +32,17 @@ use tidegate_engine::{Command, Engine, ErrorClass, Event, Reason, Terminal};
 use tidegate_watchdog::{Phase, Probe, Rule};
 use tokio::time::Instant;
 
+use crate::access::Visit;
 use crate::dialects::Request;
 use crate::failure::{Clock, Failure};
 use crate::gateway::Gateway;
 use crate::metrics::Ending;
-use crate::routing::{Deployment, Group, Passes, Routes, group::seed, health::InFlight};
+use crate::routing::{Deployment, Group, Passes, Routes, health::InFlight};
 use crate::service::seats::Seat;
 
 pub use clocks::Asked;
 pub use headers::call_id_alone;
-pub use reply::{Body, error};
+pub use reply::{Body, error, error_of, request_id};
 pub use stream::Streaming;
 
 use attempt::{OpenStream, Opened};
@@ -65,6 +66,8 @@ pub struct Caller {
 
 /// A request on its way.
 pub struct Exchange {
+    /// What its line in the log and its spans are made of.
+    visit: Box<Visit>,
     gateway: Arc<Gateway>,
     routes: Arc<Routes>,
     group: Arc<Group>,
@@ -91,7 +94,7 @@ pub struct Exchange {
     answered: bool,
     bill: Bill,
     /// From the start to the first content for the client.
-    first_content_ms: Option<u64>,
+    first_content: Option<Duration>,
     seat: Option<Seat>,
     /// What the attempt in flight has left out of the request.
     dropped: parking_lot::Mutex<std::collections::BTreeSet<String>>,
@@ -124,28 +127,32 @@ impl Exchange {
         request: Request,
         caller: Caller,
         probe: Probe,
+        mut visit: Box<Visit>,
     ) -> Self {
         gateway.metrics.active.inc();
         gateway.counts.request();
         let asked = Asked::and(caller.asked.as_deref().copied(), request.options.as_deref()).map(Box::new);
         let total = group.total(request.stream);
         let total = asked.as_ref().map_or(total, |asked| asked.total(total, request.stream));
+        let (started, seed) = (Instant::now(), visit.seed);
+        visit.facts.asked = Some(started);
         Self {
+            visit,
             engine: Engine::new(group.limits(total), group.numbers.clone()),
-            started: Instant::now(),
+            started,
             total,
             asked,
             history: Vec::new(),
             running: None,
             visited: Vec::new(),
             spending: Spending::default(),
-            seed: seed(),
+            seed,
             bytes_to_client: 0,
             prompt_bytes: request.body.len() as u64,
             last_call: None,
             answered: false,
             bill: Bill::default(),
-            first_content_ms: None,
+            first_content: None,
             seat: None,
             dropped: parking_lot::Mutex::default(),
             finished: false,
@@ -230,6 +237,7 @@ impl Exchange {
     fn begin(&mut self, target: u16) {
         self.forget_drops();
         let number = self.group.numbers[usize::from(target)];
+        let cause = self.cause(number);
         if self.visited.last() != Some(&number) {
             if self.visited.contains(&number) {
                 self.loop_of_chain(target);
@@ -237,6 +245,7 @@ impl Exchange {
             if !self.visited.is_empty() {
                 let to = &self.deployment(target).series;
                 self.gateway.metrics.fell(&self.group.series, to);
+                self.note_fallback(target);
             }
             self.visited.push(number);
         }
@@ -253,13 +262,13 @@ impl Exchange {
         self.gateway.counts.attempt();
         self.probe.deployment(self.deployment(target).name.clone());
         self.probe.phase(Phase::Connecting);
-        self.note_attempt(target);
+        self.note_attempt(target, cause, started);
     }
 
     fn observe_first_content(&mut self) {
-        let took = self.started.elapsed().as_secs_f64();
-        self.first_content_ms = Some(self.now_ms());
-        self.group.series.first_token.observe(took);
+        let took = self.started.elapsed();
+        self.first_content = Some(took);
+        self.group.series.first_token.observe(took.as_secs_f64());
         self.note_content();
         if let Some(running) = &self.running {
             let took = running.started.elapsed();
@@ -282,6 +291,7 @@ impl Exchange {
             deployment.health.record(true);
             deployment.health.answered(running.started.elapsed());
             deployment.series.ended("ok");
+            self.note_end("ok", running.started);
         }
     }
 
@@ -306,6 +316,7 @@ impl Exchange {
             deployment.health.record(false);
         }
         deployment.series.ended(failure.kind());
+        self.note_end(failure.kind(), running.started);
         if failure.status == 429 {
             deployment.series.limited(self.engine.committed());
         }
@@ -352,6 +363,7 @@ impl Exchange {
         if let Some(running) = self.running.take() {
             // Not the deployment's fault: its health does not hear of it.
             self.deployment(running.target).series.ended("aborted");
+            self.note_end("aborted", running.started);
         }
         failure
     }
@@ -389,7 +401,7 @@ impl Exchange {
         }
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.attempts_per_request.observe(f64::from(self.engine.attempts()));
-        self.say_end(status, ending);
+        self.visit.end(status, ending);
     }
 }
 
@@ -400,8 +412,10 @@ impl Drop for Exchange {
             self.engine.step(Event::ClientGone);
             if let Some(running) = self.running.take() {
                 self.deployment(running.target).series.ended("cancelled");
+                self.note_end("cancelled", running.started);
             }
             self.finish(499, Ending::ClientGone);
         }
+        self.account();
     }
 }

@@ -25,6 +25,21 @@ pub enum Body {
     Stream(Streaming),
 }
 
+impl Body {
+    /// Bytes of a whole one that has not been read; 0 of a stream.
+    pub fn len(&self) -> u64 {
+        match self {
+            Body::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Body::Stream(_) => 0,
+        }
+    }
+
+    /// Whether that is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
         Body::Whole(Some(bytes.into()))
@@ -60,9 +75,14 @@ impl hyper::body::Body for Body {
     }
 }
 
-/// The error of a request that has no exchange, or whose exchange sent nothing yet.
+/// The error of a request that has no exchange.
 pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
-    let id = id(seed());
+    error_of(dialect, failure, seed())
+}
+
+/// The error of the request whose id is made of `seed`.
+pub fn error_of(dialect: Dialect, failure: &Failure, seed: u64) -> Response<Body> {
+    let id = request_id(seed);
     let mut response = Response::new(Body::from(dialect.identified_error(failure, &id)));
     *response.status_mut() = StatusCode::from_u16(dialect.status(failure)).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
@@ -74,8 +94,9 @@ pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
     response
 }
 
-/// An answer's id: Anthropic's form, since its SDKs are those that show one.
-fn id(seed: u64) -> String {
+/// A request's id: Anthropic's form, since its SDKs are those that show one. Clients get it in a header, where their dialect
+/// has one, and the access log has it.
+pub fn request_id(seed: u64) -> String {
     format!("req_{seed:016x}")
 }
 
@@ -123,17 +144,18 @@ impl Exchange {
     fn answer(mut self, outcome: Outcome) -> Response<Body> {
         match outcome {
             Outcome::Whole(body) => {
+                self.bytes_to_client += body.len() as u64;
                 self.finish(200, Ending::Complete);
                 let mut response = Response::new(Body::Whole(Some(body)));
                 let headers = response.headers_mut();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                identify(self.request.dialect, headers, &id(self.seed));
+                identify(self.request.dialect, headers, &request_id(self.visit.seed));
                 response
             }
             Outcome::Stream(opened) => {
                 let kind =
                     if self.request.array { "application/json" } else { "text/event-stream; charset=utf-8" };
-                let (dialect, id) = (self.request.dialect, id(self.seed));
+                let (dialect, id) = (self.request.dialect, request_id(self.visit.seed));
                 let mut response = Response::new(Body::Stream(Streaming::new(self, opened)));
                 let headers = response.headers_mut();
                 identify(dialect, headers, &id);
@@ -149,11 +171,14 @@ impl Exchange {
                     failure.retry_after = Some(wait);
                     if failure.status == 429 {
                         let told_ms = seconds(wait).saturating_mul(1000);
-                        self.gateway.clients.told(&self.caller.identity, &self.group.name, told_ms);
+                        let who = || self.visit.who.label();
+                        self.gateway.clients.told(&self.caller.identity, who, &self.group.name, told_ms);
                     }
                 }
+                self.visit.facts.error = Some(failure.kind());
                 self.finish(failure.status, Ending::Error);
-                let mut response = error(self.request.dialect, &failure);
+                let mut response = error_of(self.request.dialect, &failure, self.visit.seed);
+                self.bytes_to_client += response.body().len();
                 if self.is_spent(&failure) {
                     response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
                 }

@@ -293,10 +293,12 @@ impl Committed {
 
     /// The one terminal event of a stream that failed. No normal end follows it.
     fn terminal(&mut self, failure: &Failure) -> Bytes {
+        self.exchange.visit.facts.error = Some(failure.kind());
         self.exchange.finish(200, Ending::StreamError);
         self.exchange.probe.phase(Phase::Ending);
         self.close(true);
         let event = self.voice.error(failure);
+        self.exchange.bytes_to_client += event.len() as u64;
         self.exchange.probe.progress(event.len() as u64);
         event
     }

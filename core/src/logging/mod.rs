@@ -2,7 +2,8 @@
 
 mod writer;
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tracing_subscriber::EnvFilter;
 
@@ -11,6 +12,20 @@ pub use writer::{flush, lost};
 /// The library that fetches Google tokens logs each of its tries with what the endpoint said; the last is an error that
 /// is reported anyway.
 const QUIET: &str = "gcp_auth=error";
+
+/// Whether lines are JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether the log is started, and its lines are JSON.
+pub fn is_json() -> bool {
+    JSON.load(Relaxed)
+}
+
+/// Puts a line of a schema of its own into the log, where [`is_json`] says so. Does not wait.
+pub fn line(line: &[u8]) {
+    // It takes every line, or counts it as lost.
+    let _ = writer::Queue.write_all(line);
+}
 
 /// Starts it. `TIDEGATE_LOG` filters in `tracing`'s syntax; `fallback` is used without it.
 pub fn start(fallback: &str) {
@@ -26,7 +41,9 @@ pub fn start(fallback: &str) {
         let color = std::env::var_os("NO_COLOR").is_none();
         log.with_ansi(color).compact().try_init()
     } else {
-        log.json().flatten_event(true).try_init()
+        let started = log.json().flatten_event(true).try_init();
+        JSON.store(started.is_ok(), Relaxed);
+        started
     };
     if let Err(error) = started {
         tracing::debug!(%error, "the log was started before");

@@ -67,6 +67,11 @@ const PROVIDERS: [(&str, &str); 6] = [
     ("xai", "x_ai"),
 ];
 
+/// A provider's name in OpenTelemetry's GenAI conventions, of that in configurations.
+pub(crate) fn gen_ai_provider(name: &str) -> &str {
+    PROVIDERS.iter().find(|(own, _)| *own == name).map_or(name, |(_, theirs)| theirs)
+}
+
 /// The families under other names.
 pub(super) fn families(own: &[MetricFamily], names: &[Compat], known: &Known) -> Vec<MetricFamily> {
     let view = View { own, known };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -42,17 +43,34 @@ pub struct ClientLoops {
     told: Mutex<HashMap<u64, Told>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Told {
     until_ms: u64,
     returns: u32,
+    /// For people; the key of the map is for the program.
+    who: Arc<str>,
+    group: Arc<str>,
 }
+
+/// A client that has come back before its time, and is not over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returning {
+    /// Its address, its User-Agent and the id of its key.
+    pub client: Arc<str>,
+    /// The group that it asks for.
+    pub group: Arc<str>,
+    /// How often in a row it has come too soon.
+    pub returns: u32,
+    /// What is left of its wait.
+    pub left_ms: u64,
+}
+
+/// So many of them are listed.
+const LISTED: usize = 20;
 
 /// A client that did not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Early {
-    /// Which, by a number that means nothing outside this process.
-    pub client: u64,
     /// How often in a row it has come too soon, this time included.
     pub returns: u32,
     /// What is left of its wait.
@@ -78,23 +96,38 @@ impl ClientLoops {
             return None;
         }
         entry.returns = entry.returns.saturating_add(1);
-        Some(Early { client, returns: entry.returns, left_ms: entry.until_ms - now })
+        Some(Early { returns: entry.returns, left_ms: entry.until_ms - now })
     }
 
-    /// `client` was told to wait so long.
-    pub fn told(&self, client: &[u8], group: &str, wait_ms: u64) {
+    /// `client` was told to wait so long. `who`: what people are to call it.
+    pub fn told(&self, client: &[u8], who: impl FnOnce() -> Arc<str>, group: &Arc<str>, wait_ms: u64) {
         let now = now_ms();
         let until_ms = now.saturating_add(wait_ms);
         let mut told = self.told.lock();
         if told.len() >= CLIENTS {
             told.retain(|_, told| told.until_ms > now);
         }
-        let client = self.hasher.hash_one((client, group));
+        let client = self.hasher.hash_one((client, &**group));
         if let Some(entry) = told.get_mut(&client) {
             entry.until_ms = until_ms;
         } else if told.len() < CLIENTS {
-            told.insert(client, Told { until_ms, returns: 0 });
+            told.insert(client, Told { until_ms, returns: 0, who: who(), group: group.clone() });
         }
+    }
+
+    /// Those that do not wait, the worst first.
+    pub fn returning(&self) -> Vec<Returning> {
+        let now = now_ms();
+        let told = self.told.lock();
+        let mut all: Vec<_> = told.values().filter(|told| told.returns > 0 && told.until_ms > now).collect();
+        all.sort_by_key(|told| std::cmp::Reverse(told.returns));
+        let returning = |told: &&Told| Returning {
+            client: told.who.clone(),
+            group: told.group.clone(),
+            returns: told.returns,
+            left_ms: told.until_ms - now,
+        };
+        all.iter().take(LISTED).map(returning).collect()
     }
 }
 
@@ -143,21 +176,28 @@ mod tests {
     #[test]
     fn a_client_that_does_not_wait_is_seen() {
         let loops = ClientLoops::default();
+        let told = |client: &[u8], group: &str, ms| {
+            loops.told(client, || "10.0.0.7 key-1".into(), &group.into(), ms)
+        };
         let returns = |client: &[u8], group: &str, resent| {
             loops.came(client, group, resent).map_or(0, |early| early.returns)
         };
         assert_eq!(returns(b"key", "gpt", None), 0);
-        loops.told(b"key", "gpt", 60_000);
+        told(b"key", "gpt", 60_000);
         assert_eq!(returns(b"key", "gpt", None), 1);
         assert_eq!(returns(b"key", "other", None), 0);
         assert_eq!(returns(b"another", "gpt", None), 0);
         assert_eq!(returns(b"key", "gpt", Some(false)), 0, "its SDK says that it is another request");
-        loops.told(b"key", "gpt", 60_000);
+        told(b"key", "gpt", 60_000);
         assert_eq!(returns(b"key", "gpt", Some(true)), 2, "being refused again does not begin anew");
-        loops.told(b"key", "gpt", 0);
+        told(b"key", "gpt", 0);
         assert_eq!(returns(b"key", "gpt", Some(true)), 0, "it has waited");
-        loops.told(b"key", "gpt", 60_000);
+        told(b"key", "gpt", 60_000);
         assert_eq!(returns(b"key", "gpt", None), 1, "having waited, it begins anew");
+        told(b"another", "gpt", 60_000);
+        let listed = loops.returning();
+        assert_eq!(listed.len(), 1, "who waits is not listed: {listed:?}");
+        assert_eq!((&*listed[0].client, &*listed[0].group, listed[0].returns), ("10.0.0.7 key-1", "gpt", 1));
     }
 
     #[test]

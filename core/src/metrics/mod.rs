@@ -17,9 +17,10 @@ use prometheus::{
 };
 
 use cap::Cap;
+pub(crate) use compat::gen_ai_provider;
 pub use compat::{Compat, Facts, Known};
 pub use guards::{GuardFamilies, GuardSeries};
-pub use loops::{Amplification, ClientLoops, LoopKind};
+pub use loops::{Amplification, ClientLoops, LoopKind, Returning};
 pub use plugins::{CallSeries, PluginFamilies};
 pub use series::{Counted, DeploymentSeries, GroupSeries};
 pub use watch::WatchdogCollector;
@@ -221,6 +222,12 @@ metrics! {
     incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file.");
     /// Log lines that nobody took.
     log_lost: IntCounter = IntCounter::new("tidegate_log_lines_lost_total", "Log lines that standard error did not take, in time or at all.");
+    /// Lines of the access log's file that the disk did not take.
+    access_lost: IntCounter = IntCounter::new("tidegate_access_log_lines_lost_total", "Lines of the access log that its file did not take, in time or at all.");
+    /// Spans that a collector took.
+    traces_exported: IntCounter = IntCounter::new("tidegate_traces_exported_total", "Spans that the collector of traces took.");
+    /// Spans that nobody took.
+    traces_dropped: IntCounterVec = counter("tidegate_traces_dropped_total", "Spans that were dropped, by reason: queue (it was full), collector (it was away, or refused them).", &["reason"]);
     /// Configuration reloads.
     reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads of the configuration, by result.", &["result"]);
     /// Upstream calls per client request over the last 60 s.
@@ -256,6 +263,9 @@ impl Metrics {
         }
         for reason in ["client_idle", "stuck_poll"] {
             self.connections_cut.with_label_values(&[reason]);
+        }
+        for reason in ["queue", "collector"] {
+            self.traces_dropped.with_label_values(&[reason]);
         }
         for result in ["ok", "refused"] {
             self.reloads.with_label_values(&[result]);

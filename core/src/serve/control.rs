@@ -84,6 +84,8 @@ impl Control {
         if let Some(file) = &self.file {
             file.flush(MARGIN);
         }
+        self.gateway.traces.flush();
+        self.gateway.access.flush();
         // Waiting for workers would wait for one that is stuck.
         own.shutdown_background();
         self.runtimes.into_iter().for_each(Runtime::shutdown_background);

@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use super::control::MARGIN;
 use super::{Error, Seen, notify, reload, sockets, system};
-use crate::admin;
 use crate::config::{Config, Router};
 use crate::gateway::Gateway;
 use crate::listener::Ending;
 use crate::routing::Routes;
+use crate::traces::Traces;
 use crate::upstream::{self, Upstream};
+use crate::{access, admin};
 
 /// Guards until a signal says so. `file` is read again at SIGHUP.
 ///
@@ -26,7 +27,9 @@ pub fn guard(file: &Path) -> Result<(), Error> {
     let upstream = Upstream::new(upstream::Settings::default()).map_err(|error| system("TLS", &error))?;
     let socket = sockets::listen(None, config.tidegate.admin)?.socket;
     let address = socket.local_addr().map_err(|error| system("a socket", &error))?;
-    let gateway = Gateway::new(Routes::none(config), upstream, metrics, watchdog);
+    // No request comes.
+    let quiet = (access::Log::Off, Traces::off(false));
+    let gateway = Gateway::new(Routes::none(config), upstream, metrics, watchdog, quiet);
     admin::start(gateway.clone(), socket).map_err(|error| system("the admin thread", &error))?;
     let guards = |gateway: &Gateway| gateway.guards.apply(&gateway.routes.load().config.tidegate.guard);
     guards(&gateway).map_err(|error| system("the guards' thread", &error))?;

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use tidegate_watchdog::Watchdog;
 use tokio::sync::{mpsc, watch};
 
-use crate::admin;
 use crate::config::{self, Config, ProcessEnv};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
@@ -33,6 +32,7 @@ use crate::metrics::{Metrics, WatchdogCollector};
 use crate::routing::plugins::Snapshot;
 use crate::routing::{Plugins, Routes};
 use crate::upstream::{self, Upstream};
+use crate::{access, admin};
 use sockets::{Given, Listening};
 
 /// Why it did not serve.
@@ -78,6 +78,9 @@ impl Server {
         reload::announce(&metrics, &watchdog, &Plugins::default(), &plugins);
         let upstream = Upstream::new(upstream::Settings::default())
             .map_err(|error| system("TLS to the providers", &error))?;
+        let access = access::Log::start(&settings.access_log, &metrics.access_lost)
+            .map_err(|error| Error::Config(format!("{error}\n")))?;
+        let traces = observe::traces(&settings.traces, &metrics).map_err(|error| system("traces", &error))?;
         let runtime = runtime::build(&watchdog).map_err(|error| system("the runtime", &error))?;
 
         let routes = {
@@ -94,7 +97,7 @@ impl Server {
         let (data, admin_addr) = (address(&data_socket)?, address(&admin_socket)?);
         let offer = handover::Offer { data: data_socket.bound_for, admin: admin_socket.bound_for };
         let admins = admin_socket.socket.try_clone().map_err(|error| system("the admin socket", &error))?;
-        let gateway = Gateway::new(routes, upstream, metrics, watchdog);
+        let gateway = Gateway::new(routes, upstream, metrics, watchdog, (access, traces));
         let _ = gateway.runtime.set(runtime.handle().metrics());
         watcher::start(&gateway, there).map_err(|error| system("the plugins' thread", &error))?;
         if let Some(predecessor) = &given.predecessor {

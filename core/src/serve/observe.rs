@@ -1,8 +1,37 @@
-//! The watchdog's settings, from the configuration.
+//! What looks on: the watchdog's settings, and the traces, from the configuration.
 
 use tidegate_watchdog::{Config, Mode};
 
-use crate::config::{Watchdog, WatchdogMode};
+use crate::config::{self, ProcessEnv, Watchdog, WatchdogMode};
+use crate::metrics::Metrics;
+use crate::traces::{self, Traces};
+
+/// Traces are made where an endpoint for them is named.
+pub(super) fn traces(from: &config::Traces, metrics: &Metrics) -> std::io::Result<Traces> {
+    let mut complain = |what: String| tracing::warn!("traces: {what}");
+    let Some(settings) = traces::Settings::of(from, &ProcessEnv, &mut complain) else {
+        return Ok(Traces::off(from.propagate));
+    };
+    #[cfg(feature = "otlp")]
+    {
+        let dropped = |reason| metrics.traces_dropped.with_label_values(&[reason]);
+        // A key may stand in a query.
+        let endpoint = settings.endpoint.split('?').next().unwrap_or_default();
+        tracing::info!(endpoint, "traces are sent");
+        let counts = traces::Counts {
+            exported: metrics.traces_exported.clone(),
+            full: dropped("queue"),
+            refused: dropped("collector"),
+        };
+        Traces::start(settings, counts)
+    }
+    #[cfg(not(feature = "otlp"))]
+    {
+        let _ = (settings, metrics);
+        tracing::warn!("traces: this build cannot send any: it was made without the feature `otlp`");
+        Ok(Traces::off(from.propagate))
+    }
+}
 
 pub(super) fn config(from: &Watchdog) -> Config {
     let mode = match from.mode {

@@ -84,6 +84,10 @@ pub(super) fn start(reloader: Reloader) -> io::Result<()> {
 
 impl Reloader {
     fn reload(&self, config: bool) -> Value {
+        if config {
+            // Whoever turns logs over sends the signal when the file is moved away.
+            self.gateway.access.reopen();
+        }
         match (config, &self.file) {
             (true, None) => {
                 tracing::info!("SIGHUP: there is no configuration file to read again; plugins alone are");
@@ -130,6 +134,9 @@ impl Reloader {
         let now = &self.gateway.routes.load().config.tidegate;
         if (config.tidegate.listen, config.tidegate.admin) != (now.listen, now.admin) {
             tracing::warn!("listen and admin take effect at the next start, or at SIGUSR2");
+        }
+        if (&config.tidegate.access_log, &config.tidegate.traces) != (&now.access_log, &now.traces) {
+            tracing::warn!("access_log and traces take effect at the next start");
         }
         Ok(config)
     }

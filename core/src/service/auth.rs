@@ -33,15 +33,24 @@ pub(super) fn check_or(
     headers: &HeaderMap,
     in_query: Option<&str>,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let custom = general.key_header_name.as_deref();
-    let sent = custom.into_iter().chain(HEADERS).find_map(|name| headers.get(name));
-    let sent = sent.map(|value| without_scheme(value.as_bytes())).or(in_query.map(str::as_bytes));
+    let sent = sent(general, headers, in_query);
     let Some(master) = &general.master_key else { return Ok(sent.map(<[u8]>::to_vec)) };
     match sent {
         Some(key) if bool::from(key.ct_eq(master.expose().as_bytes())) => Ok(Some(key.to_vec())),
         Some(_) => Err(Failure::refusal(401, "the API key is not valid here")),
         None => Err(Failure::refusal(401, "no API key: send it as \"Authorization: Bearer KEY\"")),
     }
+}
+
+/// The key that a client sent, whatever it is worth.
+pub(super) fn sent<'a>(
+    general: &General,
+    headers: &'a HeaderMap,
+    in_query: Option<&'a str>,
+) -> Option<&'a [u8]> {
+    let custom = general.key_header_name.as_deref();
+    let sent = custom.into_iter().chain(HEADERS).find_map(|name| headers.get(name));
+    sent.map(|value| without_scheme(value.as_bytes())).or(in_query.map(str::as_bytes))
 }
 
 fn without_scheme(value: &[u8]) -> &[u8] {

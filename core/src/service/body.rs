@@ -9,17 +9,31 @@ use tokio::time::Instant;
 
 use crate::failure::Failure;
 
+/// Why there is no body.
+pub(super) enum Unread {
+    /// The client is to be told.
+    Refused(Failure),
+    /// The client is gone.
+    Left,
+}
+
+impl From<Failure> for Unread {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
 /// The whole body. `idle`: the longest wait for its next piece; `total`: for all of it.
 pub(super) async fn read(
     mut body: Incoming,
     limit: u64,
     idle: Duration,
     total: Duration,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, Unread> {
     let deadline = Instant::now() + total;
     let too_long = || Failure::refusal(413, format!("the request is longer than {limit} bytes"));
     if body.size_hint().lower() > limit {
-        return Err(too_long());
+        return Err(too_long().into());
     }
     let mut whole = BytesMut::new();
     loop {
@@ -27,10 +41,10 @@ pub(super) async fn read(
         let frame = tokio::time::timeout_at(wait, body.frame()).await;
         let frame = frame.map_err(|_| Failure::refusal(408, "the request's body did not come"))?;
         let Some(frame) = frame else { return Ok(whole.freeze()) };
-        let frame = frame.map_err(|_| Failure::bad_request("the request's body broke off"))?;
+        let frame = frame.map_err(|_| Unread::Left)?;
         let Ok(data) = frame.into_data() else { continue };
         if (whole.len() + data.len()) as u64 > limit {
-            return Err(too_long());
+            return Err(too_long().into());
         }
         if whole.is_empty() && body.is_end_stream() {
             return Ok(data);

@@ -101,7 +101,7 @@ fn call(name: &str, query: &str) -> Option<Asked> {
 }
 
 /// Percent-decoding. `None`: it is not UTF-8 then.
-pub(super) fn decoded(text: &str) -> Option<String> {
+pub(crate) fn decoded(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(byte) = bytes.get(at) {
@@ -153,11 +153,16 @@ impl Asked {
 }
 
 /// `GET /v1beta/models`, and one of them. Nothing is known of a model but its name: what else Google tells is left out.
-pub(super) fn models<B>(gateway: &Gateway, request: &Request<B>, one: Option<&str>) -> Response<Body> {
+pub(super) fn models<B>(
+    gateway: &Gateway,
+    request: &Request<B>,
+    one: Option<&str>,
+    seed: u64,
+) -> Response<Body> {
     let routes = gateway.routes.load();
     let key = request.uri().query().and_then(key);
     if let Err(failure) = auth::check_or(&routes.config.general, request.headers(), key.as_deref()) {
-        return exchange::error(Dialect::GeminiGenerate, &failure);
+        return exchange::error_of(Dialect::GeminiGenerate, &failure, seed);
     }
     let of = |name: &str| {
         let methods = ["generateContent", "streamGenerateContent", "countTokens"];
@@ -174,7 +179,7 @@ pub(super) fn models<B>(gateway: &Gateway, request: &Request<B>, one: Option<&st
         Some(name) if routes.group(name).is_some() => of(name),
         Some(name) => {
             let failure = Failure::refusal(404, format!("there is no model \"{name}\""));
-            return exchange::error(Dialect::GeminiGenerate, &failure);
+            return exchange::error_of(Dialect::GeminiGenerate, &failure, seed);
         }
     };
     let mut response = Response::new(Body::from(body.to_string().into_bytes()));

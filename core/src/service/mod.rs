@@ -14,14 +14,20 @@ use std::sync::{Arc, Weak};
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
-use tidegate_watchdog::{Kill, Labels};
+use tidegate_watchdog::{Kill, Labels, Probe};
 
-use crate::dialects::{Dialect, Options, Route};
+use crate::access::{Visit, Who};
+use crate::dialects::{self, Dialect, Options, Route};
 use crate::exchange::{self, Asked, Body, Caller, Exchange, outlet};
 use crate::failure::Failure;
 use crate::gateway::Gateway;
 use crate::listener::Patience;
+use crate::metrics::Ending;
+use crate::routing::{Group, Routes};
+use body::Unread;
+pub(crate) use google::decoded as percent_decoded;
 use routes::{Found, Place, dialect_of};
+use seats::Seat;
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -34,42 +40,84 @@ pub struct Peer {
     pub patience: Patience,
 }
 
-/// Answers one request. Never fails: an error is an answer in the client's dialect.
+/// Answers one request. Never fails: an error is an answer in the client's dialect. Whatever becomes of it, its line is in the
+/// access log when it has ended; a load balancer's question has none.
 pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let (method, path) = (request.method(), request.uri().path());
-    let Some(found) = Found::at(path, request.uri().query().unwrap_or_default()) else {
-        let dialect = dialect_of(path, request.headers());
-        let message = format!("{method} {path} is not served here; there are {}", routes::beside(dialect));
-        return exchange::error(dialect, &Failure::refusal(404, message));
-    };
-    if !found.methods.contains(method) {
-        return not_allowed(dialect_of(path, request.headers()), found.methods);
+    let found = Found::at(path, request.uri().query().unwrap_or_default());
+    if let Some(Found { place: Place::Health, methods }) = &found
+        && methods.contains(method)
+    {
+        return health::answer(&gateway, path).map(Body::from);
     }
-    match found.place {
+    let who = Who::at(peer.addr.ip(), request.headers());
+    let trace = gateway.traces.begin(request.headers());
+    let mut visit = Visit::begin(gateway.access.clone(), who, method, path, trace);
+    match found {
         // Boxed, because hyper keeps this future's space for as long as the connection lives: an idle stream must
         // not hold what only its attempts needed.
-        Place::Model(route) => Box::pin(complete(gateway, peer, route, request)).await,
+        Some(Found { place: Place::Model(route), methods }) if methods.contains(method) => {
+            visit.dialect = Some(route.dialect);
+            Box::pin(complete(gateway, peer, route, request, visit)).await
+        }
+        found => {
+            let response = aside(&gateway, found, &request, &mut visit);
+            let status = response.status().as_u16();
+            let error = (status >= 400).then(|| Failure::refusal(status, "").kind());
+            visit.answered(status, error, response.body().len());
+            response
+        }
+    }
+}
+
+/// What asks for no answer of a model's.
+fn aside(
+    gateway: &Gateway,
+    found: Option<Found>,
+    request: &Request<Incoming>,
+    visit: &mut Visit,
+) -> Response<Body> {
+    let (method, path, seed) = (request.method(), request.uri().path(), visit.seed);
+    let dialect = dialect_of(path, request.headers());
+    let Some(found) = found else {
+        let message = format!("{method} {path} is not served here; there are {}", routes::beside(dialect));
+        return exchange::error_of(dialect, &Failure::refusal(404, message), seed);
+    };
+    if !found.methods.contains(method) {
+        return not_allowed(dialect, found.methods, seed);
+    }
+    let in_query = request.uri().query().and_then(google::key);
+    visit.who.has_sent(auth::sent(
+        &gateway.routes.load().config.general,
+        request.headers(),
+        in_query.as_deref(),
+    ));
+    match found.place {
         // google-genai asks for its list at OpenAI's path (3.4.0).
-        Place::Models if google::is_client(&request) => google::models(&gateway, &request, None),
-        Place::AModel(name) if google::is_client(&request) => google::models(&gateway, &request, Some(&name)),
-        Place::Models => models::list(&gateway, &request),
-        Place::AModel(name) => models::one(&gateway, &request, &name),
-        Place::GoogleModels(one) => google::models(&gateway, &request, one.as_deref()),
-        Place::Health => health::answer(&gateway, path).map(Body::from),
+        Place::Models if google::is_client(request) => google::models(gateway, request, None, seed),
+        Place::AModel(name) if google::is_client(request) => {
+            google::models(gateway, request, Some(&name), seed)
+        }
+        Place::Models => models::list(gateway, request, seed),
+        Place::AModel(name) => models::one(gateway, request, &name, seed),
+        Place::GoogleModels(one) => google::models(gateway, request, one.as_deref(), seed),
+        Place::Health => health::answer(gateway, path).map(Body::from),
         Place::Stored => {
             let message = format!(
                 "there is nothing at {path}: this gateway stores no answers, so send the whole history as \"input\" to \
                  POST /v1/responses"
             );
-            exchange::error(Dialect::OpenAiResponses, &Failure::refusal(404, message))
+            exchange::error_of(Dialect::OpenAiResponses, &Failure::refusal(404, message), seed)
         }
+        // It was taken care of before.
+        Place::Model(route) => not_allowed(route.dialect, found.methods, seed),
     }
 }
 
-fn not_allowed(dialect: Dialect, allowed: &[Method]) -> Response<Body> {
+fn not_allowed(dialect: Dialect, allowed: &[Method], seed: u64) -> Response<Body> {
     let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     let failure = Failure::refusal(405, format!("only {allowed} is allowed here"));
-    let mut response = exchange::error(dialect, &failure);
+    let mut response = exchange::error_of(dialect, &failure, seed);
     if let Ok(allowed) = HeaderValue::try_from(allowed) {
         response.headers_mut().insert(ALLOW, allowed);
     }
@@ -81,19 +129,32 @@ async fn complete(
     peer: Peer,
     route: Route,
     request: Request<Incoming>,
+    mut visit: Box<Visit>,
 ) -> Response<Body> {
-    let started = tokio::time::Instant::now();
-    match begin(&gateway, peer, &route, request).await {
-        Ok(exchange) => exchange.run().await,
+    match begin(&gateway, peer, &route, request, &mut visit).await {
+        Ok(Ready { routes, group, request, caller, probe, seat }) => {
+            Exchange::new(gateway, routes, group, request, caller, probe, visit).seated(seat).run().await
+        }
         Err(failure) => {
-            gateway.metrics.refused(failure.status, started.elapsed());
-            let mut response = exchange::error(route.dialect, &failure);
+            gateway.metrics.refused(failure.status, visit.started.elapsed());
+            let mut response = exchange::error_of(route.dialect, &failure, visit.seed);
             if gateway.routes.load().config.tidegate.litellm_headers {
                 exchange::call_id_alone(response.headers_mut());
             }
+            visit.answered(failure.status, Some(failure.kind()), response.body().len());
             response
         }
     }
+}
+
+/// A request that nothing has refused.
+struct Ready {
+    routes: Arc<Routes>,
+    group: Arc<Group>,
+    request: dialects::Request,
+    caller: Caller,
+    probe: Probe,
+    seat: Option<Seat>,
 }
 
 /// Everything that can refuse a request before an upstream is called.
@@ -102,11 +163,14 @@ async fn begin(
     peer: Peer,
     route: &Route,
     request: Request<Incoming>,
-) -> Result<Exchange, Failure> {
+    visit: &mut Visit,
+) -> Result<Ready, Failure> {
     let routes = gateway.routes.load_full();
+    let general = &routes.config.general;
     let in_query = request.uri().query().filter(|_| google::speaks(route.dialect)).and_then(google::key);
-    let identity = auth::check_or(&routes.config.general, request.headers(), in_query.as_deref())?;
-    let seat = gateway.seats.take(&routes.config.general, identity.as_deref(), &peer.addr)?;
+    visit.who.has_sent(auth::sent(general, request.headers(), in_query.as_deref()));
+    let identity = auth::check_or(general, request.headers(), in_query.as_deref())?;
+    let seat = gateway.seats.take(general, identity.as_deref(), &peer.addr)?;
     let (resent, asked) = (resent(request.headers()), Asked::of(request.headers())?);
     // Over HTTP/2 a connection is many streams', each with a clock of its own.
     let alone = request.version() < Version::HTTP_2;
@@ -115,9 +179,19 @@ async fn begin(
     let fault = crate::fault::Fault::of(request.headers());
     let tidegate = &routes.config.tidegate;
     let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
-    let (forwarded, client) = (forwarded(request.headers()), client(&peer.addr, request.headers()));
-    let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await?;
+    let forwarded = forwarded(request.headers());
+    let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await;
+    let body = body.map_err(|unread| match unread {
+        Unread::Refused(failure) => failure,
+        Unread::Left => {
+            visit.end(499, Ending::ClientGone);
+            Failure::bad_request("the request's body broke off")
+        }
+    })?;
+    visit.facts.bytes_in = body.len() as u64;
     let mut request = route.dialect.decode(route, body).map_err(Failure::bad_request)?;
+    visit.model(&request.model);
+    visit.facts.stream = Some(request.stream);
     request.headers = forwarded;
     if let Some(retries) = retries {
         request.options.get_or_insert_default().num_retries = Some(retries);
@@ -143,9 +217,9 @@ async fn begin(
     } else {
         outlet::be_patient(client_idle);
     }
-    let labels = Labels { group: group.name.clone(), client };
+    let labels = Labels { group: group.name.clone(), client: visit.who.label() };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
-    Ok(Exchange::new(gateway.clone(), routes, group, request, caller, probe).seated(seat))
+    Ok(Ready { routes, group, request, caller, probe, seat })
 }
 
 /// The headers with which a client chooses what its provider does. No others reach one.
@@ -157,18 +231,6 @@ fn forwarded(headers: &http::HeaderMap) -> Vec<(&'static str, String)> {
         (!values.is_empty()).then(|| (name, values.join(",")))
     };
     FORWARDED.into_iter().filter_map(all).collect()
-}
-
-/// Who asks, for the operator's eyes: the address, and the first word of the User-Agent, such as `OpenAI/Python`.
-fn client(addr: &SocketAddr, headers: &http::HeaderMap) -> Arc<str> {
-    const LONGEST: usize = 40;
-    let agent =
-        headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let word: String = agent.split_whitespace().next().unwrap_or_default().chars().take(LONGEST).collect();
-    match word.is_empty() {
-        true => addr.ip().to_string().into(),
-        false => format!("{} {word}", addr.ip()).into(),
-    }
 }
 
 /// What the official SDKs say of a request: the number of tries before it.

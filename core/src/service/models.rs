@@ -15,10 +15,10 @@ const CREATED: u64 = 1_677_610_602;
 /// The same.
 const CREATED_AT: &str = "2023-02-28T18:56:42Z";
 
-pub(super) fn list<B>(gateway: &Gateway, request: &Request<B>) -> Response<Body> {
+pub(super) fn list<B>(gateway: &Gateway, request: &Request<B>, seed: u64) -> Response<Body> {
     let routes = gateway.routes.load();
     if let Err(failure) = auth::check(&routes.config.general, request.headers()) {
-        return exchange::error(dialect_of(request.uri().path(), request.headers()), &failure);
+        return exchange::error_of(dialect_of(request.uri().path(), request.headers()), &failure, seed);
     }
     let form = Form::of(request);
     let models: Vec<Value> = routes.names().map(|name| form.model(name)).collect();
@@ -35,9 +35,10 @@ pub(super) fn list<B>(gateway: &Gateway, request: &Request<B>) -> Response<Body>
 }
 
 /// One model: a name of the list, or any that a request could ask for.
-pub(super) fn one<B>(gateway: &Gateway, request: &Request<B>, name: &str) -> Response<Body> {
+pub(super) fn one<B>(gateway: &Gateway, request: &Request<B>, name: &str, seed: u64) -> Response<Body> {
     let routes = gateway.routes.load();
-    let refuse = |failure| exchange::error(dialect_of(request.uri().path(), request.headers()), &failure);
+    let refuse =
+        |failure| exchange::error_of(dialect_of(request.uri().path(), request.headers()), &failure, seed);
     if let Err(failure) = auth::check(&routes.config.general, request.headers()) {
         return refuse(failure);
     }

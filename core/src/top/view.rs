@@ -123,6 +123,15 @@ fn attention(status: &Value, top: &Top) -> Vec<Line<'static>> {
     for one in list(&status["plugins"]["plugins"]).iter().filter(|one| one["state"] != "open") {
         say(Color::Red, format!("the plugin {} is {}", one["name"], one["state"]));
     }
+    for one in list(&status["returning_clients"]).iter().take(3) {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let (client, group, left) = (text("client"), text("group"), seconds(number(&one["left_seconds"])));
+        let returns = &one["returns"];
+        say(
+            Color::Yellow,
+            format!("{client} does not wait: {returns} times too soon for {group}; {left} are left"),
+        );
+    }
     let now = number(&status["unix_seconds"]);
     for one in list(&status["incidents"]).iter().rev() {
         let ago = now - number(&one["unix_seconds"]);

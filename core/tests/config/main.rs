@@ -7,6 +7,7 @@ mod limits;
 mod policies;
 mod semantics;
 mod strategies;
+mod traces;
 mod vendors;
 mod wildcards;
 mod worst_case;

@@ -6,9 +6,11 @@ use std::path::Path;
 use tidegate::config::{self, Config, Severity, Tidegate};
 
 const README: &str = include_str!("../../../README.md");
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("README.md", README),
     ("docs/guard.md", include_str!("../../../docs/guard.md")),
+    ("docs/access-log.md", include_str!("../../../docs/access-log.md")),
+    ("docs/traces.md", include_str!("../../../docs/traces.md")),
     ("docs/litellm-compat.md", include_str!("../../../docs/litellm-compat.md")),
     ("docs/rate-limits.md", include_str!("../../../docs/rate-limits.md")),
     ("docs/security.md", include_str!("../../../docs/security.md")),
@@ -55,6 +57,7 @@ fn in_force(section: &Tidegate) -> String {
             ),
             (section.keep_alive, section.retry_budget, section.policy_name(), &section.compat_metrics),
             (&section.plugins, &section.watchdog, &section.guard, section.groups.len()),
+            (&section.access_log, &section.traces),
         )
     )
 }

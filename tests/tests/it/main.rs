@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
+mod access;
 mod activation;
 mod admin;
 mod anthropic_client;
@@ -46,6 +47,7 @@ mod storm;
 mod strategies;
 mod swap;
 mod top;
+mod traces;
 mod usage;
 mod vendors;
 mod watchdog;

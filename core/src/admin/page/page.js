@@ -254,6 +254,9 @@ function attention(status) {
   for (const d of status.deployments.filter((d) => d.cooling_seconds > 0)) {
     say("warn", `${d.name} is put aside for ${seconds(d.cooling_seconds)}; 429s since the start: ${number(d.limited)}.`);
   }
+  for (const c of (status.returning_clients ?? []).slice(0, 3)) {
+    say("warn", `${c.client} does not wait: it came ${number(c.returns)} times too soon for ${c.group}; ${seconds(c.left_seconds)} of its Retry-After are left.`);
+  }
   if (status.amplification > 2) say("warn", `Providers get ${status.amplification.toFixed(1)} calls for each request.`);
   const recent = status.incidents.filter((i) => status.unix_seconds - i.unix_seconds < 60).slice(-5).reverse();
   for (const i of recent) say("warn", `${seconds(status.unix_seconds - i.unix_seconds)} ago: ${i.why}${whose(i)}${i.action ? `: ${i.action}` : ""}.`);

@@ -6,6 +6,7 @@ mod parts;
 mod plugins;
 mod policy;
 pub(super) mod strict;
+mod traces;
 mod watchdog;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use guard::{
 pub use plugins::{Allowed, Isolation, PluginUse, Plugins};
 pub use policy::{PolicyChoice, USUAL_POLICY};
 use strict::strict;
+pub use traces::{AccessLog, Traces};
 pub use watchdog::{Incidents, Watchdog, WatchdogMode};
 
 /// The section with its defaults filled in.
@@ -62,6 +64,10 @@ pub struct Tidegate {
     pub plugins: Plugins,
     /// How the watchdog acts.
     pub watchdog: Watchdog,
+    /// Where traces go.
+    pub traces: Traces,
+    /// Where each request's line goes.
+    pub access_log: AccessLog,
     /// Other processes to watch.
     pub guard: Vec<Guard>,
     /// Overrides by group.
@@ -130,6 +136,8 @@ impl Default for Tidegate {
             policy: None,
             plugins: Plugins::default(),
             watchdog: Watchdog::default(),
+            traces: Traces::default(),
+            access_log: AccessLog::default(),
             guard: Vec::new(),
             groups: BTreeMap::new(),
         }
@@ -174,6 +182,8 @@ pub(crate) fn read(
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
         "plugins" => section.plugins = plugins::plugins(sink, &entry.node),
         "watchdog" => section.watchdog = watchdog::watchdog(sink, &entry.node),
+        "traces" => section.traces = traces::traces(sink, &entry.node),
+        "access_log" => section.access_log = traces::access_log(sink, &entry.node),
         "guard" => section.guard = guard::guards(sink, &entry.node),
         _ => section.groups = groups(sink, &entry.node, names),
     });
@@ -203,6 +213,8 @@ const KEYS: &[&str] = &[
     "limits",
     "plugins",
     "watchdog",
+    "traces",
+    "access_log",
     "guard",
     "groups",
 ];

@@ -1,0 +1,192 @@
+//! The access log's own file. A thread of its own writes it: no request waits for a disk, and what that does not take, for
+//! being full or slow, is counted and gone.
+
+use std::fs::OpenOptions;
+use std::io::{Result, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use prometheus::IntCounter;
+
+/// Lines that wait for the thread.
+const WAITING: usize = 8_192;
+/// The longest wait for the last lines at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Hands lines to the thread that writes them.
+#[derive(Debug)]
+pub struct File {
+    queue: SyncSender<Item>,
+    path: PathBuf,
+    lost: IntCounter,
+}
+
+#[derive(Debug)]
+enum Item {
+    Line(Vec<u8>),
+    /// Whoever turns logs over has moved the file away.
+    Reopen,
+    /// Everything before this is written when the other side is dropped.
+    Flush(#[expect(dead_code, reason = "what counts is that it is dropped")] SyncSender<()>),
+}
+
+impl File {
+    /// Opens it, and starts the thread.
+    ///
+    /// # Errors
+    /// One of the two cannot be had.
+    pub(super) fn start(path: &Path, lost: IntCounter) -> Result<Self> {
+        let file = open(path)?;
+        let (queue, items) = sync_channel(WAITING);
+        let (of_thread, losses) = (path.to_owned(), lost.clone());
+        let work = move || write(&items, Some(file), || open(&of_thread), &losses);
+        thread::Builder::new().name("tidegate-access".into()).spawn(work)?;
+        Ok(Self { queue, path: path.to_owned(), lost })
+    }
+
+    pub(super) fn line(&self, line: Vec<u8>) {
+        if self.queue.try_send(Item::Line(line)).is_err() {
+            self.lost.inc();
+        }
+    }
+
+    pub(super) fn reopen(&self) {
+        if self.queue.try_send(Item::Reopen).is_err() {
+            tracing::error!(file = %self.path.display(), "the access log is too far behind to be opened anew: try again");
+        }
+    }
+
+    pub(super) fn flush(&self) {
+        let (done, written) = sync_channel(0);
+        if self.queue.try_send(Item::Flush(done)).is_ok() {
+            // Nothing is ever sent: it ends with the drop, or with the time.
+            let _ = written.recv_timeout(LAST_LINES);
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn open(path: &Path) -> Result<std::fs::File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Writes until the other end is gone. `None` as a file: the last reopening failed, and each line tries again.
+fn write<W: Write>(
+    items: &Receiver<Item>,
+    mut file: Option<W>,
+    mut open: impl FnMut() -> Result<W>,
+    lost: &IntCounter,
+) {
+    let mut failing = false;
+    // A write broke off: what comes next begins on a line of its own.
+    let mut broken = false;
+    for item in items {
+        let line = match item {
+            Item::Line(line) => line,
+            Item::Reopen => {
+                // What the old one holds is whole: it has no buffer of ours.
+                file = None;
+                Vec::new()
+            }
+            Item::Flush(_) => continue,
+        };
+        let written = match &mut file {
+            Some(file) => put(file, &line, broken),
+            None => open().and_then(|opened| put(file.insert(opened), &line, false)),
+        };
+        broken = written.is_err();
+        if let Err(error) = written {
+            lost.inc_by(u64::from(!line.is_empty()));
+            if !failing {
+                tracing::error!(%error, "the access log cannot be written");
+            }
+            failing = true;
+        } else if !line.is_empty() {
+            failing = false;
+        }
+    }
+}
+
+fn put(file: &mut impl Write, line: &[u8], broken: bool) -> Result<()> {
+    if broken && !line.is_empty() {
+        file.write_all(b"\n")?;
+    }
+    file.write_all(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    fn lost() -> IntCounter {
+        IntCounter::new("lost", "lost").unwrap()
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("access.jsonl"), dir.path().join("access.jsonl.1"));
+        let log = File::start(&path, lost()).unwrap();
+        log.line(b"one\n".to_vec());
+        log.flush();
+        std::fs::rename(&path, &old).unwrap();
+        log.line(b"two\n".to_vec());
+        log.reopen();
+        log.line(b"three\n".to_vec());
+        log.flush();
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_an_error_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = File::start(&dir.path().join("no/such/folder"), lost()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    /// Takes half of its second write, and fails the rest of it.
+    struct Full(Vec<u8>, u32);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            self.1 += 1;
+            match self.1 {
+                2 => {
+                    self.0.extend_from_slice(&bytes[..2]);
+                    Ok(2)
+                }
+                3 => Err(ErrorKind::StorageFull.into()),
+                _ => {
+                    self.0.extend_from_slice(bytes);
+                    Ok(bytes.len())
+                }
+            }
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_breaks_off_is_counted_and_spoils_no_other() {
+        let lost = lost();
+        let (queue, items) = sync_channel(4);
+        for line in ["one\n", "two\n", "three\n"] {
+            queue.send(Item::Line(line.into())).unwrap();
+        }
+        drop(queue);
+        let mut full = Full(Vec::new(), 0);
+        write(&items, Some(&mut full), || Err(ErrorKind::NotFound.into()), &lost);
+        assert_eq!(full.0, b"one\ntw\nthree\n");
+        assert_eq!(lost.get(), 1);
+    }
+}

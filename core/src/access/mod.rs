@@ -1,0 +1,182 @@
+//! One request as its one line in the access log tells it, and its spans: kept from its head to its end, whatever that is.
+//!
+//! A [`Visit`] begins before anything can refuse the request, and its end is its drop: a refusal, an answer, a broken
+//! stream and a client that left all come by there, once.
+
+mod file;
+mod line;
+mod log;
+mod who;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tidegate_watchdog::{IncidentId, Lived};
+use tokio::time::Instant;
+
+use crate::dialects::{Dialect, Usage};
+use crate::metrics::Ending;
+use crate::routing::group::seed;
+use crate::traces::Trace;
+
+pub use line::Line;
+pub use log::{Log, Unopened};
+pub use who::Who;
+
+/// So much of a path or of a model's name, which are the client's words, is told.
+const LONGEST: usize = 128;
+
+/// What is known of one request.
+pub struct Visit {
+    log: Arc<Log>,
+    /// Its id towards the client, as a number.
+    pub seed: u64,
+    began: SystemTime,
+    /// When its head had come.
+    pub started: Instant,
+    /// Who asks.
+    pub who: Who,
+    method: &'static str,
+    path: String,
+    /// What it was found to be for; nothing where there was no such route.
+    pub dialect: Option<Dialect>,
+    /// Its spans.
+    pub trace: Trace,
+    /// What was learnt on the way.
+    pub facts: Facts,
+    end: Option<End>,
+}
+
+/// What is learnt of a request on its way. What is not known stays as it is.
+#[derive(Default)]
+pub struct Facts {
+    /// The model's name as the client wrote it.
+    pub model: Option<String>,
+    /// A stream was asked for.
+    pub stream: Option<bool>,
+    /// The model group.
+    pub group: Option<Arc<str>>,
+    /// The deployment of the last attempt.
+    pub deployment: Option<Arc<str>>,
+    /// How the last attempt ended, as in `tidegate_attempts_total`.
+    pub outcome: Option<&'static str>,
+    /// The class of the failure that the client was told.
+    pub error: Option<&'static str>,
+    /// Upstream calls.
+    pub attempts: u32,
+    /// Those that left their group.
+    pub fallbacks: u32,
+    /// The stream broke off and went on elsewhere.
+    pub continued: bool,
+    /// What its answers have cost, and whether a count is a guess.
+    pub usage: Option<(Usage, bool)>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's.
+    pub bytes_out: u64,
+    /// From its last byte to its first content.
+    pub first_content: Option<Duration>,
+    /// In upstream calls.
+    pub upstream: Duration,
+    /// From the request's last byte on; the head's time where the body never came.
+    pub asked: Option<Instant>,
+    /// As the watchdog saw it.
+    pub lived: Lived,
+    /// Incidents that it is part of.
+    pub incidents: Vec<IncidentId>,
+    /// Parameters that were left out.
+    pub dropped: Vec<String>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) status: u16,
+    pub(crate) ending: Ending,
+    pub(crate) at: Instant,
+}
+
+impl Visit {
+    /// A request whose head has come. `path`: without its query, where a key may stand.
+    pub fn begin(log: Arc<Log>, who: Who, method: &http::Method, path: &str, trace: Trace) -> Box<Self> {
+        Box::new(Self {
+            log,
+            seed: seed(),
+            began: SystemTime::now(),
+            started: Instant::now(),
+            who,
+            method: word(method),
+            path: path.chars().take(LONGEST).collect(),
+            dialect: None,
+            trace,
+            facts: Facts::default(),
+            end: None,
+        })
+    }
+
+    /// Its method, if it is a known one.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// Its path, as far as it is told.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The client's model, as far as it is told.
+    pub fn model(&mut self, name: &str) {
+        self.facts.model = Some(name.chars().take(LONGEST).collect());
+    }
+
+    /// It came to its end, which is told when the last byte has been handed over; the first end counts.
+    pub fn end(&mut self, status: u16, ending: Ending) {
+        self.end.get_or_insert(End { status, ending, at: Instant::now() });
+    }
+
+    /// It was answered with an error before it came to a model group, or to a list of models.
+    pub fn answered(&mut self, status: u16, error: Option<&'static str>, bytes: u64) {
+        if self.end.is_some() {
+            // Nobody is there to be answered.
+            return;
+        }
+        self.facts.error = error;
+        self.facts.bytes_out = bytes;
+        self.end(status, if status < 400 { Ending::Complete } else { Ending::Error });
+    }
+
+    /// An incident that it is part of.
+    pub fn incident(&mut self, id: Option<IncidentId>) {
+        self.facts.incidents.extend(id);
+    }
+
+    /// When `at` was, by the clock that people read.
+    pub(crate) fn time(&self, at: Instant) -> SystemTime {
+        self.began + at.saturating_duration_since(self.started)
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let left = End { status: 499, ending: Ending::ClientGone, at: Instant::now() };
+        let end = self.end.unwrap_or(left);
+        self.log.write(self, end);
+        if self.trace.is_recorded() {
+            self.trace.finish(self, end);
+        }
+    }
+}
+
+/// A method of a known name: any text may come as one.
+fn word(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}

@@ -15,8 +15,8 @@ use crate::incident::{Labels, Phase, Rule};
 use crate::journal::Journal;
 use crate::report::IncidentId;
 
-/// Which stream: the place in the slab, and how often that place was given out. Live ones have an odd generation, so
-/// the packed form is never 0.
+/// Which stream: the place in the slab, and how often that place was given out, counted round in [`GENERATIONS`]. Live ones
+/// have an odd generation, so the packed form is never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StreamRef {
     pub(crate) index: u32,
@@ -32,6 +32,10 @@ impl StreamRef {
         (packed != 0).then_some(Self { index: packed as u32, generation: (packed >> 32) as u32 })
     }
 }
+
+/// Of generations: with a place, which has 32 bits, they fit into the 53 that readers of JSON keep of a number. A place comes
+/// round after a million streams, and nobody keeps a [`StreamRef`] for nearly so long.
+const GENERATIONS: u32 = (1 << 21) - 1;
 
 const NOTHING: u8 = 0;
 /// Ends the streak of polls (R1), not the count of CPU (R2).
@@ -215,7 +219,7 @@ impl Slab {
         let record = &self.records[place];
         record.reset(cold.opened_at);
         *held = Some(Box::new(cold));
-        let generation = record.generation.load(Relaxed).wrapping_add(1);
+        let generation = next(record.generation.load(Relaxed));
         record.generation.store(generation, Release);
         drop(held);
         self.used.fetch_max(place + 1, Relaxed);
@@ -227,7 +231,7 @@ impl Slab {
     pub(crate) fn close(&self, stream: StreamRef) {
         let place = stream.index as usize;
         let mut held = self.cold[place].lock();
-        self.records[place].generation.store(stream.generation.wrapping_add(1), Release);
+        self.records[place].generation.store(next(stream.generation), Release);
         let cold = held.take();
         drop(held);
         self.live.fetch_sub(1, Relaxed);
@@ -267,6 +271,10 @@ impl Slab {
         let cold = held.as_mut()?;
         Some(f(&mut Live { record, cold }))
     }
+}
+
+fn next(generation: u32) -> u32 {
+    generation.wrapping_add(1) & GENERATIONS
 }
 
 /// A stream that cannot be closed while this exists.
@@ -335,6 +343,18 @@ mod tests {
         slab.close(new);
         let third = slab.open(cold()).unwrap();
         assert_eq!(slab.snapshot(third).unwrap().verdict, None);
+    }
+
+    #[test]
+    fn an_id_is_a_number_that_every_reader_of_json_keeps() {
+        let slab = Slab::new(1);
+        slab.records[0].generation.store(GENERATIONS - 1, Relaxed);
+        let last = slab.open(cold()).unwrap();
+        assert!(StreamRef { index: u32::MAX, ..last }.pack() < 1 << 53);
+        slab.close(last);
+        let first = slab.open(cold()).unwrap();
+        assert_eq!(first.generation, 1, "they count round, and live ones stay odd");
+        assert!(slab.with_live(last, |_| ()).is_none() && slab.with_live(first, |_| ()).is_some());
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn the_snapshot_comes_each_second_and_says_who_is_limited() {
 async fn no_key_is_in_anything_that_is_shown() {
     let (_sim, proxy) = world(|setup| {
         setup
-            .params("secret", "model: openai/sim, api_base: \"http://user:hunter2@127.0.0.1:9/v1?token=hunter2\", api_key: hunter2")
+            .params("secret", "model: openai/sim, api_base: \"http://user:hunter2@127.0.0.1:9/v1?token=hunter2\", api_key: hunter2, extra_body: {inner_token: hunter2}, api_keyy: hunter2")
             .general("master_key: hunter2")
     })
     .await;

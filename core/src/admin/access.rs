@@ -18,27 +18,33 @@ use crate::secret::Secret;
 pub(super) type Refusal = (StatusCode, &'static str);
 
 const SITE: &str = "sec-fetch-site";
+const DESTINATION: &str = "sec-fetch-dest";
 const NO_KEY: &str = "no key: send the admin key as \"Authorization: Bearer KEY\"\n";
 const WRONG_KEY: &str = "that is not the admin key\n";
 const NO_KEY_SET: &str = "this asks for a key, and none is configured: set `tidegate.admin_key`\n";
-const NOT_THIS_MACHINE: &str =
-    "a request for another name than this machine's comes from a page; send the admin key\n";
-const FOREIGN_PAGE: &str = "a page of another origin may change nothing here\n";
+const NOT_THIS_MACHINE: &str = "a request for another name than this machine's needs the admin key, and none is configured: ask \
+                                for 127.0.0.1 or localhost, or set `tidegate.admin_key`\n";
+const FOREIGN_PAGE: &str = "a page of another origin may ask for nothing here\n";
 
 /// Whether `peer` may read what the program knows.
 ///
 /// # Errors
-/// It needs the key, and has not sent it.
+/// It needs the key, and has not sent it; or it is a page of another origin, which could not read the answer, but could have
+/// many of them made. Somebody who follows a link from such a page is none.
 pub(super) fn look(key: Option<&Secret>, peer: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+    if is_foreign(headers) && text(headers, DESTINATION) != Some("document") {
+        return Err((StatusCode::FORBIDDEN, FOREIGN_PAGE));
+    }
     if headers.contains_key(AUTHORIZATION) && key.is_some() {
         return keyed(key, headers);
     }
     if !peer.to_canonical().is_loopback() {
         return keyed(key, headers);
     }
-    match is_local(headers) {
-        true => Ok(()),
-        false => Err((StatusCode::FORBIDDEN, NOT_THIS_MACHINE)),
+    match (is_local(headers), key) {
+        (true, _) => Ok(()),
+        (false, Some(_)) => keyed(key, headers),
+        (false, None) => Err((StatusCode::FORBIDDEN, NOT_THIS_MACHINE)),
     }
 }
 
@@ -47,14 +53,7 @@ pub(super) fn look(key: Option<&Secret>, peer: IpAddr, headers: &HeaderMap) -> R
 /// # Errors
 /// It has not sent the key, or it is a page of another origin.
 pub(super) fn change(key: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
-    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let own = |origin: &str| {
-        value(HOST.as_str())
-            .is_some_and(|host| origin.split_once("://").is_some_and(|(_, rest)| rest == host))
-    };
-    let foreign = value(ORIGIN.as_str()).is_some_and(|origin| !own(origin))
-        || value(SITE).is_some_and(|site| !matches!(site, "none" | "same-origin"));
-    if foreign {
+    if is_foreign(headers) {
         return Err((StatusCode::FORBIDDEN, FOREIGN_PAGE));
     }
     keyed(key, headers)
@@ -76,6 +75,20 @@ fn keyed(key: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
         true => Ok(()),
         false => Err((StatusCode::UNAUTHORIZED, WRONG_KEY)),
     }
+}
+
+/// Whether a page of another origin asks.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let own = |origin: &str| {
+        text(headers, HOST.as_str())
+            .is_some_and(|host| origin.split_once("://").is_some_and(|(_, rest)| rest == host))
+    };
+    text(headers, ORIGIN.as_str()).is_some_and(|origin| !own(origin))
+        || text(headers, SITE).is_some_and(|site| !matches!(site, "none" | "same-origin"))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether the request was made for an address, or for `localhost`: names can be pointed anywhere.
@@ -124,10 +137,26 @@ mod tests {
 
     #[test]
     fn a_name_that_points_here_is_not_here() {
-        let keyed = Some("k");
-        assert_eq!(looks(keyed, HERE, &[("host", "evil.example:4001")]), 403);
+        let (open, keyed) = (None, Some("k"));
+        assert_eq!(looks(open, HERE, &[("host", "evil.example:4001")]), 403);
+        assert_eq!(looks(keyed, HERE, &[("host", "evil.example:4001")]), 401, "a page can ask for the key");
         assert_eq!(looks(keyed, HERE, &[("host", "[::1]:4001")]), 200);
         assert_eq!(looks(keyed, HERE, &[("host", "evil.example"), ("authorization", "Bearer k")]), 200);
+    }
+
+    #[test]
+    fn a_page_of_another_origin_looks_at_nothing_and_a_link_from_it_may_be_followed() {
+        let (host, site) = (("host", "127.0.0.1:4001"), ("sec-fetch-site", "cross-site"));
+        for (headers, status) in [
+            (&[host, site, ("sec-fetch-dest", "image")][..], 403),
+            (&[host, site, ("sec-fetch-dest", "iframe")], 403),
+            (&[host, site], 403),
+            (&[host, ("origin", "https://evil.example")], 403),
+            (&[host, site, ("sec-fetch-dest", "document")], 200),
+            (&[host, ("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")], 200),
+        ] {
+            assert_eq!(looks(None, HERE, headers), status, "{headers:?}");
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ async fn a_name_that_points_here_gets_nothing() {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         ask(proxy.admin, request.as_bytes(), LONG).await
     };
-    assert_eq!(asked("evil.example", "/api/status").await.status, 403);
+    assert_eq!(asked("evil.example", "/api/status").await.status, 401);
     assert_eq!(asked("localhost:4001", "/api/status").await.status, 200);
     assert_eq!(asked("evil.example", "/health/readiness").await.status, 200);
     let page = asked("127.0.0.1", "/").await;

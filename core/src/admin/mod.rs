@@ -25,6 +25,7 @@ use tidegate_watchdog::Report;
 use crate::gateway::Gateway;
 use crate::logging;
 use crate::metrics::{Amplification, LoopKind};
+use body::Snapshots;
 use routes::Pace;
 
 /// How often upstream calls are held against client requests.
@@ -38,9 +39,6 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection lives. A client that does not read what it asked for must not keep its seat.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
-
-/// The same of one that gets snapshots; the page comes back for more.
-const LIVE_TIME: Duration = Duration::from_secs(600);
 
 /// Starts the thread. It ends with the process.
 ///
@@ -67,6 +65,7 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
         }
     };
     let seats = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
+    let snapshots = Snapshots::new(gateway.clone());
     loop {
         let (seat, accepted) = tokio::select! {
             next = async { (seats.clone().acquire_owned().await, listener.accept().await) } => next,
@@ -77,17 +76,17 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
             tokio::time::sleep(SAMPLE).await;
             continue;
         };
-        let gateway = gateway.clone();
+        let (gateway, snapshots) = (gateway.clone(), snapshots.clone());
         tokio::spawn(async move {
             let _seat = seat;
             let life = AtomicU64::new(CONNECTION_TIME.as_secs());
             let service = service_fn(|request| {
-                let (gateway, life) = (&gateway, &life);
+                let (gateway, snapshots, life) = (&gateway, &snapshots, &life);
                 async move {
                     let pace = |pace| {
                         life.store(lives(pace).as_secs(), Relaxed);
                     };
-                    let mut answer = routes::answer(gateway, peer.ip(), &request, pace).await;
+                    let mut answer = routes::answer(gateway, snapshots, peer.ip(), &request, pace).await;
                     if gateway.has_left() {
                         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }
@@ -119,7 +118,7 @@ async fn serve(gateway: &Arc<Gateway>, listener: TcpListener) {
 fn lives(pace: Pace) -> Duration {
     match pace {
         Pace::Patient => CONNECTION_TIME + plugins::PATIENCE,
-        Pace::Live => LIVE_TIME,
+        Pace::Live => body::LONGEST + CONNECTION_TIME,
     }
 }
 

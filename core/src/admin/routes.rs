@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Bytes, Incoming};
 
-use super::body::Answer;
+use super::body::{Answer, Snapshots};
 use super::{access, api, plugins, refresh, resources, status};
 use crate::gateway::Gateway;
 use crate::metrics::Known;
@@ -26,7 +26,8 @@ pub(super) enum Pace {
 
 /// Answers one request of `peer`.
 pub(super) async fn answer(
-    gateway: &Arc<Gateway>,
+    gateway: &Gateway,
+    snapshots: &Arc<Snapshots>,
     peer: IpAddr,
     request: &Request<Incoming>,
     pace: impl Fn(Pace),
@@ -66,13 +67,28 @@ pub(super) async fn answer(
         return text(status, why);
     }
     if path == "/api/live" {
-        pace(Pace::Live);
-        let mut response = Response::new(Answer::live(gateway));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        return response;
+        return match snapshots.watch() {
+            Some(events) => {
+                pace(Pace::Live);
+                live(events)
+            }
+            None => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many watch already; /api/status has the same once\n",
+            ),
+        };
     }
     look(gateway, path)
+}
+
+fn live(events: Answer) -> Response<Answer> {
+    let mut response = Response::new(events);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // It has used up what a connection lives.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 const ONLY: &str = "only GET is allowed here, and POST for /api/plugins/reload and /api/streams/ID/abort\n";

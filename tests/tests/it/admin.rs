@@ -1,6 +1,6 @@
 //! The admin port: who may look and change, the page, the snapshot and its stream, and the end of a stream by hand.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tidegate_sim::{Gate, Script};
@@ -62,6 +62,39 @@ async fn the_snapshot_comes_each_second_and_says_who_is_limited() {
     let openai = deployments.iter().find(|one| one["group"] == "openai").unwrap();
     assert_eq!((&openai["ok"], &openai["limited"]), (&1.into(), &1.into()), "{openai}");
     assert_eq!(snapshot["state"], "serving");
+}
+
+/// One more who watches, and what it was answered.
+async fn watch(proxy: &Proxy) -> (Conn, u16) {
+    let mut conn = Conn::open(proxy.admin).await.unwrap();
+    conn.send(&get("/api/live", "")).await.unwrap();
+    assert!(conn.read_until(LONG, |answer| !answer.text().is_empty()).await);
+    let status = conn.so_far().status;
+    (conn, status)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_takes_no_seat_from_a_scrape() {
+    let (_sim, proxy) = world(|setup| setup).await;
+    let mut watching = Vec::new();
+    loop {
+        match watch(&proxy).await {
+            (conn, 200) => watching.push(conn),
+            (conn, status) => {
+                assert_eq!(status, 503);
+                assert!(conn.so_far().text().contains("/api/status"), "{}", conn.so_far().text());
+                break;
+            }
+        }
+        assert!(watching.len() < 64, "nobody is refused");
+    }
+    assert_eq!(ask(proxy.admin, &get("/metrics", CLOSE), LONG).await.status, 200);
+    drop(watching.pop());
+    let until = Instant::now() + LONG;
+    while watch(&proxy).await.1 != 200 {
+        assert!(Instant::now() < until, "a seat that was left is not free again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

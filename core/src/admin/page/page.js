@@ -215,6 +215,11 @@ const guardColumns = [
 guardColumns.hot = (g) => g.state === "given_up";
 
 let key = sessionStorage.getItem("tidegate-key");
+const remember = (given) => {
+  key = given;
+  if (given) sessionStorage.setItem("tidegate-key", given);
+  else sessionStorage.removeItem("tidegate-key");
+};
 const headers = () => (key ? { authorization: `Bearer ${key}` } : {});
 
 function abortButton(stream, cell) {
@@ -224,14 +229,19 @@ function abortButton(stream, cell) {
     const asked = key ?? prompt("Aborting a stream asks for the admin key");
     if (!asked) return;
     button.disabled = true;
-    const answer = await fetch(`api/streams/${stream.id}/abort`, { method: "POST", headers: { authorization: `Bearer ${asked}` } });
-    if (answer.ok) {
-      key = asked;
-      sessionStorage.setItem("tidegate-key", key);
-    } else {
-      button.disabled = false;
-      alert((await answer.text()).trim());
+    let why;
+    try {
+      const answer = await fetch(`api/streams/${stream.id}/abort`, { method: "POST", headers: { authorization: `Bearer ${asked}` } });
+      // One that is no longer right is asked for anew.
+      if (answer.ok) remember(asked);
+      else if (answer.status === 401) remember(null);
+      why = answer.ok ? "" : await answer.text();
+    } catch (error) {
+      why = String(error);
     }
+    if (!why) return;
+    button.disabled = false;
+    alert(why.trim());
   });
   return button;
 }
@@ -324,15 +334,14 @@ function drawStreams(status) {
 function drawIncidents(status) {
   const box = at("incidents");
   const shown = [...status.incidents].reverse();
-  const open = new Set([...box.querySelectorAll("details[open]")].map((node) => node.dataset.id));
   const there = new Map([...box.children].map((node) => [node.dataset.id, node]));
-  box.replaceChildren(...shown.map((incident) => there.get(incident.id) ?? incidentNode(incident, open)));
+  box.replaceChildren(...shown.map((incident) => there.get(incident.id) ?? incidentNode(incident)));
   if (shown.length === 0) box.textContent = "None.";
 }
 
-function incidentNode(incident, open) {
+function incidentNode(incident) {
   const when = new Date(incident.unix_seconds * 1000);
-  const node = make("details", { open: open.has(incident.id) });
+  const node = make("details");
   node.dataset.id = incident.id;
   const label = [incident.kind, incident.rule, incident.action].filter(Boolean).join(" ");
   const time = make("time", { dateTime: when.toISOString(), textContent: when.toLocaleTimeString() });
@@ -374,30 +383,39 @@ document.addEventListener("keydown", (event) => {
 
 at("unlock").addEventListener("submit", (event) => {
   event.preventDefault();
-  key = at("key").value;
-  sessionStorage.setItem("tidegate-key", key);
+  remember(at("key").value);
+  at("key").value = "";
   at("unlock").hidden = true;
   follow();
 });
 
 document.querySelector("#config-title ~ details").addEventListener("toggle", async (event) => {
   if (!event.target.open) return;
-  const answer = await fetch("api/config", { headers: headers() });
-  at("config").textContent = await answer.text();
+  try {
+    at("config").textContent = await (await fetch("api/config", { headers: headers() })).text();
+  } catch (error) {
+    at("config").textContent = String(error);
+  }
 });
 
-// EventSource cannot send a key, so the events are read here. A lost connection is tried again each second.
+// EventSource cannot send a key, so the events are read here. The port ends them now and then; a lost connection is tried
+// again each second.
 async function follow() {
   for (;;) {
+    let state = "no connection; trying again";
     try {
       const answer = await fetch("api/live", { headers: headers() });
       if (answer.status === 401) {
         at("refused").textContent = key ? "That is not the key." : "";
         at("unlock").hidden = false;
         at("key").focus();
+        remember(null);
         return;
       }
-      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      if (!answer.ok) {
+        state = (await answer.text()).trim() || state;
+        throw new Error(`HTTP ${answer.status}`);
+      }
       let pending = "";
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
@@ -409,11 +427,14 @@ async function follow() {
         const last = events.filter((event) => event.startsWith("data: ")).pop();
         if (last) draw(JSON.parse(last.slice(6)));
       }
+      state = "";
     } catch (error) {
       console.warn(error);
     }
-    at("state").className = "bad";
-    at("state").textContent = "no connection; trying again";
+    if (state) {
+      at("state").className = "bad";
+      at("state").textContent = state;
+    }
     await new Promise((done) => setTimeout(done, 1000));
   }
 }

@@ -32,18 +32,19 @@ impl Operator {
         Self { addr, key }
     }
 
-    /// A whole answer: its status and its body.
+    /// The body of a good answer.
     ///
     /// # Errors
-    /// A sentence: nobody answers there, or it is not Tidegate.
-    pub fn ask(&self, method: &str, path: &str) -> Result<(u16, String), String> {
+    /// A sentence: nobody answers there, it is not Tidegate, or what it says in place of the answer.
+    pub fn ask(&self, method: &str, path: &str) -> Result<String, String> {
         let stream = self.send(method, path, "1.1")?;
         let mut answer = String::new();
         stream.take(MOST).read_to_string(&mut answer).map_err(|error| self.failed(&error))?;
         let head = answer.split_once("\r\n\r\n");
-        let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
         match (head, status) {
-            (Some((_, body)), Some(status)) => Ok((status, body.to_owned())),
+            (Some((_, body)), Some(200)) => Ok(body.to_owned()),
+            (Some((_, body)), Some(_)) => Err(self.refused(body)),
             _ => Err(format!("{} does not answer as tidegate's admin port does", self.addr)),
         }
     }
@@ -59,7 +60,7 @@ impl Operator {
         if !status.contains(" 200 ") {
             let why =
                 lines.map_while(Result::ok).skip_while(|line| !line.is_empty()).nth(1).unwrap_or(status);
-            return Err(format!("{}: {why} (the key is read from {KEY})", self.addr));
+            return Err(self.refused(&why));
         }
         for line in lines {
             let line = line.map_err(|error| self.failed(&error))?;
@@ -84,6 +85,13 @@ impl Operator {
         );
         stream.write_all(request.as_bytes()).map_err(|error| self.failed(&error))?;
         Ok(stream)
+    }
+
+    /// What it says may be another program's: no control character of it reaches the terminal.
+    fn refused(&self, said: &str) -> String {
+        let said: String =
+            said.trim_end().chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect();
+        format!("{}: {said} (the key is read from {KEY})", self.addr)
     }
 
     fn failed(&self, error: &std::io::Error) -> String {

@@ -90,7 +90,7 @@ pub(super) struct Top {
     pub(super) note: String,
     pub(super) is_lost: bool,
     /// The first line of a list that is longer than the screen.
-    pub(super) scroll: u16,
+    pub(super) scroll: usize,
     /// Requests a second, the latest last.
     pub(super) course: Vec<u64>,
     pub(super) rate: f64,
@@ -122,7 +122,7 @@ impl Top {
     }
 
     /// A new snapshot came.
-    pub(super) fn take(&mut self, status: &Value) {
+    pub(super) fn take(&mut self, status: Value) {
         let now = number(&status["uptime_seconds"]);
         let requests = number(&status["totals"]["requests"]);
         let span = self.last.map_or(0.0, |(at, _)| now - at);
@@ -148,8 +148,11 @@ impl Top {
             })
             .collect();
         self.before = before;
-        self.status = status.clone();
-        self.is_lost = false;
+        self.status = status;
+        if std::mem::take(&mut self.is_lost) {
+            self.note.clear();
+        }
+        self.scroll = self.scroll.min(self.listed(self.tab).saturating_sub(1));
         self.order();
     }
 
@@ -170,6 +173,17 @@ impl Top {
             words.iter().all(|word| parts.iter().any(|part| part.to_lowercase().contains(word)))
         };
         self.streams.iter().filter(fits).collect()
+    }
+
+    /// How many there are of what a tab lists.
+    pub(super) fn listed(&self, tab: Tab) -> usize {
+        match tab {
+            Tab::Streams => self.streams.len(),
+            Tab::Deployments => list(&self.status["deployments"]).len(),
+            Tab::Guards => list(&self.status["guards"]).len(),
+            Tab::Incidents => list(&self.status["incidents"]).len(),
+            Tab::Plugins => list(&self.status["plugins"]["plugins"]).len(),
+        }
     }
 
     fn order(&mut self) {
@@ -251,7 +265,8 @@ impl Top {
 
     fn step(&mut self, by: isize) {
         if self.tab != Tab::Streams {
-            self.scroll = self.scroll.saturating_add_signed(by as i16);
+            let last = self.listed(self.tab).saturating_sub(1);
+            self.scroll = self.scroll.saturating_add_signed(by).min(last);
             return;
         }
         let ids: Vec<u64> = self.shown().iter().map(|stream| stream.id).collect();

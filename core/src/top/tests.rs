@@ -39,8 +39,8 @@ fn snapshot(uptime: f64, polls: u64, busy: f64) -> Value {
 
 fn top() -> Top {
     let mut top = Top::new("127.0.0.1:4001".into());
-    top.take(&snapshot(100.0, 1000, 1.0));
-    top.take(&snapshot(101.0, 51_000, 1.9));
+    top.take(snapshot(100.0, 1000, 1.0));
+    top.take(snapshot(101.0, 51_000, 1.9));
     top
 }
 
@@ -126,7 +126,7 @@ fn a_stream_is_ended_only_when_chosen_and_confirmed() {
     press(&mut top, KeyCode::Char('x'));
     assert_eq!(press(&mut top, KeyCode::Char('y')), Act::Abort(2));
     // It is gone: the key is about nothing any more.
-    top.take(&json!({"uptime_seconds": 102.0, "streams": []}));
+    top.take(json!({"uptime_seconds": 102.0, "streams": []}));
     assert_eq!(press(&mut top, KeyCode::Char('x')), Act::Nothing);
     assert!(top.confirm.is_none());
 }
@@ -136,6 +136,52 @@ fn a_lost_connection_is_said_and_forgotten_when_it_is_back() {
     let mut top = top();
     top.lost("gone".into());
     line(&screen(&mut top, 160, 24), "no connection");
-    top.take(&snapshot(103.0, 60_000, 2.0));
-    line(&screen(&mut top, 160, 24), "serving");
+    top.take(snapshot(103.0, 60_000, 2.0));
+    let back = screen(&mut top, 160, 24);
+    line(&back, "serving");
+    line(&back, "Tab: next list");
+    top.say("stream 1 was told to end".into());
+    top.take(snapshot(104.0, 60_000, 2.0));
+    line(&screen(&mut top, 160, 24), "was told to end");
+}
+
+#[test]
+fn a_stuck_worker_and_a_plugin_out_of_service_need_attention() {
+    let mut top = top();
+    let mut status = snapshot(102.0, 51_000, 1.9);
+    status["workers"]["stuck"] = 1.into();
+    status["plugins"]["plugins"][0]["state"] = "quarantined".into();
+    status["deployments"] = json!([]);
+    top.take(status);
+    let screen = screen(&mut top, 160, 24);
+    line(&screen, "1 of 2 workers are in one poll for too long");
+    line(&screen, "the plugin openai is quarantined");
+}
+
+#[test]
+fn a_list_cannot_be_left_behind() {
+    let mut top = top();
+    press(&mut top, KeyCode::Tab);
+    for _ in 0..9 {
+        press(&mut top, KeyCode::Down);
+    }
+    line(&screen(&mut top, 160, 24), "500 ms");
+    assert_eq!(top.scroll, 0);
+}
+
+#[test]
+fn no_word_of_others_reaches_the_terminal_as_a_command() {
+    let mut top = top();
+    let mut status = snapshot(102.0, 51_000, 2.9);
+    let bad = "a\u{1b}[31m\u{7}\r\nb";
+    status["streams"][1]["client"] = bad.into();
+    status["incidents"][0]["why"] = bad.into();
+    status["deployments"][0]["name"] = bad.into();
+    top.take(status);
+    top.say(bad.into());
+    for _ in Tab::ALL {
+        let screen = screen(&mut top, 160, 24);
+        assert!(!screen.contains(|c: char| c.is_control() && c != '\n'), "{screen:?}");
+        press(&mut top, KeyCode::Tab);
+    }
 }

@@ -98,6 +98,10 @@ fn attention(status: &Value, top: &Top) -> Vec<Line<'static>> {
         );
         say(Color::Red, sentence);
     }
+    let (stuck, all) = (number(&status["workers"]["stuck"]), number(&status["workers"]["all"]));
+    if stuck > 0.0 {
+        say(Color::Red, format!("{stuck} of {all} workers are in one poll for too long"));
+    }
     for one in list(&status["guards"]) {
         let text = |name: &str| one[name].as_str().unwrap_or_default();
         let (state, colour) = guard_state(text("state"));
@@ -121,7 +125,8 @@ fn attention(status: &Value, top: &Top) -> Vec<Line<'static>> {
         }
     }
     for one in list(&status["plugins"]["plugins"]).iter().filter(|one| one["state"] != "open") {
-        say(Color::Red, format!("the plugin {} is {}", one["name"], one["state"]));
+        let word = |name: &str| one[name].as_str().unwrap_or_default();
+        say(Color::Red, format!("the plugin {} is {}", word("name"), word("state")));
     }
     for one in list(&status["returning_clients"]).iter().take(3) {
         let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
@@ -149,15 +154,8 @@ fn attention(status: &Value, top: &Top) -> Vec<Line<'static>> {
 fn tab_line(top: &Top) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     for tab in Tab::ALL {
-        let count = match tab {
-            Tab::Streams => top.streams.len(),
-            Tab::Deployments => list(&top.status["deployments"]).len(),
-            Tab::Guards => list(&top.status["guards"]).len(),
-            Tab::Incidents => list(&top.status["incidents"]).len(),
-            Tab::Plugins => list(&top.status["plugins"]["plugins"]).len(),
-        };
         let style = if tab == top.tab { Style::new().reversed() } else { Style::new() };
-        spans.push(Span::styled(format!(" {} {count} ", tab.title()), style));
+        spans.push(Span::styled(format!(" {} {} ", tab.title(), top.listed(tab)), style));
     }
     if !top.filter.is_empty() || top.typing {
         spans.push(format!("  filter: {}{}", top.filter, if top.typing { "_" } else { "" }).into());
@@ -230,7 +228,7 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, top: &Top, plain: &Plain) {
         let cells = plain.rows.iter().map(|(cells, _)| cells[at].chars().count());
         Constraint::Length(u16::try_from(cells.max().unwrap_or(0).max(head.len())).unwrap_or(u16::MAX))
     });
-    let rows = plain.rows.iter().skip(usize::from(top.scroll)).map(|(cells, colour)| {
+    let rows = plain.rows.iter().skip(top.scroll).map(|(cells, colour)| {
         Row::new(cells.clone()).style(colour.map_or_else(Style::new, |colour| Style::new().fg(colour)))
     });
     let head = Row::new(plain.head.clone()).style(Modifier::BOLD);

@@ -3,11 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tidegate_watchdog::{Incident, Suspected};
+use tidegate_watchdog::Suspected;
 
 use super::plugins;
 use crate::gateway::Gateway;
-use crate::incidents::json::stream;
+use crate::incidents::json::{brief, stream};
 use crate::metrics::{LoopKind, Returning};
 use crate::routing::Deployment;
 use crate::routing::health::now_ms;
@@ -95,23 +95,5 @@ fn returning(one: &Returning) -> Value {
         "group": &*one.group,
         "returns": one.returns,
         "left_seconds": one.left_ms as f64 / 1e3,
-    })
-}
-
-/// The whole of it is at `/api/incidents/ID`.
-fn brief(incident: &Incident) -> Value {
-    let at = incident.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let verdict = incident.verdict.as_ref();
-    json!({
-        "id": incident.id.to_string(),
-        "unix_seconds": at.as_secs_f64(),
-        "kind": incident.kind.as_str(),
-        "why": incident.sentence,
-        "group": incident.group.as_deref(),
-        "deployment": incident.deployment.as_deref(),
-        "plugin": incident.plugin.as_deref(),
-        "rule": verdict.map(|verdict| verdict.rule.as_str()),
-        "action": verdict.map(|verdict| verdict.action.as_str()),
-        "client": incident.client.as_deref(),
     })
 }

@@ -7,7 +7,6 @@ use tidegate_watchdog::{Incident, StreamInfo, Verdict};
 
 /// An incident. Members that do not apply are null or empty, so that every incident has the same ones.
 pub fn incident(incident: &Incident) -> Value {
-    let at = incident.at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let verdict = incident.verdict.as_ref();
     let events = incident.events.iter();
     let events =
@@ -23,6 +22,21 @@ pub fn incident(incident: &Incident) -> Value {
             "chunks": sample.chunks,
         })
     });
+    let counters = incident.counters.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+    let mut told = brief(incident);
+    told["stream"] = json!(verdict.and_then(|verdict| verdict.stream.as_ref()).map(stream));
+    told["poll"] = json!(verdict.and_then(poll));
+    told["counters"] = Value::Object(counters.collect());
+    told["events"] = events.collect();
+    told["samples"] = samples.collect();
+    told["detail"] = json!(incident.detail.as_deref());
+    told
+}
+
+/// The same in a list that somebody watches: without its timeline.
+pub fn brief(incident: &Incident) -> Value {
+    let at = incident.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let verdict = incident.verdict.as_ref();
     json!({
         "id": incident.id.to_string(),
         "unix_seconds": at.as_secs_f64(),
@@ -34,13 +48,6 @@ pub fn incident(incident: &Incident) -> Value {
         "client": incident.client.as_deref(),
         "rule": verdict.map(|verdict| verdict.rule.as_str()),
         "action": verdict.map(|verdict| verdict.action.as_str()),
-        "stream": verdict.and_then(|verdict| verdict.stream.as_ref()).map(stream),
-        "poll": verdict.and_then(poll),
-        "counters": incident.counters.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()))
-            .collect::<serde_json::Map<String, Value>>(),
-        "events": events.collect::<Vec<_>>(),
-        "samples": samples.collect::<Vec<_>>(),
-        "detail": incident.detail.as_deref(),
     })
 }
 

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Histogram, Metric, MetricFamily, MetricType};
+
+use super::proto::{self, counter, gauge, labelled};
 
 /// A set of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,15 +116,17 @@ impl View<'_> {
         };
         let attempts = |which: fn(&str) -> bool| {
             self.each("tidegate_attempts_total", |metric| {
-                let outcome = label(metric, "outcome");
-                let mut labels = which(&outcome).then(|| self.deployment(metric)).flatten()?;
-                if let Some((_, class, status)) = EXCEPTIONS.iter().find(|(ours, ..)| *ours == outcome) {
-                    labels.push(("exception_class", (*class).to_owned()));
-                    labels.push(("exception_status", (*status).to_owned()));
-                }
-                Some(labels)
+                which(&label(metric, "outcome")).then(|| self.deployment(metric)).flatten()
             })
         };
+        let failures = self.each("tidegate_attempts_total", |metric| {
+            let outcome = label(metric, "outcome");
+            let (_, class, status) = EXCEPTIONS.iter().find(|(ours, ..)| *ours == outcome)?;
+            let mut labels = self.deployment(metric)?;
+            labels.push(("exception_class", (*class).to_owned()));
+            labels.push(("exception_status", (*status).to_owned()));
+            Some(labels)
+        });
         let per_deployment = |metric: &Metric| self.deployment(metric);
         vec![
             summed("litellm_proxy_total_requests_metric_total", MetricType::COUNTER, requests),
@@ -146,21 +150,13 @@ impl View<'_> {
             summed("litellm_output_tokens_metric_total", MetricType::COUNTER, tokens(&["output"])),
             summed("litellm_total_tokens_metric_total", MetricType::COUNTER, tokens(&["input", "output"])),
             summed("litellm_spend_metric_total", MetricType::COUNTER, self.spend()),
-            summed(
-                "litellm_deployment_total_requests_total",
-                MetricType::COUNTER,
-                attempts(|_| true).into_iter().map(without_exception).collect(),
-            ),
+            summed("litellm_deployment_total_requests_total", MetricType::COUNTER, attempts(|_| true)),
             summed(
                 "litellm_deployment_success_responses_total",
                 MetricType::COUNTER,
                 attempts(|outcome| outcome == "ok"),
             ),
-            summed(
-                "litellm_deployment_failure_responses_total",
-                MetricType::COUNTER,
-                attempts(|outcome| EXCEPTIONS.iter().any(|(ours, ..)| *ours == outcome)),
-            ),
+            summed("litellm_deployment_failure_responses_total", MetricType::COUNTER, failures),
             summed(
                 "litellm_deployment_cooled_down_total",
                 MetricType::COUNTER,
@@ -185,11 +181,15 @@ impl View<'_> {
         vec![summed(name, MetricType::HISTOGRAM, first)]
     }
 
-    /// The series of one of our families, with other labels; those without any are left out.
-    fn each(&self, name: &str, labels: impl Fn(&Metric) -> Option<Labels>) -> Vec<(Labels, Metric)> {
+    /// The series of one of our families.
+    fn own(&self, name: &str) -> &[Metric] {
         let family = self.own.iter().find(|family| family.name() == name);
-        let metrics = family.map_or(&[][..], MetricFamily::get_metric);
-        metrics.iter().filter_map(|metric| Some((labels(metric)?, metric.clone()))).collect()
+        family.map_or(&[], MetricFamily::get_metric)
+    }
+
+    /// The same with other labels; those without any are left out.
+    fn each(&self, name: &str, labels: impl Fn(&Metric) -> Option<Labels>) -> Vec<(Labels, Metric)> {
+        self.own(name).iter().filter_map(|metric| Some((labels(metric)?, metric.clone()))).collect()
     }
 
     fn deployment(&self, metric: &Metric) -> Option<Labels> {
@@ -201,18 +201,14 @@ impl View<'_> {
 
     /// Dollars, where the configuration has prices.
     fn spend(&self) -> Vec<(Labels, Metric)> {
-        let tokens = self.each("tidegate_tokens_total", |metric| self.deployment(metric));
-        let family = self.own.iter().find(|family| family.name() == "tidegate_tokens_total");
-        let own = family.map_or(&[][..], MetricFamily::get_metric).iter();
-        let own = own.filter(|metric| self.known.contains_key(&label(metric, "deployment")));
-        let priced = tokens.into_iter().zip(own).filter_map(|((labels, metric), own)| {
-            let facts = self.known.get(&label(own, "deployment"))?;
-            let price = match &*label(own, "kind") {
-                "input" => facts.cost[0],
-                "output" => facts.cost[1],
+        let priced = self.own("tidegate_tokens_total").iter().filter_map(|metric| {
+            let [input, output] = self.known.get(&label(metric, "deployment"))?.cost;
+            let price = match &*label(metric, "kind") {
+                "input" => input,
+                "output" => output,
                 _ => None,
             };
-            Some((labels, counter(metric.get_counter().get_value() * price?)))
+            Some((self.deployment(metric)?, counter(metric.get_counter().get_value() * price?, &[])))
         });
         priced.collect()
     }
@@ -232,11 +228,6 @@ fn of_deployment(facts: &Facts) -> Labels {
     ]
 }
 
-fn without_exception((mut labels, metric): (Labels, Metric)) -> (Labels, Metric) {
-    labels.retain(|(name, _)| !name.starts_with("exception"));
-    (labels, metric)
-}
-
 /// One family, in which series with the same labels are added up.
 fn summed(name: &str, kind: MetricType, series: Vec<(Labels, Metric)>) -> MetricFamily {
     let mut at: HashMap<Labels, usize> = HashMap::new();
@@ -245,17 +236,13 @@ fn summed(name: &str, kind: MetricType, series: Vec<(Labels, Metric)>) -> Metric
         match at.get(&labels) {
             Some(at) => add(kind, &mut metrics[*at], &metric),
             None => {
-                at.insert(labels.clone(), metrics.len());
-                metrics.push(relabelled(metric, labels));
+                metrics.push(relabelled(metric, &labels));
+                at.insert(labels, metrics.len() - 1);
             }
         }
     }
-    let mut family = MetricFamily::default();
-    family.set_name(name.to_owned());
-    family.set_help("The same numbers under another name: see tidegate.compat_metrics.".to_owned());
-    family.set_field_type(kind);
-    family.set_metric(metrics);
-    family
+    let help = "The same numbers under another name: see tidegate.compat_metrics.";
+    proto::family(name, help, kind, metrics)
 }
 
 /// Of the same kind, and with the same buckets.
@@ -285,36 +272,15 @@ fn add(kind: MetricType, to: &mut Metric, more: &Metric) {
     }
 }
 
-fn relabelled(mut metric: Metric, labels: Labels) -> Metric {
-    let pairs = labels.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| {
-        let mut pair = LabelPair::default();
-        pair.set_name(name.to_owned());
-        pair.set_value(value);
-        pair
-    });
-    metric.set_label(pairs.collect());
-    metric
+/// What is empty is to Prometheus as if it were not there.
+fn relabelled(metric: Metric, labels: &Labels) -> Metric {
+    let said = labels.iter().map(|(name, value)| (*name, value.as_str()));
+    labelled(metric, &said.filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>())
 }
 
 fn label(metric: &Metric, name: &str) -> String {
     let pair = metric.get_label().iter().find(|pair| pair.name() == name);
     pair.map(|pair| pair.value().to_owned()).unwrap_or_default()
-}
-
-fn counter(value: f64) -> Metric {
-    let mut counter = Counter::default();
-    counter.set_value(value);
-    let mut metric = Metric::default();
-    metric.set_counter(counter);
-    metric
-}
-
-fn gauge(value: f64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::default();
-    metric.set_gauge(gauge);
-    metric
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod compat;
 mod guards;
 mod loops;
 mod plugins;
+mod proto;
 mod series;
 mod watch;
 

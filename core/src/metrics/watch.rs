@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::NAMES;
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use tidegate_watchdog::{QuarantineInfo, Stats, Watchdog};
+
+use super::NAMES;
+use super::proto::{self, counter, gauge, labelled};
 
 /// Collects from a watchdog.
 pub struct WatchdogCollector {
@@ -124,39 +126,7 @@ fn family(name: &str, help: &str, metrics: Vec<Metric>) -> MetricFamily {
         "tidegate_stream_poll_duration_seconds" => MetricType::HISTOGRAM,
         _ => MetricType::GAUGE,
     };
-    let mut family = MetricFamily::default();
-    family.set_name(name.into());
-    family.set_help(help.into());
-    family.set_field_type(kind);
-    family.set_metric(metrics);
-    family
-}
-
-fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
-    let mut counter = Counter::default();
-    counter.set_value(value);
-    let mut metric = Metric::default();
-    metric.set_counter(counter);
-    labelled(metric, labels)
-}
-
-fn labelled(mut metric: Metric, labels: &[(&str, &str)]) -> Metric {
-    let pairs = labels.iter().map(|(name, value)| {
-        let mut pair = LabelPair::default();
-        pair.set_name((*name).into());
-        pair.set_value((*value).into());
-        pair
-    });
-    metric.set_label(pairs.collect());
-    metric
-}
-
-fn gauge(value: f64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::default();
-    metric.set_gauge(gauge);
-    metric
+    proto::family(name, help, kind, metrics)
 }
 
 fn histogram(stats: &Stats) -> Metric {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{encode, proto};
 use crate::dialects::openai_embeddings::Embeddings;
-use crate::dialects::{Chat, Dialect, Encoder, Facts, Request, Route, Said, Seen, Speak, body};
+use crate::dialects::{Chat, Dialect, Request, Route, Seen, Speak, body};
 use crate::failure::Failure;
 
 /// Which of them it is.
@@ -129,40 +129,12 @@ impl Speak for Embed {
         Embeddings.add_defaults(body, defaults);
     }
 
-    fn inspect(&self, name: &[u8], data: &[u8]) -> Seen {
-        Embeddings.inspect(name, data)
-    }
-
     fn inspect_body(&self, body: &[u8]) -> Seen {
         Embeddings.inspect_body(body)
     }
 
-    fn frame(&self, _name: &[u8], data: &[u8], out: &mut Vec<u8>) {
-        encode::frame(data, out);
-    }
-
-    fn done(&self) -> &'static [u8] {
-        b""
-    }
-
-    fn is_done(&self, _data: &[u8]) -> bool {
-        false
-    }
-
     fn error_body(&self, failure: &Failure) -> Vec<u8> {
         encode::error_body(failure)
-    }
-
-    fn error_event(&self, failure: &Failure, said: &Said) -> Vec<u8> {
-        super::Generate.error_event(failure, said)
-    }
-
-    fn encoder(&self, _facts: Facts) -> Option<Box<dyn Encoder>> {
-        None
-    }
-
-    fn answer(&self, _chat: &Value, _facts: &Facts) -> Option<Value> {
-        None
     }
 
     fn as_asked(&self, _request: &Request, body: Bytes) -> Bytes {

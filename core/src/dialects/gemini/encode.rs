@@ -36,7 +36,6 @@ struct Error<'a> {
     details: Vec<Value>,
 }
 
-/// A `google.rpc.Status` in JSON: the time to wait is a `RetryInfo`, the provider's own word an `ErrorInfo`.
 /// Agents know by these words of Google's that they have to shorten a prompt: its error has no code for that.
 const TOO_LONG: &str = "exceeds the maximum number of tokens allowed";
 
@@ -50,6 +49,7 @@ fn message(failure: &Failure) -> Cow<'_, str> {
     }
 }
 
+/// A `google.rpc.Status` in JSON: the time to wait is a `RetryInfo`, the provider's own word an `ErrorInfo`.
 pub(in crate::dialects) fn error_body(failure: &Failure) -> Vec<u8> {
     let status = words::status(failure.status);
     let mut details = Vec::new();

@@ -180,7 +180,7 @@ impl Request {
     ///
     /// # Errors
     /// See [`Speak::to_chat`].
-    pub fn to_chat(&self, dropping: bool, takes: &Takes) -> Result<(Self, Vec<String>), String> {
+    pub fn to_chat(&self, dropping: bool, takes: Takes<'_>) -> Result<(Self, Vec<String>), String> {
         let chat = self.dialect.to_chat(self, dropping)?;
         let (Chat { body, model_at, mut dropped }, lost) = narrow::narrow(chat, takes);
         dropped.extend(lost.into_iter().map(|name| self.dialect.own_name(name).unwrap_or(name).to_owned()));

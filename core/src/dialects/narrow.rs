@@ -29,12 +29,12 @@ pub const NAMES: [&str; 8] = [
 const SIGNATURES: [&str; 2] = ["extra_content", "provider_specific_fields"];
 
 /// The extensions that a provider takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Takes(Option<Vec<String>>);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Takes<'a>(Option<&'a [String]>);
 
-impl Takes {
+impl<'a> Takes<'a> {
     /// As its manifest says; `None`: all of them.
-    pub fn of(listed: Option<Vec<String>>) -> Self {
+    pub fn of(listed: Option<&'a [String]>) -> Self {
         Self(listed)
     }
 
@@ -43,7 +43,7 @@ impl Takes {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|listed| listed.iter().any(|known| known == name))
+        self.0.is_none_or(|listed| listed.iter().any(|known| known == name))
     }
 }
 
@@ -52,7 +52,7 @@ type Lost = BTreeSet<&'static str>;
 
 /// The chat without what its provider does not take, and what that was. What cannot be read stays as it is: the provider
 /// says what is wrong.
-pub(super) fn narrow(chat: Chat, takes: &Takes) -> (Chat, Lost) {
+pub(super) fn narrow(chat: Chat, takes: Takes<'_>) -> (Chat, Lost) {
     let mut lost = Lost::new();
     if takes.all() {
         return (chat, lost);
@@ -63,7 +63,11 @@ pub(super) fn narrow(chat: Chat, takes: &Takes) -> (Chat, Lost) {
     }
 }
 
-fn narrowed(body: &[u8], takes: &Takes, lost: &mut Lost) -> Option<(bytes::Bytes, std::ops::Range<usize>)> {
+fn narrowed(
+    body: &[u8],
+    takes: Takes<'_>,
+    lost: &mut Lost,
+) -> Option<(bytes::Bytes, std::ops::Range<usize>)> {
     let text = std::str::from_utf8(body).ok()?;
     let mut members = options::members_of(text).ok()?;
     for alien in ["thinking", "output_config"].into_iter().filter(|name| !takes.has(name)) {
@@ -105,7 +109,7 @@ fn tools(list: &RawValue, lost: &mut Lost) -> Option<String> {
     Some(format!("[{}]", tools.collect::<Option<Vec<_>>>()?.join(",")))
 }
 
-fn messages(list: &RawValue, takes: &Takes, lost: &mut Lost) -> Option<String> {
+fn messages(list: &RawValue, takes: Takes<'_>, lost: &mut Lost) -> Option<String> {
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
     let (mut made, mut media): (Vec<String>, Vec<Value>) = (Vec::new(), Vec::new());
     for raw in list {
@@ -127,7 +131,7 @@ fn messages(list: &RawValue, takes: &Takes, lost: &mut Lost) -> Option<String> {
     Some(format!("[{}]", made.join(",")))
 }
 
-fn own_members(message: &mut Map<String, Value>, takes: &Takes, lost: &mut Lost) {
+fn own_members(message: &mut Map<String, Value>, takes: Takes<'_>, lost: &mut Lost) {
     let mut alien = |name: &str| {
         let extension = if SIGNATURES.contains(&name) { "signatures" } else { name };
         let goes = NAMES.contains(&extension) && extension != "is_error" && !takes.has(extension);
@@ -207,9 +211,9 @@ mod tests {
     use super::*;
 
     fn narrowed(body: &Value, takes: &[&str]) -> Value {
-        let takes = Takes::of(Some(takes.iter().map(|name| (*name).to_owned()).collect()));
+        let takes: Vec<String> = takes.iter().map(|name| (*name).to_owned()).collect();
         let chat = Chat { body: body.to_string().into(), model_at: 0..0, dropped: Vec::new() };
-        let (chat, _) = narrow(chat, &takes);
+        let (chat, _) = narrow(chat, Takes::of(Some(&takes)));
         assert_eq!(chat.body[chat.model_at], *b"\"m\"");
         serde_json::from_slice(&chat.body).expect("JSON")
     }
@@ -262,15 +266,15 @@ mod tests {
             assert_ne!(narrowed(&full(), &others), full(), "{name}");
         }
         let chat = Chat { body: full().to_string().into(), model_at: 0..0, dropped: Vec::new() };
-        assert_eq!(narrow(chat.clone(), &Takes::default()).0.body, chat.body);
+        assert_eq!(narrow(chat.clone(), Takes::default()).0.body, chat.body);
     }
 
     #[test]
     fn what_is_lost_is_named() {
         let lost = |body: Value, takes: &[&str]| {
-            let takes = Takes::of(Some(takes.iter().map(|name| (*name).to_owned()).collect()));
+            let takes: Vec<String> = takes.iter().map(|name| (*name).to_owned()).collect();
             let chat = Chat { body: body.to_string().into(), model_at: 0..0, dropped: Vec::new() };
-            narrow(chat, &takes).1.into_iter().collect::<Vec<_>>()
+            narrow(chat, Takes::of(Some(&takes))).1.into_iter().collect::<Vec<_>>()
         };
         let all = ["cache_control", "output_config", "reasoning_content", "thinking"];
         assert_eq!(lost(full(), &[]), all);
@@ -296,7 +300,7 @@ mod tests {
     fn schemas_keep_their_order() {
         let body = r#"{"model":"m","messages":[],"tools":[{"function":{"parameters":{"z":1,"a":2}},"cache_control":{}}]}"#;
         let chat = Chat { body: body.into(), model_at: 0..0, dropped: Vec::new() };
-        let made = narrow(chat, &Takes::of(Some(Vec::new()))).0.body;
+        let made = narrow(chat, Takes::of(Some(&[]))).0.body;
         assert_eq!(
             made,
             r#"{"model":"m","messages":[],"tools":[{"function":{"parameters":{"z":1,"a":2}}}]}"#
@@ -307,7 +311,7 @@ mod tests {
     fn what_cannot_be_read_stays_as_it_is() {
         for body in ["", "[]", r#"{"messages":7}"#, r#"{"messages":[7]}"#] {
             let chat = Chat { body: body.into(), model_at: 0..0, dropped: Vec::new() };
-            assert_eq!(narrow(chat, &Takes::of(Some(Vec::new()))).0.body, body);
+            assert_eq!(narrow(chat, Takes::of(Some(&[]))).0.body, body);
         }
     }
 }

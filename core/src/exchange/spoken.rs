@@ -36,7 +36,7 @@ impl Exchange {
             return Ok(Cow::Borrowed(request));
         }
         let (chat, dropped) = request
-            .to_chat(deployment.drops_params() || request.drops_params(), &deployment.extensions(model))
+            .to_chat(deployment.drops_params() || request.drops_params(), deployment.extensions(model))
             .map_err(|why| Failure::bad_request(format!("{why} (its provider is {}/)", deployment.prefix)))?;
         self.drops(deployment, dropped);
         Ok(Cow::Owned(chat))

@@ -248,8 +248,8 @@ impl Deployment {
     }
 
     /// What `model` takes beyond OpenAI's words of a request that was made canonical.
-    pub fn extensions(&self, model: &str) -> Takes {
-        Takes::of(self.offer.extensions_of(model).map(<[String]>::to_vec))
+    pub fn extensions(&self, model: &str) -> Takes<'_> {
+        Takes::of(self.offer.extensions_of(model))
     }
 
     /// How `model` is made to go on with a text.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidegate_engine::ErrorClass;
 use tidegate_host::PluginError;
+use tidegate_watchdog::Rule;
 
 use crate::upstream::{BodyError, SendError};
 
@@ -145,11 +146,12 @@ impl Failure {
     }
 
     /// The watchdog ended the stream.
-    pub fn aborted(rule: &str) -> Self {
+    pub fn aborted(rule: Rule) -> Self {
         let message = match rule {
-            "operator" => "this stream was ended by an operator".to_owned(),
-            _ => format!(
-                "the watchdog ended this stream: it used the processor without progress (rule {rule})"
+            Rule::Operator => "this stream was ended by an operator".to_owned(),
+            rule => format!(
+                "the watchdog ended this stream: it used the processor without progress (rule {})",
+                rule.as_str()
             ),
         };
         Self { retryable: false, ..Self::new(ErrorClass::Server, 500, message) }

@@ -28,7 +28,7 @@ impl Stops {
     /// a future that takes another by value holds it twice.
     pub(super) async fn before<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Failure> {
         poll_fn(|cx| match self.probe.verdict() {
-            Some(rule) => Poll::Ready(Err(Failure::aborted(rule.as_str()))),
+            Some(rule) => Poll::Ready(Err(Failure::aborted(rule))),
             None if self.gateway.is_cut() => Poll::Ready(Err(Failure::shutdown())),
             None => work.as_mut().poll(cx).map(Ok),
         })

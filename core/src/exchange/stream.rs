@@ -173,7 +173,7 @@ impl Committed {
             && let Some(rule) = self.exchange.probe.verdict()
         {
             self.spend(false);
-            let failure = self.exchange.abort(Failure::aborted(rule.as_str()));
+            let failure = self.exchange.abort(Failure::aborted(rule));
             return Poll::Ready(Next::Give(Some(self.terminal(&failure))));
         }
         if self.state == State::Relaying && self.exchange.gateway.is_cut() {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::operator::Operator;
 use model::{Act, Top};
 
-/// How long a key is waited for before the screen is drawn again.
+/// How long a key is waited for before news are looked for.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Between two tries to reach a process that is gone.
@@ -53,18 +53,24 @@ fn draw(
     news: &Receiver<News>,
 ) -> std::io::Result<()> {
     let mut top = Top::new(operator.addr.to_string());
+    // A screen of thousands of streams is work: it is drawn when something came, a key or another size included.
+    let mut is_stale = true;
     loop {
         for news in news.try_iter() {
+            is_stale = true;
             match news {
                 News::Snapshot(snapshot) => top.take(*snapshot),
                 News::Lost(why) => top.lost(why),
                 News::Done(what) => top.say(what),
             }
         }
-        terminal.draw(|frame| view::draw(frame, &mut top))?;
+        if std::mem::take(&mut is_stale) {
+            terminal.draw(|frame| view::draw(frame, &top))?;
+        }
         if !event::poll(FRAME)? {
             continue;
         }
+        is_stale = true;
         let Event::Key(key) = event::read()? else { continue };
         if key.kind != KeyEventKind::Press {
             continue;

@@ -15,8 +15,8 @@ const HOT: f64 = 0.25;
 /// Lines of what needs attention.
 const ATTENTION: usize = 4;
 
-pub(super) fn draw(frame: &mut Frame<'_>, top: &mut Top) {
-    let attention = attention(&top.status, top);
+pub(super) fn draw(frame: &mut Frame<'_>, top: &Top) {
+    let attention = attention(top);
     let lines = u16::try_from(attention.len().min(ATTENTION)).unwrap_or(1);
     let [head, totals, now, tabs, body, foot] = Layout::vertical([
         Constraint::Length(1),
@@ -78,7 +78,8 @@ fn draw_totals(frame: &mut Frame<'_>, area: Rect, top: &Top) {
 }
 
 /// What an operator should look at first, the worst first.
-fn attention(status: &Value, top: &Top) -> Vec<Line<'static>> {
+fn attention(top: &Top) -> Vec<Line<'static>> {
+    let status = &top.status;
     let mut found = Vec::new();
     let mut say = |colour: Color, sentence: String| {
         found.push(Line::from(vec![Span::styled(" ● ", colour), sentence.into()]));

@@ -131,6 +131,17 @@ try {
     await page.locator("#filter").fill("");
   });
 
+  await check("a key that is no longer right is asked for anew, and stands nowhere", async () => {
+    await page.evaluate(() => sessionStorage.setItem("tidegate-key", "old"));
+    await page.reload();
+    await page.getByText("That is not the key.").waitFor({ timeout: LONG });
+    await page.locator("#key").fill(KEY);
+    await page.keyboard.press("Enter");
+    await page.getByText("serving ·").waitFor({ timeout: LONG });
+    assert.equal(await page.locator("#key").inputValue(), "");
+    assert.ok(!await page.locator("#unlock").isVisible());
+  });
+
   await check("dark, and on a narrow screen", async () => {
     await page.emulateMedia({ colorScheme: "dark" });
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

@@ -169,10 +169,8 @@ impl View<'_> {
     fn gen_ai(&self) -> Vec<MetricFamily> {
         let provider = |metric: &Metric| {
             let facts = self.known.get(&label(metric, "deployment"))?;
-            let name = PROVIDERS.iter().find(|(ours, _)| *ours == facts.provider);
-            let name = name.map_or(facts.provider.as_str(), |(_, theirs)| theirs);
             Some(vec![
-                ("gen_ai_provider_name", name.to_owned()),
+                ("gen_ai_provider_name", gen_ai_provider(&facts.provider).to_owned()),
                 ("gen_ai_request_model", facts.model.clone()),
             ])
         };

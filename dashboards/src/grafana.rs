@@ -129,7 +129,13 @@ impl Panel {
                 "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
             })
         };
-        self.colours.iter().map(of).collect()
+        let link = |(header, title, url): (&str, &str, &str)| {
+            json!({
+                "matcher": {"id": "byName", "options": header},
+                "properties": [{"id": "links", "value": [{"title": title, "url": url, "targetBlank": true}]}],
+            })
+        };
+        self.colours.iter().map(of).chain(self.link.map(link)).collect()
     }
 
     fn legend(&self) -> Value {

@@ -216,15 +216,25 @@ fn process() -> Vec<Panel> {
             .query("tidegate_tasks{@}", "{{instance}} tasks")
             .width(8),
         Panel::lines(
-            "Log lines lost",
+            "Log lines and spans lost",
             "short",
-            "Lines that standard error did not take. Nothing waits for the log.",
+            "Lines that standard error, or the access log's file, did not take, and spans that no collector took. Nothing waits for them.",
         )
-        .query("rate(tidegate_log_lines_lost_total{@}[@])", "{{instance}}")
+        .query("rate(tidegate_log_lines_lost_total{@}[@])", "{{instance}} log")
+        .query("rate(tidegate_access_log_lines_lost_total{@}[@])", "{{instance}} access log")
+        .query("sum by (instance, reason) (rate(tidegate_traces_dropped_total{@}[@]))", "{{instance}} spans: {{reason}}")
+        .query("rate(tidegate_traces_exported_total{@}[@])", "{{instance}} spans taken")
         .width(8),
-        Panel::table("Versions", "short", "What runs where.")
-            .columns(&[("instance", "Instance"), ("version", "Version")])
-            .query("tidegate_build_info{@}", "")
-            .width(8),
+        Panel::table(
+            "Instances",
+            "short",
+            "Ready: 1 while it takes new requests. Configuration: 0 when the last reload was refused, so that it is not what the file has. The link leads to the status page, where the admin port can be reached.",
+        )
+        .columns(&[("instance", "Instance"), ("version", "Version")])
+        .query("tidegate_build_info{@}", "")
+        .query("sum by (job, instance) (tidegate_ready{@})", "Ready")
+        .query("sum by (job, instance) (tidegate_config_last_reload_successful{@})", "Configuration")
+        .link("Instance", "Status page", "http://${__value.raw}/")
+        .width(8),
     ]
 }

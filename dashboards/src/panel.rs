@@ -68,6 +68,8 @@ pub struct Panel {
     pub states: Option<(&'static str, &'static str, &'static str)>,
     /// Columns of a table in their order: the label, and what stands above it.
     pub columns: &'static [(&'static str, &'static str)],
+    /// Where a column of a table leads: what stands above it, the link's title, and its address.
+    pub link: Option<(&'static str, &'static str, &'static str)>,
 }
 
 impl Panel {
@@ -89,6 +91,7 @@ impl Panel {
             colours: &[],
             states: None,
             columns: &[],
+            link: None,
         }
     }
 
@@ -158,6 +161,12 @@ impl Panel {
         if let Some(query) = self.queries.last_mut() {
             query.may_be_empty = Some(reason);
         }
+        self
+    }
+
+    /// The column of that header leads to an address, which may hold Grafana's variables of the cell.
+    pub fn link(mut self, header: &'static str, title: &'static str, url: &'static str) -> Self {
+        self.link = Some((header, title, url));
         self
     }
 

@@ -137,6 +137,7 @@ fn refresh(gateway: &Gateway) {
     let set = |gauge: &IntGauge, count: usize| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     set(&gateway.metrics.pooled, http1 + http2);
     set(&gateway.metrics.upstream_open, gateway.upstream.open());
+    gateway.metrics.ready.set(i64::from(!gateway.is_draining()));
     let log_lost = &gateway.metrics.log_lost;
     log_lost.inc_by(logging::lost().saturating_sub(log_lost.get()));
     if let Some(runtime) = gateway.runtime.get() {

@@ -4,8 +4,11 @@
 mod cap;
 mod compat;
 mod guards;
+mod labels;
 mod loops;
 mod plugins;
+#[cfg(target_os = "linux")]
+mod process;
 mod proto;
 mod series;
 mod watch;
@@ -21,6 +24,7 @@ use cap::Cap;
 pub(crate) use compat::gen_ai_provider;
 pub use compat::{Compat, Facts, Known};
 pub use guards::{GuardFamilies, GuardSeries};
+pub use labels::{Label, Values, label, labels};
 pub use loops::{Amplification, ClientLoops, LoopKind, Returning};
 pub use plugins::{CallSeries, PluginFamilies};
 pub use series::{Counted, DeploymentSeries, GroupSeries};
@@ -110,7 +114,7 @@ macro_rules! metrics {
                 let registry = Registry::new();
                 $(let $field: $type = $make?; registry.register(Box::new($field.clone()))?;)*
                 #[cfg(target_os = "linux")]
-                registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+                registry.register(Box::new(process::Process::new()))?;
                 let (groups, deployments, pairs) = (Cap::new(NAMES), Cap::new(NAMES), Cap::new(PAIRS));
                 let metrics = Self { registry, groups, deployments, pairs, $($field,)* };
                 metrics.prepare();
@@ -136,117 +140,121 @@ const DECISIONS: [f64; 8] = [0.000_001, 0.000_01, 0.000_1, 0.001, 0.01, 0.1, 1.0
 
 /// Seconds to an upstream call's first content. There may be hundreds of deployments, so these are few: a scrape of 200
 /// is to stay below 1 MB.
-const CALLS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+const CALLS: [f64; 6] = [0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// Seconds until a health check is answered.
 const PROBES: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Seconds, from a cached answer to the longest reasoning.
-const SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+const SECONDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 
 metrics! {
     /// Requests by what the client was told.
-    requests: IntCounterVec = counter("tidegate_requests_total", "Client requests that ended, by model group and HTTP status.", &["group", "status"]);
+    requests: IntCounterVec = counter("tidegate_requests_total", "Requests that ended, by the HTTP status that the client was given. A stream that failed after its first content has the status `200`: see `tidegate_request_endings_total`.", &["group", "status"]);
     /// Requests by how they ended.
-    endings: IntCounterVec = counter("tidegate_request_endings_total", "Client requests that ended, by the kind of their one terminal.", &["kind"]);
+    endings: IntCounterVec = counter("tidegate_request_endings_total", "Requests that ended, by the kind of their one terminal. `kind=\"stream_error\"` is a stream that was told its error after content.", &["kind"]);
     /// Of streams and whole answers alike.
-    duration: HistogramVec = histogram("tidegate_request_duration_seconds", "Time from a request's last byte to its terminal.", &["group"], &SECONDS);
+    duration: HistogramVec = histogram("tidegate_request_duration_seconds", "From the request's last byte to its terminal.", &["group"], &SECONDS);
     /// The client's view: retries and fallbacks are in it.
-    first_token: HistogramVec = histogram("tidegate_time_to_first_token_seconds", "Time from a request's last byte to the first content for the client.", &["group"], &SECONDS);
+    first_token: HistogramVec = histogram("tidegate_time_to_first_token_seconds", "From the request's last byte to the first content for the client; for an answer that is not a stream, to the whole answer. Retries and fallbacks are in it: it is the client's view.", &["group"], &SECONDS);
     /// The client's view of a stream's flow.
-    gap: HistogramVec = histogram("tidegate_inter_chunk_seconds", "Time between two pieces of a stream that its client was given.", &["group"], &GAPS);
+    gap: HistogramVec = histogram("tidegate_inter_chunk_seconds", "Between two pieces of a stream that its client was given; a piece is what came from the provider together, one event or many. Keep-alives are none.", &["group"], &GAPS);
     /// Upstream calls.
-    attempts: IntCounterVec = counter("tidegate_attempts_total", "Upstream calls that ended, by deployment and outcome.", &["deployment", "outcome"]);
+    attempts: IntCounterVec = counter("tidegate_attempts_total", "Upstream calls that ended.", &["deployment", "outcome"]);
     /// Upstream calls per request.
     attempts_per_request: HistogramVec = histogram("tidegate_attempts_per_request", "Upstream calls that one request spent.", &["group"], &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0]);
     /// What providers say that their answers cost.
-    tokens: IntCounterVec = counter("tidegate_tokens_total", "Tokens as the providers count them, by the group and name of the deployment and kind: input, output, cached, cache_write, reasoning. The last three are part of the first two.", &["group", "deployment", "kind"]);
+    tokens: IntCounterVec = counter("tidegate_tokens_total", "Tokens as the provider counted them, for every answer, streamed or whole, whether or not the client asked for the usage. The group is the deployment's own. `cached` and `cache_write` are part of `input`, `reasoning` of `output`.", &["group", "deployment", "kind"]);
     /// What their answers may have cost where they did not say.
-    tokens_estimated: IntCounterVec = counter("tidegate_tokens_estimated_total", "Tokens that no provider told of, estimated, by the group and name of the deployment and kind: input, output.", &["group", "deployment", "kind"]);
+    tokens_estimated: IntCounterVec = counter("tidegate_tokens_estimated_total", "Tokens that nobody told of, guessed: of the prompt one for four bytes of the request, of the answer one for each event with content. Streams that broke off or were left, and providers that do not count.", &["group", "deployment", "kind"]);
     /// A deployment's view of its answers.
-    upstream_first_content: HistogramVec = histogram("tidegate_upstream_first_content_seconds", "Time from an upstream call's begin to its first content, by deployment.", &["deployment"], &CALLS);
+    upstream_first_content: HistogramVec = histogram("tidegate_upstream_first_content_seconds", "From an upstream call's begin to its first content; for an answer that is not a stream, to the whole answer.", &["deployment"], &CALLS);
     /// 429s by where they came.
-    upstream_429: IntCounterVec = counter("tidegate_upstream_429_total", "Upstream 429 answers, by deployment and phase: start, or mid_stream.", &["deployment", "phase"]);
+    upstream_429: IntCounterVec = counter("tidegate_upstream_429_total", "Attempts that failed with status 429, in the HTTP head, in a 2xx body or in an event.", &["deployment", "phase"]);
     /// See `LoopKind`.
-    loops: IntCounterVec = counter("tidegate_429_loops_total", "429 loops detected, by kind: request, client, amplification, chain.", &["kind"]);
+    loops: IntCounterVec = counter("tidegate_429_loops_total", "429s that came back in circles.", &["kind"]);
     /// Retries that a group's budget did not allow.
-    budget_exhausted: IntCounterVec = counter("tidegate_retry_budget_exhausted_total", "Requests that could not be tried again because the retry budget of the group was used up.", &["group"]);
+    budget_exhausted: IntCounterVec = counter("tidegate_retry_budget_exhausted_total", "Requests that could not be tried again because the retry budget of that group was used up.", &["group"]);
     /// See `routing::Budget`.
-    budget_tokens: GaugeVec = GaugeVec::new(Opts::new("tidegate_retry_budget_tokens", "Retries that the budget of the group allows now."), &["group"]);
+    budget_tokens: GaugeVec = GaugeVec::new(Opts::new("tidegate_retry_budget_tokens", "Retries that the group's budget allows now."), &["group"]);
     /// What a failure waits for before it goes on.
-    decision: Histogram = Histogram::with_opts(HistogramOpts::new("tidegate_policy_decision_seconds", "Time that the policy took to say what follows a failure.").buckets(DECISIONS.to_vec()));
+    decision: Histogram = Histogram::with_opts(HistogramOpts::new("tidegate_policy_decision_seconds", "From a failed attempt's end to the policy's answer about it. A policy in a process of its own takes longer.").buckets(DECISIONS.to_vec()));
     /// Attempts that left their group.
-    fallbacks: IntCounterVec = counter("tidegate_fallbacks_total", "Attempts that left the requested model group, by that group and the one they went to.", &["group", "to"]);
+    fallbacks: IntCounterVec = counter("tidegate_fallbacks_total", "Attempts that left the group of the attempt before: the requested group, and the group they went to. A first attempt that starts in a fallback group, because its own group is cooling, is not in it.", &["group", "to"]);
     /// Broken streams in groups that continue them.
-    continuations: IntCounterVec = counter("tidegate_continuations_total", "Streams that broke off after content in a group with mid_stream: continue, by what became of them: complete, failed, client_gone, refused.", &["group", "result"]);
+    continuations: IntCounterVec = counter("tidegate_continuations_total", "Streams that broke off after content in a group with `mid_stream: continue`, by what became of them. `refused`: nobody went on, because the content does not allow it or no deployment was free.", &["group", "result"]);
     /// Cooldowns ordered.
-    cooldowns: IntCounterVec = counter("tidegate_cooldowns_total", "Times that a deployment was put aside.", &["deployment"]);
+    cooldowns: IntCounterVec = counter("tidegate_cooldowns_total", "Times that the policy put a deployment aside.", &["deployment"]);
     /// Cooldowns running.
     cooling: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_deployment_cooling", "1 while a deployment is put aside."), &["deployment"]);
     /// Calls in flight.
-    in_flight: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_deployment_in_flight", "Upstream calls in flight, by deployment."), &["deployment"]);
+    in_flight: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_deployment_in_flight", "Upstream calls in flight."), &["deployment"]);
     /// Requests in flight.
-    active: IntGauge = IntGauge::new("tidegate_active_streams", "Requests in flight.");
+    active: IntGauge = IntGauge::new("tidegate_active_streams", "Requests in flight, streams and others.");
     /// Connections open.
-    connections: IntGauge = IntGauge::new("tidegate_client_connections", "Client connections open.");
+    connections: IntGauge = IntGauge::new("tidegate_client_connections", "Client connections open on the data port.");
     /// Connections by why they were cut.
-    connections_cut: IntCounterVec = counter("tidegate_client_connections_cut_total", "Client connections that were cut, by reason: client_idle, stuck_poll.", &["reason"]);
+    connections_cut: IntCounterVec = counter("tidegate_client_connections_cut_total", "Client connections that Tidegate cut: the client did not read, or said nothing at all, for `clocks.client_idle`; or the watchdog shut the socket of a stuck poll.", &["reason"]);
     /// Upstream connections that wait in the pool.
-    pooled: IntGauge = IntGauge::new("tidegate_upstream_idle_connections", "Upstream connections that wait to be used again.");
+    pooled: IntGauge = IntGauge::new("tidegate_upstream_idle_connections", "Idle HTTP/1.1 connections and open HTTP/2 connections in the upstream pool.");
     /// Upstream connections that are open.
-    upstream_open: IntGauge = IntGauge::new("tidegate_upstream_connections", "Upstream connections open, in use or waiting to be used again.");
+    upstream_open: IntGauge = IntGauge::new("tidegate_upstream_connections", "Upstream connections open, in use or waiting to be used again. With nothing in flight they are `tidegate_upstream_idle_connections`.");
     /// Tasks that have not ended.
-    tasks: IntGauge = IntGauge::new("tidegate_tasks", "Tasks of the data runtime that have not ended.");
+    tasks: IntGauge = IntGauge::new("tidegate_tasks", "Tasks of the data runtime that have not ended: one a client connection, one a stream of HTTP/2, one a Vertex AI deployment that was called, and a few of the process's own. It goes back to its level of the start when nothing is in flight.");
     /// Calls of plugin functions.
-    plugin_calls: IntCounterVec = counter("tidegate_plugin_calls_total", "Calls of plugin functions, by plugin and function.", &["plugin", "call"]);
+    plugin_calls: IntCounterVec = counter("tidegate_plugin_calls_total", "Calls of plugin functions that returned.", &["plugin", "call"]);
     /// What they cost.
-    plugin_seconds: CounterVec = CounterVec::new(Opts::new("tidegate_plugin_call_seconds_total", "Time spent in calls of plugin functions in this process, by plugin and function."), &["plugin", "call"]);
+    plugin_seconds: CounterVec = CounterVec::new(Opts::new("tidegate_plugin_call_seconds_total", "Time spent in calls of plugin functions, of a plugin in this process. The calls of one in a process of its own take none here, whatever they take there."), &["plugin", "call"]);
     /// Calls that failed.
-    plugin_errors: IntCounterVec = counter("tidegate_plugin_errors_total", "Calls of plugin functions that failed, by plugin, function and kind: error, panic.", &["plugin", "call", "kind"]);
+    plugin_errors: IntCounterVec = counter("tidegate_plugin_errors_total", "Calls in which the plugin could not do its work. What it says of the client's request or of the upstream's bytes, such as `TG_E_INVALID` or `TG_E_TRUNCATED`, is its work. A caught panic is `kind=\"panic\"`.", &["plugin", "call", "kind"]);
     /// Worker processes that run now.
-    plugin_workers: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_plugin_workers", "Worker processes that run, by plugin."), &["plugin"]);
+    plugin_workers: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_plugin_workers", "Worker processes that run: of plugins with `isolation: process`."), &["plugin"]);
     /// Worker processes that came up.
-    plugin_worker_starts: IntCounterVec = counter("tidegate_plugin_worker_starts_total", "Worker processes that were started and loaded their plugin.", &["plugin"]);
+    plugin_worker_starts: IntCounterVec = counter("tidegate_plugin_worker_starts_total", "Worker processes that came up and loaded their plugin.", &["plugin"]);
     /// Worker processes that are gone.
-    plugin_worker_ends: IntCounterVec = counter("tidegate_plugin_worker_ends_total", "Worker processes that ended, by reason: asked, deadline, signal, exit, memory, protocol, start.", &["plugin", "reason"]);
+    plugin_worker_ends: IntCounterVec = counter("tidegate_plugin_worker_ends_total", "Worker processes that ended.", &["plugin", "reason"]);
     /// Calls that were at a worker when it ended.
-    plugin_worker_failed_calls: IntCounterVec = counter("tidegate_plugin_worker_failed_calls_total", "Calls of a plugin that failed because its worker process ended.", &["plugin"]);
+    plugin_worker_failed_calls: IntCounterVec = counter("tidegate_plugin_worker_failed_calls_total", "Calls that failed because their worker ended.", &["plugin"]);
     /// Streams that lived on.
-    plugin_worker_replayed_streams: IntCounterVec = counter("tidegate_plugin_worker_replayed_streams_total", "Streams that another worker process took over when theirs ended.", &["plugin"]);
+    plugin_worker_replayed_streams: IntCounterVec = counter("tidegate_plugin_worker_replayed_streams_total", "Streams that the next worker took over.", &["plugin"]);
     /// What is in force.
-    plugin_info: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_plugin_info", "Always 1, for each plugin in force; its version and where it runs are labels."), &["plugin", "version", "isolation"]);
+    plugin_info: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_plugin_info", "1 for each plugin in force: `inline` or `process`."), &["plugin", "version", "isolation"]);
     /// Looks into the plugin folders.
-    plugin_reloads: IntCounterVec = counter("tidegate_plugin_reloads_total", "Reloads of plugins, by result: ok, partly, refused.", &["result"]);
+    plugin_reloads: IntCounterVec = counter("tidegate_plugin_reloads_total", "Looks into the plugin folders: by the admin API, the watcher, or SIGHUP. `ok`; `partly`: something new is in force and something else that is new was refused; `refused`: nothing new is.", &["result"]);
     /// Plugin files that are refused.
-    plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that were found and refused.");
+    plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that are refused. The log says why, and `GET /api/plugins`.");
     /// Incidents that are in the ring alone.
-    incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file.");
+    incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file of `watchdog.incidents`. They are in `/api/incidents`.");
     /// Log lines that nobody took.
-    log_lost: IntCounter = IntCounter::new("tidegate_log_lines_lost_total", "Log lines that standard error did not take, in time or at all.");
+    log_lost: IntCounter = IntCounter::new("tidegate_log_lines_lost_total", "Log lines that standard error did not take, in time or at all: a pipe that nobody reads, a full disk. Nothing waits for the log.");
     /// Lines of the access log's file that the disk did not take.
     access_lost: IntCounter = IntCounter::new("tidegate_access_log_lines_lost_total", "Lines of the access log that its file did not take, in time or at all.");
     /// Spans that a collector took.
     traces_exported: IntCounter = IntCounter::new("tidegate_traces_exported_total", "Spans that the collector of traces took.");
     /// Spans that nobody took.
-    traces_dropped: IntCounterVec = counter("tidegate_traces_dropped_total", "Spans that were dropped, by reason: queue (it was full), collector (it was away, or refused them).", &["reason"]);
+    traces_dropped: IntCounterVec = counter("tidegate_traces_dropped_total", "Spans that were dropped: the queue was full, or the collector was away or refused them.", &["reason"]);
     /// Configuration reloads.
-    reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads of the configuration, by result.", &["result"]);
+    reloads: IntCounterVec = counter("tidegate_config_reloads_total", "Reloads by SIGHUP.", &["result"]);
+    /// Whether the configuration that was asked for last is in force.
+    reload_successful: IntGauge = IntGauge::new("tidegate_config_last_reload_successful", "1 unless the last reload by SIGHUP was refused: then another configuration is in force than the file has.");
+    /// Whether new requests are wanted.
+    ready: IntGauge = IntGauge::new("tidegate_ready", "1 while it takes new requests, 0 once it drains; `/health/readiness` says the same.");
     /// Upstream calls per client request over the last 60 s.
     amplification: Gauge = Gauge::new("tidegate_retry_amplification_ratio", "Upstream calls divided by client requests, over the last 60 s.");
     /// Of the last probe.
-    guard_up: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_up", "Whether the guarded process answered the last probe."), &["guard"]);
+    guard_up: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_up", "1 where the guarded process answered the last probe well."), &["guard"]);
     /// Otherwise nothing can be done.
-    guard_found: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_process_found", "Whether there is one process to act on; 1 too where the guard needs to know none."), &["guard"]);
+    guard_found: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_process_found", "1 where there is one process to act on, or none need be known."), &["guard"]);
     /// See `guard::probe`.
-    guard_probes: IntCounterVec = counter("tidegate_guard_probes_total", "Probes of guarded processes, by result: ok, connect, timeout, status, broken, starved.", &["guard", "result"]);
+    guard_probes: IntCounterVec = counter("tidegate_guard_probes_total", "Probes of the serving port.", &["guard", "result"]);
     /// Misses too.
-    guard_seconds: HistogramVec = histogram("tidegate_guard_probe_seconds", "Time that a probe of the guarded process took, answered or not.", &["guard"], &PROBES);
+    guard_seconds: HistogramVec = histogram("tidegate_guard_probe_seconds", "What a probe took, answered or not.", &["guard"], &PROBES);
     /// Of the busiest process of its tree.
-    guard_cpu: GaugeVec = GaugeVec::new(Opts::new("tidegate_guard_cpu_ratio", "Cores that the busiest of the guarded process and its children kept busy during the last probe."), &["guard"]);
+    guard_cpu: GaugeVec = GaugeVec::new(Opts::new("tidegate_guard_cpu_ratio", "Cores that the busiest of the process and its children kept busy during the last probe."), &["guard"]);
     /// See `guard::watch`.
-    guard_actions: IntCounterVec = counter("tidegate_guard_actions_total", "What guards did, by what the process was doing (spin, blocked, gone, unknown) and action (terminate, kill, command, restart, failed, wait, observe).", &["guard", "class", "action"]);
+    guard_actions: IntCounterVec = counter("tidegate_guard_actions_total", "What was done about a process that hung, and what it was doing.", &["guard", "class", "action"]);
     /// See `guard::judge`.
-    guard_given_up: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_given_up", "1 while nothing more is done because it hung again after each action."), &["guard"]);
+    guard_given_up: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_guard_given_up", "1 while nothing more is done, because it hung again after each of several actions."), &["guard"]);
     /// The build.
     build: IntGaugeVec = IntGaugeVec::new(Opts::new("tidegate_build_info", "Always 1; the version is a label."), &["version"]);
 }
@@ -256,22 +264,23 @@ impl Metrics {
     /// configured.
     fn prepare(&self) {
         self.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        self.reload_successful.set(1);
         for kind in Ending::ALL {
             self.endings.with_label_values(&[kind.as_str()]);
         }
         for kind in LoopKind::ALL {
             self.loops.with_label_values(&[kind.as_str()]);
         }
-        for reason in ["client_idle", "stuck_poll"] {
+        for reason in labels::CUTS {
             self.connections_cut.with_label_values(&[reason]);
         }
-        for reason in ["queue", "collector"] {
+        for reason in labels::SPANS {
             self.traces_dropped.with_label_values(&[reason]);
         }
-        for result in ["ok", "refused"] {
+        for result in labels::RELOADS {
             self.reloads.with_label_values(&[result]);
         }
-        for result in ["ok", "partly", "refused"] {
+        for result in labels::PLUGIN_RELOADS {
             self.plugin_reloads.with_label_values(&[result]);
         }
         self.group(OTHER);
@@ -282,6 +291,12 @@ impl Metrics {
         let other = self.group(OTHER);
         other.ended(status, Ending::Error);
         other.duration.observe(took.as_secs_f64());
+    }
+
+    /// The configuration was asked to be read again.
+    pub fn reloaded(&self, good: bool) {
+        self.reloads.with_label_values(&[labels::RELOADS[usize::from(!good)]]).inc();
+        self.reload_successful.set(good.into());
     }
 
     /// Loops of a kind so far.

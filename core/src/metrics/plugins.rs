@@ -4,6 +4,7 @@ use prometheus::{Counter, CounterVec, IntCounter, IntCounterVec, IntGaugeVec};
 use tidegate_host::EndReason;
 
 use super::Metrics;
+use super::labels::PLUGIN_ERRORS;
 
 /// The families, apart from the others: the host's hooks keep them for the life of the process.
 #[derive(Clone, Debug)]
@@ -53,8 +54,8 @@ impl PluginFamilies {
         CallSeries {
             calls: self.calls.with_label_values(&[plugin, call]),
             seconds: self.seconds.with_label_values(&[plugin, call]),
-            errors: self.errors.with_label_values(&[plugin, call, "error"]),
-            panics: self.errors.with_label_values(&[plugin, call, "panic"]),
+            errors: self.errors.with_label_values(&[plugin, call, PLUGIN_ERRORS[0]]),
+            panics: self.errors.with_label_values(&[plugin, call, PLUGIN_ERRORS[1]]),
         }
     }
 

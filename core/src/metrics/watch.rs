@@ -16,36 +16,45 @@ pub struct WatchdogCollector {
 }
 
 const FAMILIES: [(&str, &str); 21] = [
-    ("tidegate_watchdog_ticks_total", "Looks of the watchdog at the workers."),
+    ("tidegate_watchdog_ticks_total", "Looks at the workers."),
     (
         "tidegate_watchdog_skipped_ticks_total",
         "Looks given up because the whole process had been paused or starved.",
     ),
-    ("tidegate_watchdog_tick_lag_seconds", "How late the watchdog's last look came."),
-    ("tidegate_watchdog_verdicts_total", "Verdicts by rule and action."),
-    ("tidegate_watchdog_pokes_total", "Wake-ups of the runtime while a worker was stuck in one poll."),
-    ("tidegate_watchdog_unwatched_streams_total", "Streams opened while every record was taken."),
-    ("tidegate_watchdog_live_streams", "Streams that are watched now."),
+    ("tidegate_watchdog_tick_lag_seconds", "How late the last look came."),
+    ("tidegate_watchdog_verdicts_total", "Verdicts and warnings."),
+    ("tidegate_watchdog_pokes_total", "Wake-ups of the runtime while a worker was in one poll for too long."),
+    (
+        "tidegate_watchdog_unwatched_streams_total",
+        "Requests that came while every record was taken. They run, unwatched.",
+    ),
+    ("tidegate_watchdog_live_streams", "Requests that are watched now."),
     ("tidegate_watchdog_plugin_stuck_total", "Polls that did not return from a call of this plugin."),
     (
         "tidegate_watchdog_reports_suppressed_total",
-        "Incidents that were only counted, because there had been enough of their kind in a minute.",
+        "Incidents other than verdicts that were only counted, because there had been ten of their kind within a minute.",
     ),
-    ("tidegate_quarantined", "Whether a plugin or a deployment is quarantined now, trials or not."),
-    ("tidegate_quarantines_total", "Quarantines of plugins and deployments."),
-    ("tidegate_watchdog_takeovers_total", "Runtimes that took over from one whose workers were stuck."),
+    ("tidegate_quarantined", "1 while a plugin or a deployment is quarantined, trials or not."),
+    ("tidegate_quarantines_total", "Quarantines; a trial that fails counts as another."),
+    (
+        "tidegate_watchdog_takeovers_total",
+        "Runtimes that took over from one of whose workers over half were stuck.",
+    ),
     (
         "tidegate_threads_lost",
-        "Workers of all runtimes that are in a poll which R4 has judged, or cannot be raised.",
+        "Workers of all runtimes that are in a poll which R4 has judged, or have returned from one at the lowest priority.",
     ),
     ("tidegate_threads_demoted", "Workers that run only when nothing else wants to."),
-    ("tidegate_workers", "Worker threads of the data runtime."),
-    ("tidegate_workers_stuck", "Workers that are in one poll for longer than the warning threshold."),
+    (
+        "tidegate_workers",
+        "Threads of the data runtime: its workers, and its threads for blocking work while they live.",
+    ),
+    ("tidegate_workers_stuck", "Workers in one poll beyond the warning threshold."),
     ("tidegate_worker_stuck_seconds_total", "Time that workers were in one poll beyond that threshold."),
-    ("tidegate_stream_polls_total", "Finished polls of streams."),
+    ("tidegate_stream_polls_total", "Finished polls of requests."),
     ("tidegate_stream_no_progress_polls_total", "Finished polls that moved nothing."),
-    ("tidegate_stream_busy_seconds_total", "Time spent in finished polls of streams."),
-    ("tidegate_stream_poll_duration_seconds", "Durations of finished polls of streams."),
+    ("tidegate_stream_busy_seconds_total", "Time spent in finished polls."),
+    ("tidegate_stream_poll_duration_seconds", "Durations of finished polls."),
 ];
 
 impl WatchdogCollector {

@@ -114,13 +114,13 @@ impl Reloader {
             Ok(changes) => {
                 let models = self.gateway.routes.load().names().count();
                 tracing::info!(models, "the configuration was read again");
-                metrics.reloads.with_label_values(&["ok"]).inc();
+                metrics.reloaded(true);
                 notify::status("Serving; the configuration was read again");
                 changes.to_json()
             }
             Err(Error::Config(text) | Error::System(text)) => {
                 tracing::error!("the new configuration is refused, the old one stays in force:\n{text}");
-                metrics.reloads.with_label_values(&["refused"]).inc();
+                metrics.reloaded(false);
                 notify::status("Serving; the new configuration was refused, the log says why");
                 json!({"result": "refused", "reason": text, "plugins": [], "refused": []})
             }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 20] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/benchmarks.md",
     "docs/clocks.md",
+    "docs/dashboards.md",
     "docs/fault-matrix.md",
     "docs/guard.md",
     "docs/litellm-compat.md",
@@ -17,6 +18,7 @@ const PAGES: [&str; 18] = [
     "docs/plugins.md",
     "docs/providers.md",
     "docs/rate-limits.md",
+    "docs/runbook.md",
     "docs/security.md",
     "docs/watchdog.md",
     "docs/write-a-policy.md",

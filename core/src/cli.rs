@@ -103,6 +103,17 @@ pub enum Command {
         /// The plugin's file, for people who look at the list of processes.
         plugin: OsString,
     },
+    /// Print what a shell is to load to complete this command line.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages; for packages.
+    #[command(hide = true)]
+    Manual {
+        /// Where to.
+        folder: PathBuf,
+    },
     /// Serve simulated providers: healthy and faulty, byte-exact.
     Sim {
         /// Where to listen.

@@ -13,7 +13,7 @@ use crate::operator::Operator;
 use crate::routing::{self, Plugins};
 use crate::serve::sockets::Given;
 use crate::serve::{self, Error, Server};
-use crate::{config, demo, drill, logging, top};
+use crate::{config, demo, drill, logging, manual, top};
 
 /// sysexits.h EX_CONFIG; a service manager must not restart on it.
 pub const BAD_CONFIG: u8 = 78;
@@ -136,6 +136,17 @@ pub fn sim(listen: SocketAddr) -> ExitCode {
 pub fn scenarios() -> ExitCode {
     show(&demo::scenarios());
     ExitCode::SUCCESS
+}
+
+/// `tidegate completions`.
+pub fn completions(shell: clap_complete::Shell) -> ExitCode {
+    manual::completions(shell, &mut std::io::stdout().lock());
+    ExitCode::SUCCESS
+}
+
+/// `tidegate manual`.
+pub fn manual(folder: &Path) -> ExitCode {
+    code(manual::pages(folder).map_err(|error| Error::System(format!("{}: {error}", folder.display()))))
 }
 
 fn code(result: Result<(), Error>) -> ExitCode {

@@ -23,6 +23,7 @@ pub mod guard;
 pub mod incidents;
 pub mod listener;
 pub mod logging;
+pub mod manual;
 pub mod metrics;
 pub mod operator;
 pub mod plugin;

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::Drill(drill) => command::drill(drill),
         Command::Plugin { what } => plugin::command::run(what),
         Command::PluginWorker { .. } => tidegate_host::worker::run(),
+        Command::Completions { shell } => command::completions(shell),
+        Command::Manual { folder } => command::manual(&folder),
         Command::Sim { list: true, .. } => command::scenarios(),
         Command::Sim { listen, .. } => command::sim(listen),
     };

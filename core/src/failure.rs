@@ -23,6 +23,8 @@ pub struct Failure {
     pub quota: bool,
     /// A sentence for people. Never holds a key.
     pub message: String,
+    /// The message is a provider's, or quotes the client's request: it belongs into no log.
+    pub quotes: bool,
     /// The provider's own word, such as `RESOURCE_EXHAUSTED`.
     pub code: Option<String>,
     /// The clock that ran out, if one did.
@@ -53,6 +55,7 @@ impl Failure {
             retry_after: None,
             retryable,
             quota: false,
+            quotes: false,
             message: message.into(),
             code: None,
             clock: None,
@@ -62,7 +65,7 @@ impl Failure {
 
     /// The client's request is not acceptable.
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(ErrorClass::BadRequest, 400, message)
+        Self { quotes: true, ..Self::new(ErrorClass::BadRequest, 400, message) }
     }
 
     /// A refusal of Tidegate's own, before any upstream was called.
@@ -165,6 +168,17 @@ impl Failure {
     /// Tidegate is stopping and cannot wait longer.
     pub fn shutdown() -> Self {
         Self::new(ErrorClass::Server, 503, "the gateway is shutting down").retry_after(Duration::from_secs(1))
+    }
+
+    /// What the log may say of it. `all`: the operator wants the words of others too.
+    pub fn for_log(&self, all: bool) -> &str {
+        if self.quotes && !all { "in words that are not logged (log_upstream_errors)" } else { &self.message }
+    }
+
+    /// The provider's own word, where it is a word: anything may come in its place.
+    pub fn code_for_log(&self) -> Option<&str> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        self.code.as_deref().filter(|code| code.len() <= 64 && code.bytes().all(legal))
     }
 
     /// What the engine needs of it.

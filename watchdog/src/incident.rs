@@ -152,6 +152,10 @@ pub struct Labels {
     pub group: Arc<str>,
     /// Who asked for it.
     pub client: Arc<str>,
+    /// What the request is called elsewhere, in logs say; empty: nothing.
+    pub request: Arc<str>,
+    /// The trace that it is part of.
+    pub trace: Option<Arc<str>>,
 }
 
 /// A live stream as the watchdog sees it. Read without stopping the stream, so the numbers may be an instant apart.
@@ -247,6 +251,10 @@ pub struct Incident {
     pub plugin: Option<Arc<str>>,
     /// Who asked, as in [`Labels::client`].
     pub client: Option<Arc<str>>,
+    /// The request, as in [`Labels::request`].
+    pub request: Option<Arc<str>>,
+    /// Its trace.
+    pub trace: Option<Arc<str>>,
     /// The verdict, for [`Kind::StreamVerdict`].
     pub verdict: Option<Verdict>,
     /// Numbers that belong to it.
@@ -261,7 +269,19 @@ pub struct Incident {
 
 impl Incident {
     pub(crate) fn reported(report: Report) -> Self {
-        let Report { kind, sentence, group, deployment, plugin, client, counters, events, detail } = report;
+        let Report {
+            kind,
+            sentence,
+            group,
+            deployment,
+            plugin,
+            client,
+            request,
+            trace,
+            counters,
+            events,
+            detail,
+        } = report;
         Self {
             id: IncidentId { start: 0, number: 0 },
             at: SystemTime::now(),
@@ -271,6 +291,8 @@ impl Incident {
             deployment,
             plugin,
             client,
+            request,
+            trace,
             verdict: None,
             counters,
             events,

@@ -197,6 +197,8 @@ impl Case {
             deployment: stream.as_ref().and_then(|stream| stream.deployment.clone()),
             plugin,
             client: stream.as_ref().map(|stream| Arc::clone(&stream.labels.client)),
+            request: stream.as_ref().map(|stream| Arc::clone(&stream.labels.request)),
+            trace: stream.as_ref().and_then(|stream| stream.labels.trace.clone()),
             verdict: Some(Verdict { rule: self.rule, action, stream, poll: self.poll }),
             counters: Vec::new(),
             events,

@@ -82,6 +82,8 @@ pub struct Report {
     pub(crate) deployment: Option<Arc<str>>,
     pub(crate) plugin: Option<Arc<str>>,
     pub(crate) client: Option<Arc<str>>,
+    pub(crate) request: Option<Arc<str>>,
+    pub(crate) trace: Option<Arc<str>>,
     pub(crate) counters: Vec<(&'static str, u64)>,
     pub(crate) events: Vec<Event>,
     pub(crate) detail: Option<String>,
@@ -103,6 +105,8 @@ impl Report {
             deployment: None,
             plugin: None,
             client: None,
+            request: None,
+            trace: None,
             counters: Vec::new(),
             events: Vec::new(),
             detail: None,
@@ -134,6 +138,14 @@ impl Report {
     #[must_use]
     pub fn client(mut self, who: impl Into<Arc<str>>) -> Self {
         self.client = Some(who.into());
+        self
+    }
+
+    /// The request that showed it, and its trace.
+    #[must_use]
+    pub fn request(mut self, name: impl Into<Arc<str>>, trace: Option<Arc<str>>) -> Self {
+        self.request = Some(name.into());
+        self.trace = trace;
         self
     }
 

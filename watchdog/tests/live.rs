@@ -49,7 +49,7 @@ fn start(config: Config) -> (Watchdog, Arc<Report>) {
 }
 
 fn labels(request: &str) -> Labels {
-    Labels { group: "gpt".into(), client: request.into() }
+    Labels { group: "gpt".into(), client: request.into(), ..Labels::default() }
 }
 
 /// Runs `f` on a registered thread of its own.

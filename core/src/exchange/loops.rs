@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_watchdog::{Kind, Report};
 
-use super::Exchange;
+use super::{Exchange, request_id};
 use crate::metrics::LoopKind;
 
 /// 429s in one request, with nothing for the client between them, that are a loop.
@@ -29,6 +29,7 @@ impl Exchange {
             let report = Report::new(LoopKind::Client.incident(), sentence)
                 .group(self.group.name.clone())
                 .client(self.visit.who.label())
+                .request(request_id(self.visit.seed), self.visit.trace.trace_id().map(Into::into))
                 .counter("returns", seen.returns.into());
             let id = self.gateway.watchdog.report(report);
             self.visit.incident(id);
@@ -60,6 +61,7 @@ impl Exchange {
         let mut report = Report::new(kind.incident(), format!("{sentence} (group \"{}\")", self.group.name))
             .group(self.group.name.clone())
             .client(self.visit.who.label())
+            .request(request_id(self.visit.seed), self.visit.trace.trace_id().map(Into::into))
             .counter("attempts", self.engine.attempts().into());
         for record in &self.history {
             let deployment = &self.deployment(record.target).name;

@@ -321,8 +321,10 @@ impl Exchange {
             deployment.series.limited(self.engine.committed());
         }
         tracing::info!(
+            request_id = reply::request_id(self.visit.seed), trace_id = self.visit.trace.trace_id(),
             group = %self.group.name, deployment = %deployment.name, status = failure.status, kind = failure.kind(),
-            committed = self.engine.committed(), attempt = self.history.len() + 1, "attempt failed: {}", failure.message
+            code = failure.code_for_log(), committed = self.engine.committed(), attempt = self.history.len() + 1,
+            "attempt failed: {}", failure.for_log(self.routes.config.tidegate.log_upstream_errors)
         );
         if failure.class == ErrorClass::Timeout {
             self.time_stream(running.target, None);

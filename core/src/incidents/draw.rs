@@ -35,7 +35,7 @@ pub(super) fn show(incident: &Value) -> String {
     let _ =
         writeln!(text, "incident {}   {} UTC", word(incident, "id"), utc(number(incident, "unix_seconds")));
     wrap(&mut text, &headline(incident, None));
-    let labels = ["group", "deployment", "plugin", "client"];
+    let labels = ["group", "deployment", "plugin", "client", "request_id", "trace_id"];
     let labels: Vec<String> =
         labels.iter().filter_map(|name| Some(format!("{name} {}", incident[*name].as_str()?))).collect();
     if !labels.is_empty() {
@@ -250,11 +250,15 @@ stream streaming: 90210 polls, the last 90207 without progress, 0.61 s in polls;
         assert!(show(&detailed).ends_with("429_loop_request\n\nThread 1\n  at x?\n"), "{}", show(&detailed));
         let drawn = show(&report);
         assert!(drawn.contains("429_loop_request: three in a row\ngroup gpt\nattempts 3\n"), "{drawn}");
+        assert!(drawn.ends_with("  -2.00 s  429\n   0.00 s  429_loop_request\n"), "{drawn}");
+    }
+
+    #[test]
+    fn a_client_that_does_not_wait_is_named_first() {
         let client = json!({"id": "1-3", "kind": "429_loop_client", "why": "it does not wait", "group": "gpt",
             "client": "10.0.0.7 OpenAI/Python key-88dc28d0"});
         let drawn = list(std::slice::from_ref(&client));
         assert!(drawn.contains("429_loop_client key-88dc28d0 OpenAI/Python"), "{drawn}");
         assert!(show(&client).contains("group gpt, client 10.0.0.7 OpenAI/Python key-88dc28d0\n"));
-        assert!(drawn.ends_with("  -2.00 s  429\n   0.00 s  429_loop_request\n"), "{drawn}");
     }
 }

@@ -46,6 +46,8 @@ pub fn brief(incident: &Incident) -> Value {
         "deployment": incident.deployment.as_deref(),
         "plugin": incident.plugin.as_deref(),
         "client": incident.client.as_deref(),
+        "request_id": incident.request.as_deref(),
+        "trace_id": incident.trace.as_deref(),
         "rule": verdict.map(|verdict| verdict.rule.as_str()),
         "action": verdict.map(|verdict| verdict.action.as_str()),
     })
@@ -57,6 +59,8 @@ pub fn stream(info: &StreamInfo) -> Value {
         "id": info.id,
         "group": &*info.labels.group,
         "client": &*info.labels.client,
+        "request_id": &*info.labels.request,
+        "trace_id": info.labels.trace.as_deref(),
         "deployment": info.deployment.as_deref(),
         "phase": info.phase.as_str(),
         "polls": info.polls,

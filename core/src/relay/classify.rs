@@ -76,6 +76,7 @@ impl Head {
             retry_after: class.retry_after_ms.map(Duration::from_millis),
             retryable: class.retryable,
             quota: class.quota,
+            quotes: message.is_some(),
             message: message
                 .unwrap_or_else(|| format!("the upstream answered with HTTP status {}", self.status)),
             code,

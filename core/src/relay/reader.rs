@@ -464,9 +464,11 @@ fn not_understood(data: &[u8], kind: Kind, last: bool) -> Failure {
         return Failure::truncated("it broke off inside an event");
     }
     if kind == Kind::Stray {
-        // The words of a middlebox. An event's data may be the answer itself, which belongs into no log.
+        // Most likely the words of a middlebox, which the client can use. They may be anything, and so belong into no log;
+        // an event's data may be the answer itself, and is told to nobody.
         let shown: String = String::from_utf8_lossy(&data[..data.len().min(80)]).escape_debug().collect();
-        return Failure::malformed(format!("text that is no event: \"{shown}\""));
+        let failure = Failure::malformed(format!("text that is no event: \"{shown}\""));
+        return Failure { quotes: true, ..failure };
     }
     Failure::malformed(format!("an event of {} bytes that is not in its dialect", data.len()))
 }

@@ -217,7 +217,12 @@ async fn begin(
     } else {
         outlet::be_patient(client_idle);
     }
-    let labels = Labels { group: group.name.clone(), client: visit.who.label() };
+    let labels = Labels {
+        group: group.name.clone(),
+        client: visit.who.label(),
+        request: exchange::request_id(visit.seed).into(),
+        trace: visit.trace.trace_id().map(Into::into),
+    };
     let probe = gateway.watchdog.open(labels, Some(peer.kill));
     Ok(Ready { routes, group, request, caller, probe, seat })
 }

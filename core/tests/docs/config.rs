@@ -57,7 +57,7 @@ fn in_force(section: &Tidegate) -> String {
             ),
             (section.keep_alive, section.retry_budget, section.policy_name(), &section.compat_metrics),
             (&section.plugins, &section.watchdog, &section.guard, section.groups.len()),
-            (&section.access_log, &section.traces),
+            (section.log_upstream_errors, &section.access_log, &section.traces),
         )
     )
 }
@@ -77,6 +77,8 @@ fn the_readmes_defaults_are_the_defaults() {
         "policy",
         "limits",
         "plugins",
+        "log_upstream_errors",
+        "access_log",
         "watchdog",
         "guard",
     ] {

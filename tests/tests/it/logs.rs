@@ -4,16 +4,20 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use tempfile::TempDir;
-use tidegate_sim::{Sim, healthy_text};
-use tidegate_tests::client::{ask, chat, get};
+use tidegate_sim::{Script, Sim, healthy_text};
+use tidegate_tests::client::{ask, body, chat, get, post};
 use tidegate_tests::proxy::built;
-use tidegate_tests::{Metrics, Setup, Told};
+use tidegate_tests::{Metrics, Proxy, Setup, Told};
 use tokio::process::{Child, Command};
 
-use crate::world::{LONG, sim};
+use crate::world::{LONG, fetch, sim};
 
 /// A proxy whose log goes where it cannot be read: its addresses are chosen here.
 struct Mute {
@@ -99,4 +103,125 @@ async fn a_pipe_that_nobody_reads_holds_no_request() {
     mute.until_lines_are_lost().await;
     mute.serves_and_ends().await;
     drop(unread);
+}
+
+/// A prompt, its answer, and every key there is: the client's, in each of its places, and the providers'.
+const MARKS: [&str; 7] = [
+    "hunter2",
+    "zebra-in-the-prompt",
+    "giraffe-in-the-answer",
+    "sim-key",
+    "ya29.",
+    "QUtaebra",
+    "PRIVATE KEY",
+];
+
+/// An answer that repeats what was asked, and an error that does.
+fn echoes(sim: &Sim) {
+    let chunk = |delta: serde_json::Value, finish: Option<&str>| {
+        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+        format!("data: {chunk}\n\n")
+    };
+    let said = chunk(json!({"content": "giraffe-in-the-answer"}), None);
+    let end = chunk(json!({}), Some("stop"));
+    sim.script("echo", Script::sse().write(format!("{said}{end}data: [DONE]\n\n")));
+    let error = json!({"error": {"message": "you said: zebra-in-the-prompt", "type": "invalid_request_error",
+        "param": "zebra-in-the-prompt", "code": "zebra in the prompt"}});
+    sim.script("echo-error", Script::json(400, error.to_string()));
+    sim.script("echo-late", Script::sse().write(said).write(format!("data: {error}\n\n")));
+    sim.script("echo-stray", Script::sse().write("zebra-in-the-prompt: giraffe-in-the-answer\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_no_level_is_a_key_or_a_prompt_in_the_log() {
+    let sim = sim().await;
+    echoes(&sim);
+    let setup = Setup::of(&sim)
+        .short_clocks()
+        .model("anthropic", "anthropic", &sim, "")
+        .model("bedrock", "bedrock", &sim, "")
+        .general("master_key: hunter2");
+    let proxy = Proxy::start_with(&setup.yaml(), &[("TIDEGATE_LOG", "trace")]).await;
+    let marked = |model: &str, scenario: &str| {
+        let mut body = body(model, scenario, true);
+        body["messages"] =
+            json!([{"role": "user", "content": format!("zebra-in-the-prompt sim:{scenario}")}]);
+        body.to_string().into_bytes()
+    };
+    let keys = [
+        "authorization: Bearer hunter2\r\n",
+        "x-api-key: hunter2\r\n",
+        "api-key: hunter2\r\n",
+        "x-goog-api-key: hunter2\r\n",
+        "authorization: Bearer not-hunter2\r\n",
+    ];
+    let models = ["openai", "gemini", "vertex", "anthropic", "bedrock"];
+    for (number, model) in models.iter().enumerate() {
+        for scenario in ["fast", "http-500", "echo", "echo-error", "echo-late", "echo-stray"] {
+            let key = keys[number % keys.len()];
+            let _ = ask(proxy.data, &post("/v1/chat/completions", key, &marked(model, scenario)), LONG).await;
+        }
+    }
+    let bearer = "authorization: Bearer hunter2\r\n";
+    for scenario in ["echo", "echo-error", "echo-late", "echo-stray"] {
+        let _ =
+            ask(proxy.data, &post("/v1/chat/completions", bearer, &marked("openai", scenario)), LONG).await;
+    }
+    // What cannot be read, and what is asked for by a key in the query.
+    for bad in [
+        r#"{"model": "openai", "messages": "zebra-in-the-prompt"}"#,
+        r#"{"model": "openai", "stream": "zebra-in-the-prompt"}"#,
+        r#"{"zebra-in-the-prompt": "#,
+    ] {
+        let _ = ask(proxy.data, &post("/v1/chat/completions", bearer, bad.as_bytes()), LONG).await;
+    }
+    let google = json!({"contents": [{"parts": [{"text": "zebra-in-the-prompt sim:fast"}]}]}).to_string();
+    let path = "/v1beta/models/gemini:generateContent?key=hunter2";
+    assert_eq!(ask(proxy.data, &post(path, "", google.as_bytes()), LONG).await.status, 200);
+    let _ = ask(proxy.data, &post("/v1/nowhere?key=hunter2", bearer, google.as_bytes()), LONG).await;
+    // HTTP/2 has its own library, with its own log.
+    let stream = tokio::net::TcpStream::connect(proxy.data).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driving = tokio::spawn(connection);
+    for (key, status) in [("Bearer hunter2", 200), ("Bearer not-hunter2", 401)] {
+        let request = hyper::Request::post(format!("http://{}/v1/chat/completions", proxy.data))
+            .header("content-type", "application/json")
+            .header("authorization", key)
+            .body(Full::new(Bytes::from(marked("openai", "echo"))))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), status);
+        let _ = answer.into_body().collect().await.unwrap();
+    }
+    drop(sender);
+    driving.await.unwrap().unwrap();
+
+    proxy.logged("attempt failed").await;
+    let log = proxy.log();
+    assert!(log.contains("\"TRACE\""), "it is not the whole log");
+    for line in log.lines() {
+        for mark in MARKS {
+            assert!(!line.contains(mark), "{mark} is in the log: {line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_words_are_logged_where_that_is_wanted() {
+    let sim = sim().await;
+    echoes(&sim);
+    let words = "attempt failed: you said: zebra-in-the-prompt";
+    let setup = || Setup::of(&sim).short_clocks();
+    let proxy = Proxy::start(&setup().tidegate("log_upstream_errors: true").yaml()).await;
+    assert_eq!(fetch(&proxy, "openai", "echo-error", true).await.status, 400);
+    proxy.logged(words).await;
+    // The tests above can see such a line.
+    let quiet = Proxy::start(&setup().yaml()).await;
+    assert_eq!(fetch(&quiet, "openai", "echo-error", true).await.status, 400);
+    quiet.logged("attempt failed: in words that are not logged").await;
+    assert!(!quiet.log().contains("zebra"), "{}", quiet.log());
+    let line = quiet.log().lines().find(|line| line.contains("attempt failed")).unwrap().to_owned();
+    assert!(line.contains("\"request_id\":\"req_") && line.contains("\"status\":400"), "{line}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use parking_lot::Mutex;
 use prost::Message;
 use serde_json::json;
 use tidegate_sim::{Gate, Script, Sim};
@@ -76,7 +77,7 @@ impl Collector {
     }
 
     fn spans(&self) -> Vec<Span> {
-        let got = self.got.lock().unwrap();
+        let got = self.got.lock();
         let messages = got.iter().map(|got| ExportTraceServiceRequest::decode(got.body.clone()).unwrap());
         messages
             .flat_map(|message| message.resource_spans)
@@ -108,7 +109,7 @@ async fn take(
     let headers =
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     let before = {
-        let mut to = to.lock().unwrap();
+        let mut to = to.lock();
         to.push(Got { path: head.uri.path().to_owned(), headers, body });
         to.len() - 1
     };
@@ -262,19 +263,20 @@ async fn a_request_and_each_of_its_calls_has_a_span_in_the_clients_trace() {
         assert_eq!(header(&seen.headers, "tracestate"), Some("congo=t61rcWkgMzE"));
         assert_eq!(header(&seen.headers, "baggage"), None);
     }
-    let got = collector.got.lock().unwrap();
-    let all = |of: &dyn Fn(&Got) -> Option<String>| got.iter().filter_map(of).collect::<BTreeSet<_>>();
-    assert_eq!(all(&|got| Some(got.path.clone())), BTreeSet::from(["/v1/traces".to_owned()]));
-    let named = |name: &'static str| all(&|got| header(&got.headers, name).map(str::to_owned));
-    assert_eq!(named("content-type"), BTreeSet::from(["application/x-protobuf".to_owned()]));
-    assert_eq!(named("x-own"), BTreeSet::from(["own-value".to_owned()]));
-    for mark in ["hunter2", "zebra", "secret=1", "sim-key", "Ebbe"] {
-        for got in got.iter() {
-            let found = got.body.windows(mark.len()).any(|window| window == mark.as_bytes());
-            assert!(!found, "{mark} was exported");
+    {
+        let got = collector.got.lock();
+        let all = |of: &dyn Fn(&Got) -> Option<String>| got.iter().filter_map(of).collect::<BTreeSet<_>>();
+        assert_eq!(all(&|got| Some(got.path.clone())), BTreeSet::from(["/v1/traces".to_owned()]));
+        let named = |name: &'static str| all(&|got| header(&got.headers, name).map(str::to_owned));
+        assert_eq!(named("content-type"), BTreeSet::from(["application/x-protobuf".to_owned()]));
+        assert_eq!(named("x-own"), BTreeSet::from(["own-value".to_owned()]));
+        for mark in ["hunter2", "zebra", "secret=1", "sim-key", "Ebbe"] {
+            for got in got.iter() {
+                let found = got.body.windows(mark.len()).any(|window| window == mark.as_bytes());
+                assert!(!found, "{mark} was exported");
+            }
         }
     }
-    drop(got);
     let line = proxy.log();
     assert!(
         line.contains(&format!("\"trace_id\":\"{TRACE}\",\"span_id\":\"{}\"", hex(&server.span_id))),
@@ -292,7 +294,7 @@ async fn whatever_ends_a_request_ends_its_spans() {
     let (sim, collector, proxy) = traced(How::Takes, |setup| setup.tidegate(watch)).await;
     let ended = async |count: usize| {
         let spans = collector.wait_for(count).await;
-        collector.got.lock().unwrap().clear();
+        collector.got.lock().clear();
         spans
     };
     // A stream that breaks off.
@@ -436,7 +438,7 @@ async fn opentelemetrys_own_variables_do() {
     assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);
     collector.wait_for(2).await;
     {
-        let got = collector.got.lock().unwrap();
+        let got = collector.got.lock();
         assert_eq!(
             (got[0].path.as_str(), header(&got[0].headers, "api-key")),
             ("/v1/traces", Some("hunter2"))
@@ -460,7 +462,7 @@ async fn a_collector_that_is_busy_is_asked_again() {
     let (_sim, collector, proxy) = traced(How::Refuses(503, 1), |setup| setup).await;
     assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);
     let metrics = proxy.metrics_when("it took them", |metrics| metrics.get(EXPORTED, &[]) == Some(2.0)).await;
-    assert_eq!((metrics.sum(DROPPED, &[]), collector.got.lock().unwrap().len()), (0.0, 2));
+    assert_eq!((metrics.sum(DROPPED, &[]), collector.got.lock().len()), (0.0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -469,7 +471,7 @@ async fn a_collector_that_refuses_is_told_of_and_not_asked_again() {
     assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);
     let dropped = |metrics: &tidegate_tests::Metrics| metrics.get(DROPPED, &[("reason", "collector")]);
     let metrics = proxy.metrics_when("they are lost", |metrics| dropped(metrics) == Some(2.0)).await;
-    assert_eq!((metrics.get(EXPORTED, &[]), collector.got.lock().unwrap().len()), (Some(0.0), 1));
+    assert_eq!((metrics.get(EXPORTED, &[]), collector.got.lock().len()), (Some(0.0), 1));
     proxy.logged("traces were not taken and are lost").await;
 }
 

@@ -107,7 +107,7 @@ impl Bench {
     }
 
     fn open(&self, request: &str, kill: Option<Weak<dyn Kill>>) -> Probe {
-        let labels = Labels { group: "gpt".into(), client: request.into() };
+        let labels = Labels { group: "gpt".into(), client: request.into(), ..Labels::default() };
         let opened_at = self.shared.ticks.now();
         let cold =
             Cold { labels, deployment: None, kill, opened_at, journal: Journal::default(), condemned: None };

@@ -64,6 +64,8 @@ pub struct Tidegate {
     pub plugins: Plugins,
     /// How the watchdog acts.
     pub watchdog: Watchdog,
+    /// The log has the error sentences of providers, which may quote a prompt.
+    pub log_upstream_errors: bool,
     /// Where traces go.
     pub traces: Traces,
     /// Where each request's line goes.
@@ -136,6 +138,7 @@ impl Default for Tidegate {
             policy: None,
             plugins: Plugins::default(),
             watchdog: Watchdog::default(),
+            log_upstream_errors: false,
             traces: Traces::default(),
             access_log: AccessLog::default(),
             guard: Vec::new(),
@@ -182,6 +185,9 @@ pub(crate) fn read(
         "limits" => parts::limits(sink, &entry.node, &mut section.limits),
         "plugins" => section.plugins = plugins::plugins(sink, &entry.node),
         "watchdog" => section.watchdog = watchdog::watchdog(sink, &entry.node),
+        "log_upstream_errors" => {
+            section.log_upstream_errors = read::flag(sink, key, &entry.node).unwrap_or_default();
+        }
         "traces" => section.traces = traces::traces(sink, &entry.node),
         "access_log" => section.access_log = traces::access_log(sink, &entry.node),
         "guard" => section.guard = guard::guards(sink, &entry.node),
@@ -213,6 +219,7 @@ const KEYS: &[&str] = &[
     "limits",
     "plugins",
     "watchdog",
+    "log_upstream_errors",
     "traces",
     "access_log",
     "guard",

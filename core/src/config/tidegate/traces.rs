@@ -108,7 +108,7 @@ fn headers(sink: &mut Sink, node: &Node) -> Vec<(String, Secret)> {
         match HeaderValue::try_from(value.as_str()) {
             Ok(_) => headers.push((entry.key.clone(), Secret::new(value))),
             Err(_) => {
-                sink.error(&entry.node.place, format!("`{}` has a value that no header may have", entry.key))
+                sink.error(&entry.node.place, format!("`{}` has a value that no header may have", entry.key));
             }
         }
     }

@@ -82,8 +82,8 @@ pub(super) struct Judge {
     healthy: Option<Instant>,
     /// Until then a miss is the miss of one that is loading.
     loading: Option<Instant>,
-    /// Of what was done, within the window.
-    acted: VecDeque<Instant>,
+    /// When something was done, and whether it has answered since. What has not helped at all is not forgotten with time.
+    acted: VecDeque<(Instant, bool)>,
     /// No action before.
     pause: Option<Instant>,
     given_up: bool,
@@ -122,6 +122,7 @@ impl Judge {
             Heard::Nothing => return Step::Unclear,
             Heard::Answer => {
                 (self.streak, self.loading) = (0, None);
+                self.acted.iter_mut().for_each(|(_, helped)| *helped = true);
                 let since = *self.healthy.get_or_insert(now);
                 // Somebody mended it.
                 if self.given_up && now.saturating_duration_since(since) >= self.backoff.window {
@@ -154,7 +155,7 @@ impl Judge {
 
     /// Something was done: a process that comes up is given time, and nothing more is done for a while.
     pub(super) fn acted(&mut self, now: Instant) {
-        self.acted.push_back(now);
+        self.acted.push_back((now, false));
         let before = self.actions(now).saturating_sub(1).min(31);
         let pause = self.backoff.first.saturating_mul(1 << before).min(self.backoff.longest);
         self.pause = Some(now + pause);
@@ -162,10 +163,10 @@ impl Judge {
         self.loading = Some(now + self.start_grace);
     }
 
-    /// Actions within the window.
+    /// Actions within the window, and those before it after which it never answered.
     pub(super) fn actions(&mut self, now: Instant) -> u32 {
         let window = self.backoff.window;
-        self.acted.retain(|at| now.saturating_duration_since(*at) < window);
+        self.acted.retain(|(at, helped)| !helped || now.saturating_duration_since(*at) < window);
         u32::try_from(self.acted.len()).unwrap_or(u32::MAX)
     }
 

@@ -92,6 +92,28 @@ fn pauses_double_and_then_it_gives_up() {
     assert_eq!(judge.hear(now + SECOND * 3602, Heard::Miss), Step::Act);
 }
 
+/// Each action takes so long that five of them are never within the window. It has not helped once: that is enough.
+#[test]
+fn what_does_not_help_is_not_forgotten_with_time() {
+    let (mut judge, now) = (quick(), Instant::now());
+    judge.meet(now, who(7), OLD);
+    for turn in 0..5 {
+        let then = now + SECOND * 500 * turn;
+        assert_eq!(judge.hear(then, Heard::Miss), Step::Act, "{turn}");
+        judge.acted(then);
+    }
+    assert_eq!(judge.hear(now + SECOND * 2500, Heard::Miss), Step::GiveUp);
+    // One that comes back each time is helped as often as it takes.
+    let mut judge = quick();
+    judge.meet(now, who(7), OLD);
+    for turn in 0..20 {
+        let then = now + SECOND * 500 * turn;
+        assert_eq!(judge.hear(then, Heard::Miss), Step::Act, "{turn}");
+        judge.acted(then);
+        judge.hear(then + SECOND, Heard::Answer);
+    }
+}
+
 /// One miss is enough, and nobody loads.
 fn quick() -> Judge {
     let mut judge = judge();

@@ -75,6 +75,14 @@ impl Guards {
         Self { families, watchdog, shown: Arc::default(), thread: Mutex::default() }
     }
 
+    /// Their series, and each as one that was not asked yet: there before the first scrape.
+    pub fn announce(&self, guards: &[Guard]) {
+        for guard in guards {
+            self.families.series(&guard.name);
+        }
+        *self.shown.lock() = guards.iter().map(|guard| Arc::new(Mutex::new(Shown::new(guard)))).collect();
+    }
+
     /// From now on these. Those that are as they were go on as they are.
     ///
     /// # Errors

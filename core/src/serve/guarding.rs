@@ -30,6 +30,7 @@ pub fn guard(file: &Path) -> Result<(), Error> {
     // No request comes.
     let quiet = (access::Log::Off, Traces::off(false));
     let gateway = Gateway::new(Routes::none(config), upstream, metrics, watchdog, quiet);
+    gateway.guards.announce(&gateway.routes.load().config.tidegate.guard);
     admin::start(gateway.clone(), socket).map_err(|error| system("the admin thread", &error))?;
     let guards = |gateway: &Gateway| gateway.guards.apply(&gateway.routes.load().config.tidegate.guard);
     guards(&gateway).map_err(|error| system("the guards' thread", &error))?;

@@ -98,6 +98,7 @@ impl Server {
         let offer = handover::Offer { data: data_socket.bound_for, admin: admin_socket.bound_for };
         let admins = admin_socket.socket.try_clone().map_err(|error| system("the admin socket", &error))?;
         let gateway = Gateway::new(routes, upstream, metrics, watchdog, (access, traces));
+        gateway.guards.announce(&gateway.routes.load().config.tidegate.guard);
         let _ = gateway.runtime.set(runtime.handle().metrics());
         watcher::start(&gateway, there).map_err(|error| system("the plugins' thread", &error))?;
         if let Some(predecessor) = &given.predecessor {

@@ -365,6 +365,38 @@ async fn a_command_acts_in_its_place() {
     assert!(lives(pid), "the command did nothing to it, and nobody else did");
 }
 
+/// A diagnosis takes its time, and what answers after it is left alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_answers_again_before_anything_is_done_is_left_alone() {
+    let stand = Stand::start().await;
+    let pid = stand.pid().unwrap();
+    let proxy = guarding(&[stand.guard(PROBE, "before: [/bin/sh, -c, 'kill -CONT {pid}']")]).await;
+    probes(&proxy, "ok", 1.0).await;
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP).unwrap();
+    proxy.logged("it answered before anything was done to it").await;
+    probes(&proxy, "ok", 5.0).await;
+    assert_eq!(actions(&proxy).await, 0.0);
+    assert!(lives(pid));
+}
+
+/// Which process it is is asked once more before anything is done: the one that has missed may not be it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_not_the_process_any_more_is_left_alone() {
+    let stand = Stand::start().await;
+    let old = stand.pid().unwrap();
+    let proxy = guarding(&[stand.guard(PROBE, "")]).await;
+    probes(&proxy, "ok", 1.0).await;
+    stand.fault("block").await;
+    let mut other = Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+    let new = other.id().unwrap();
+    std::fs::write(stand.pid_file(), new.to_string()).unwrap();
+    let told = incident(&proxy, "guard_acted").await;
+    assert!(told["why"].as_str().unwrap().contains(&format!("process {new}")), "{told}");
+    assert!(lives(old) && !lives(new));
+    other.wait().await.unwrap();
+    std::fs::write(stand.pid_file(), old.to_string()).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_mode_observe_it_only_says_so() {
     let stand = Stand::start().await;

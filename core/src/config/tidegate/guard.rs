@@ -94,7 +94,7 @@ pub struct Backoff {
     pub first: Duration,
     /// The longest pause.
     pub longest: Duration,
-    /// Actions within the window; the next one is not taken.
+    /// So many actions within the window, or after which it never answered; the next one is not taken.
     pub give_up: u32,
     /// What has been done longer ago than this does not count.
     pub window: Duration,
@@ -122,7 +122,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_secs(10);
 const MISSES: u32 = 3;
 const GRACE: Duration = Duration::from_secs(10);
-const START_GRACE: Duration = Duration::from_secs(60);
+/// litellm took over a minute to come up on a machine that did other things.
+const START_GRACE: Duration = Duration::from_secs(120);
 const DIAGNOSIS: Duration = Duration::from_secs(30);
 const COMMAND: Duration = Duration::from_secs(60);
 

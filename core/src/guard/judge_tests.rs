@@ -66,6 +66,7 @@ fn pauses_double_and_then_it_gives_up() {
     judge.meet(now, who(7), OLD);
     let mut waits = Vec::new();
     let gave_up = loop {
+        assert!(waits.len() < 50, "it never gives up");
         match judge.hear(now, Heard::Miss) {
             Step::Act => {
                 judge.acted(now);

@@ -49,7 +49,7 @@ impl Ear {
     }
 
     pub(crate) fn next(&self) -> String {
-        self.heard.recv_timeout(LONG).expect("it says something")
+        self.heard.recv_timeout(LONG).unwrap()
     }
 
     /// What is said up to and with the first that begins so.

@@ -180,7 +180,7 @@ impl Control {
         };
         tracing::info!("SIGUSR2: starting the program anew");
         let (program, offer, ending) = (self.program.clone(), self.offer, ending.clone());
-        let handing = Handing { program, data, admin, offer, ending };
+        let handing = Handing { program, data, admin, offer, ending, limit: handover::START };
         Some(tokio::task::spawn_blocking(move || handover::hand_over(&handing)))
     }
 

@@ -23,6 +23,8 @@ static SUCCEEDED: AtomicBool = AtomicBool::new(false);
 /// Serving has begun. Starts the thread that pings, if systemd wants pings.
 pub(super) fn ready(runtimes: &Runtimes) {
     say("READY=1");
+    // Not what a restart that failed has left there.
+    status("Serving");
     let Some(interval) = interval(|name| std::env::var(name).ok()) else { return };
     let runtimes = runtimes.clone();
     #[expect(clippy::disallowed_methods, reason = "a thread of its own")]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! this process                                    the new one
-//!   Offer, with the sockets          ------->      reads the configuration, loads the plugins
+//!   Offer, with the sockets          ------->
+//!                                    <-------      Began; reads the configuration, loads the plugins
 //!                                    <-------      Ready: all that can fail has been done
 //!   MAINPID= to systemd, Go          ------->      accepts; READY=1 to systemd
 //!                                    <-------      Serving
@@ -26,7 +27,7 @@ pub(crate) use predecessor::Predecessor;
 pub use predecessor::failed;
 pub(super) use program::Program;
 pub use program::start_detached;
-pub(super) use successor::{Handing, hand_over, refused};
+pub(super) use successor::{Handing, START, hand_over, refused};
 
 /// What this process says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,8 +50,10 @@ pub(super) struct Offer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
-    /// It could serve. Its process id.
-    Ready(u32),
+    /// It has the sockets. Its process id.
+    Began(u32),
+    /// It could serve.
+    Ready,
     /// It accepts clients.
     Serving,
     /// It cannot serve, and ends: why.

@@ -35,6 +35,7 @@ impl Given {
         let Ask::Offer(Offer { data, admin }) = ask else {
             return Err(wrong(IoError::new(ErrorKind::InvalidData, "there is no offer")));
         };
+        wire.say(&Told::Began(std::process::id())).map_err(wrong)?;
         let mut sockets = sockets.into_iter().map(TcpListener::from);
         let mut next = |bound_for| sockets.next().map(|socket| Listening { socket, bound_for });
         let (data, admin) = (next(data), next(admin));
@@ -51,7 +52,7 @@ impl Predecessor {
         let gone = |error: IoError| {
             Error::System(format!("the process before did not hand over: {error}; it may serve on"))
         };
-        self.0.say(&Told::Ready(std::process::id())).map_err(gone)?;
+        self.0.say(&Told::Ready).map_err(gone)?;
         match self.0.hear(PATIENCE).map_err(gone)? {
             Ask::Go => Ok(()),
             Ask::Offer(_) => Err(gone(ErrorKind::InvalidData.into())),

@@ -35,6 +35,12 @@ impl Program {
         Self { path, args: args.filter(|arg| arg != TAKE_OVER).collect() }
     }
 
+    /// A program with no arguments.
+    #[cfg(test)]
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path, args: Vec::new() }
+    }
+
     /// Starts it with `socket` as its standard input, as no child of this process: systemd hears of the end of its own
     /// children alone, and it has to hear of this one's while this process still drains.
     pub(super) fn start(&self, socket: UnixStream) -> io::Result<ExitStatus> {

@@ -22,9 +22,10 @@ impl Exchange {
         self.gateway.metrics.looped(LoopKind::Client);
         if seen.returns == RETURNS {
             let sentence = format!(
-                "a client came back for the group \"{}\" {RETURNS} times sooner than the Retry-After it had been given; \
-                 {} ms of it are left",
-                self.group.name, seen.left_ms
+                "a client came back for the group \"{}\" {RETURNS} times sooner than the Retry-After it had been given, \
+                 now {:.1} s too soon",
+                self.group.name,
+                seen.left_ms as f64 / 1e3
             );
             let report = Report::new(LoopKind::Client.incident(), sentence)
                 .group(self.group.name.clone())

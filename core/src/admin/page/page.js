@@ -275,7 +275,7 @@ function attention(status) {
   return found.slice(0, 12);
 }
 
-const whose = (incident) => `${incident.group ? `, a stream of ${incident.group}` : ""}${incident.client ? ` for ${incident.client}` : ""}`;
+const whose = (incident) => `${incident.group ? `, a request to ${incident.group}` : ""}${incident.client ? ` by ${incident.client}` : ""}`;
 
 // ---------------------------------------------------------------- one snapshot
 

@@ -41,6 +41,8 @@ struct Piece {
     start: usize,
     end: usize,
     text: Option<String>,
+    /// So many bytes of the answer do not have its words.
+    looked: usize,
 }
 
 impl Sources {
@@ -89,18 +91,24 @@ impl Sources {
         // A number that is 0 may be left out.
         let (start, end) = (number(&place["startIndex"]), number(&place["endIndex"]));
         let text = place["text"].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        self.waiting.push(Piece { page, start: start.unwrap_or(0), end: end.unwrap_or(0), text });
+        let (start, end) = (start.unwrap_or(0), end.unwrap_or(0));
+        self.waiting.push(Piece { page, start, end, text, looked: 0 });
     }
 
     /// The annotations that can be told by now, each once. `all`: no text follows; what has no place of its own then stands
     /// for the whole answer.
     pub(crate) fn tell(&mut self, all: bool) -> Vec<Value> {
         let mut notes = Vec::new();
-        for piece in core::mem::take(&mut self.waiting) {
+        for mut piece in core::mem::take(&mut self.waiting) {
             match self.place(&piece, all) {
                 Some((start, end)) => self.note(piece.page, start, end, &mut notes),
                 None if all => self.note(piece.page, 0, self.written, &mut notes),
-                None => self.waiting.push(piece),
+                None => {
+                    if self.has_come(&piece) {
+                        piece.looked = self.text.len();
+                    }
+                    self.waiting.push(piece);
+                }
             }
         }
         if all {
@@ -111,6 +119,11 @@ impl Sources {
             }
         }
         notes
+    }
+
+    /// Else it is yet to come, though the same words may stand before it.
+    fn has_come(&self, piece: &Piece) -> bool {
+        piece.end <= self.text.len()
     }
 
     fn note(&mut self, page: Page, start: usize, end: usize, notes: &mut Vec<Value>) {
@@ -127,16 +140,16 @@ impl Sources {
     /// Where a piece stands, in characters. Its offsets count from the beginning of a part of the answer, which need not be
     /// that of the text; the piece's own words decide, where they are said.
     fn place(&self, piece: &Piece, all: bool) -> Option<(usize, usize)> {
-        if !all && piece.end > self.text.len() {
-            // It is yet to come, though the same words may stand before it.
+        if !all && !self.has_come(piece) {
             return None;
         }
         let said = self.text.get(piece.start..piece.end).filter(|said| !said.is_empty());
         let (start, text) = match &piece.text {
             Some(text) if said != Some(text) => {
-                let behind = self.text.get(piece.start..).and_then(|rest| rest.find(text.as_str()));
-                let at = behind.map(|at| at + piece.start).or_else(|| self.text.find(text.as_str()))?;
-                (at, text.as_str())
+                // Each byte is looked at once, but for those before the last end, across which the words may stand.
+                let new = self.text.floor_char_boundary(piece.looked.saturating_sub(text.len()));
+                let from = |at: usize| Some(at + self.text.get(at..)?.find(text.as_str())?);
+                (from(piece.start.max(new)).or_else(|| from(new))?, text.as_str())
             }
             _ => (piece.start, said?),
         };
@@ -259,6 +272,24 @@ mod tests {
         assert_eq!(told(&sources.tell(false)), []);
         sources.text("Tag");
         assert_eq!(told(&sources.tell(false)), [("a", 7, 10)]);
+    }
+
+    #[test]
+    fn words_that_come_late_and_in_pieces_are_found() {
+        for cut in 1.."Ebbe 潮 und Flut".chars().count() {
+            let mut sources = Sources::default();
+            sources.text("Über ");
+            // Where Google says that they stand, there is something else.
+            let supports = [support(0, 3, Some("潮 und Flut"), &[0]), support(0, 3, Some("nowhere"), &[0])];
+            sources.ground(&json!({"groundingChunks": [chunk("a")], "groundingSupports": supports}));
+            assert_eq!(told(&sources.tell(false)), []);
+            let words: Vec<char> = "Ebbe 潮 und Flut".chars().collect();
+            sources.text(&words[..cut].iter().collect::<String>());
+            let mut notes = sources.tell(false);
+            sources.text(&words[cut..].iter().collect::<String>());
+            notes.extend(sources.tell(false));
+            assert_eq!(told(&notes), [("a", 10, 20)], "{cut}");
+        }
     }
 
     #[test]

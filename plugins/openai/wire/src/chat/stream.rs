@@ -145,7 +145,8 @@ impl Translator {
     fn whole_item(&mut self, event: &Value, out: &mut StreamOut<'_>) -> Result<(), Fault> {
         let place = event["output_index"].as_u64();
         let known = |item: &Item| place.is_none_or(|place| item.place == place);
-        if !self.items.iter().any(known) {
+        // The last ones first: there may be very many.
+        if !self.items.iter().rev().any(known) {
             self.added(event, out)?;
         }
         let Some(known) = self.items.iter().rev().find(|item| known(item)) else { return Ok(()) };

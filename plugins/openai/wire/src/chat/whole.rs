@@ -36,6 +36,8 @@ pub fn whole(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {
 #[derive(Debug, Default)]
 pub(super) struct Message {
     text: String,
+    /// Its characters.
+    written: usize,
     refusal: String,
     thoughts: Vec<String>,
     thinking: Vec<Value>,
@@ -81,8 +83,9 @@ impl Message {
         if let Some(refusal) = part["refusal"].as_str() {
             self.refusal.push_str(refusal);
         }
-        let start = self.text.chars().count();
-        self.text.push_str(part["text"].as_str().unwrap_or_default());
+        let (start, text) = (self.written, part["text"].as_str().unwrap_or_default());
+        self.text.push_str(text);
+        self.written = start.saturating_add(text.chars().count());
         self.logprobs.extend(item::logprobs(&part["logprobs"]));
         for note in part["annotations"].as_array().map_or(&[][..], Vec::as_slice) {
             match item::annotation(note, start) {

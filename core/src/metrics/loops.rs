@@ -177,7 +177,7 @@ mod tests {
     fn a_client_that_does_not_wait_is_seen() {
         let loops = ClientLoops::default();
         let told = |client: &[u8], group: &str, ms| {
-            loops.told(client, || "10.0.0.7 key-1".into(), &group.into(), ms)
+            loops.told(client, || "10.0.0.7 key-1".into(), &group.into(), ms);
         };
         let returns = |client: &[u8], group: &str, resent| {
             loops.came(client, group, resent).map_or(0, |early| early.returns)

@@ -151,7 +151,7 @@ fn table_of_labels() -> String {
             Values::Words(words) => {
                 words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
             }
-            Values::Names { from, most: None } => format!("{from}"),
+            Values::Names { from, most: None } => from.to_string(),
             Values::Names { from, most: Some(most) } => format!("{from}: the first {most}, then `other`"),
         };
         out += &format!("| `{}` |{of}| {values} |\n", label.name);

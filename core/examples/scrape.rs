@@ -9,6 +9,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
 use tidegate::dialects::Usage;
 use tidegate::metrics::{Ending, Known, Metrics, WatchdogCollector, labels};
 use tidegate_host::Op;
@@ -127,28 +128,37 @@ fn by_family(scrape: &str) -> Vec<(usize, &str)> {
     families
 }
 
+/// CPU that this thread has used.
+fn cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
 fn main() -> prometheus::Result<ExitCode> {
     let (metrics, others) = (busy()?, Known::new());
     let mut took = Vec::new();
     let mut scrape = Vec::new();
+    let mut busy = Vec::new();
     for _ in 0..ROUNDS {
-        let began = Instant::now();
+        let (began, cpu_before) = (Instant::now(), cpu());
         scrape = metrics.encode(&[], &others);
         took.push(began.elapsed());
+        busy.push(cpu().saturating_sub(cpu_before));
     }
     took.sort();
+    busy.sort();
     let bytes = scrape.len();
-    let (median, worst) = (took[ROUNDS / 2], took[ROUNDS - 1]);
+    // On a machine that others use the clock tells of them; the thread's CPU is what it takes by itself.
+    let (median, cpu) = (took[ROUNDS / 2], busy[ROUNDS / 2]);
     println!("{GROUPS} groups, {} deployments, {ROUNDS} scrapes", GROUPS * DEPLOYMENTS.len());
-    println!("{bytes} bytes; median {median:.2?}, least {:.2?}, most {worst:.2?}", took[0]);
+    println!(
+        "{bytes} bytes; {cpu:.2?} of CPU; by the clock {median:.2?}, at least {:.2?} (medians)",
+        took[0]
+    );
     for (bytes, family) in by_family(&String::from_utf8_lossy(&scrape)).into_iter().take(8) {
         println!("{bytes:>9} {family}");
     }
     let (most_bytes, most_time) = LIMITS;
-    let good = bytes < most_bytes && median < most_time;
-    println!(
-        "{}: below {most_bytes} bytes and {most_time:?} in the median",
-        if good { "kept" } else { "NOT kept" }
-    );
+    let good = bytes < most_bytes && cpu < most_time;
+    println!("{}: below {most_bytes} bytes and {most_time:?} of CPU", if good { "kept" } else { "NOT kept" });
     Ok(ExitCode::from(u8::from(!good)))
 }

@@ -143,6 +143,10 @@ fn itself() -> Vec<Panel> {
             .query("rate(tidegate_watchdog_ticks_total{@}[@])", "{{instance}}")
             .query("rate(tidegate_watchdog_skipped_ticks_total{@}[@])", "{{instance}} given up")
             .width(8),
+        Panel::lines("Incidents a minute, by kind", "short", "Each has a story of its own: `tidegate incidents`, or the status page.")
+            .query("60 * sum by (kind) (rate(tidegate_incidents_total{@}[@])) > 0", "{{kind}}")
+            .ranked()
+            .width(8),
         Panel::lines("What it could not do, a minute", "short", "Requests that came when every record was taken; incidents that were only counted, or not written to their file.")
             .query("60 * rate(tidegate_watchdog_unwatched_streams_total{@}[@])", "{{instance}} unwatched")
             .query("60 * rate(tidegate_watchdog_reports_suppressed_total{@}[@])", "{{instance}} only counted")

@@ -79,7 +79,7 @@ impl Exchange {
 
 impl LoopKind {
     /// Its kind of incident.
-    pub(crate) fn incident(self) -> Kind {
+    pub(crate) const fn incident(self) -> Kind {
         Kind::Owner(match self {
             Self::Request => "429_loop_request",
             Self::Client => "429_loop_client",

@@ -6,6 +6,10 @@ pub mod file;
 pub mod json;
 mod source;
 
+/// A plugin's worker process ended, and nobody asked for it.
+pub const PLUGIN_WORKER_ENDED: tidegate_watchdog::Kind =
+    tidegate_watchdog::Kind::Owner("plugin_worker_ended");
+
 /// A new version of a plugin is in force, or none is any more.
 pub const PLUGIN_SWAPPED: tidegate_watchdog::Kind = tidegate_watchdog::Kind::Owner("plugin_swapped");
 

@@ -1,10 +1,12 @@
 //! Every label and what it may say. The series are made from these sets, and so is the table of docs/metrics.md.
 
 use tidegate_host::{EndReason, Op};
-use tidegate_watchdog::{Action, Rule, Suspected};
+use tidegate_watchdog::{Action, Kind, Rule, Suspected};
 
 use super::{Ending, LoopKind, NAMES, OTHER, OUTCOMES, STATUSES};
+use crate::guard::kinds;
 use crate::guard::words::{ACTIONS, Answer, Class};
+use crate::incidents;
 
 /// What can become of a stream that broke off in a group that continues them.
 pub(super) const CONTINUATIONS: [&str; 4] = ["complete", "failed", "client_gone", "refused"];
@@ -32,6 +34,39 @@ pub(super) const PLUGIN_RELOADS: [&str; 3] = ["ok", "partly", "refused"];
 
 /// How a call of a plugin can fail.
 pub(super) const PLUGIN_ERRORS: [&str; 2] = ["error", "panic"];
+
+/// Kinds of incidents: the watchdog's, those of 429 loops, of plugins and of guards.
+const INCIDENTS: [Kind; 19] = [
+    Kind::StreamVerdict,
+    Kind::PluginQuarantined,
+    Kind::DeploymentQuarantined,
+    Kind::QuarantineLifted,
+    Kind::ThreadDemoted,
+    Kind::RuntimeReplaced,
+    Kind::GaveUp,
+    LoopKind::Request.incident(),
+    LoopKind::Client.incident(),
+    LoopKind::Amplification.incident(),
+    LoopKind::Chain.incident(),
+    incidents::PLUGIN_WORKER_ENDED,
+    incidents::PLUGIN_SWAPPED,
+    kinds::ACTED,
+    kinds::OBSERVED,
+    kinds::FAILED,
+    kinds::GONE,
+    kinds::GAVE_UP,
+    kinds::RECOVERED,
+];
+
+/// Their words, and `other` for a kind that is not among them: a defect, and no reason to lose it.
+pub(super) fn incidents() -> impl Iterator<Item = &'static str> {
+    INCIDENTS.iter().map(|kind| kind.as_str()).chain([OTHER])
+}
+
+/// The label of an incident.
+pub(crate) fn incident_kind(kind: Kind) -> &'static str {
+    if INCIDENTS.contains(&kind) { kind.as_str() } else { OTHER }
+}
 
 /// Where a plugin runs.
 const ISOLATIONS: [&str; 2] = ["inline", "process"];
@@ -106,6 +141,7 @@ pub fn labels() -> Vec<Label> {
             &["tidegate_quarantined", "tidegate_quarantines_total"],
             &[Suspected::Plugin, Suspected::Deployment].map(Suspected::as_str),
         ),
+        words("kind", &["tidegate_incidents_total"], &incidents().collect::<Vec<_>>()),
         words("kind", &["tidegate_plugin_errors_total"], &PLUGIN_ERRORS),
         words("reason", &["tidegate_client_connections_cut_total"], &CUTS),
         words("reason", &["tidegate_traces_dropped_total"], &SPANS),

@@ -24,6 +24,7 @@ use cap::Cap;
 pub(crate) use compat::gen_ai_provider;
 pub use compat::{Compat, Facts, Known};
 pub use guards::{GuardFamilies, GuardSeries};
+pub(crate) use labels::incident_kind;
 pub use labels::{Label, Values, label, labels};
 pub use loops::{Amplification, ClientLoops, LoopKind, Returning};
 pub use plugins::{CallSeries, PluginFamilies};
@@ -223,6 +224,8 @@ metrics! {
     plugin_reloads: IntCounterVec = counter("tidegate_plugin_reloads_total", "Looks into the plugin folders: by the admin API, the watcher, or SIGHUP. `ok`; `partly`: something new is in force and something else that is new was refused; `refused`: nothing new is.", &["result"]);
     /// Plugin files that are refused.
     plugins_refused: IntGauge = IntGauge::new("tidegate_plugins_refused", "Plugin files that are refused. The log says why, and `GET /api/plugins`.");
+    /// Incidents as they come.
+    incidents: IntCounterVec = counter("tidegate_incidents_total", "Incidents, each with a story of its own in `tidegate incidents`.", &["kind"]);
     /// Incidents that are in the ring alone.
     incidents_unwritten: IntCounter = IntCounter::new("tidegate_incidents_unwritten_total", "Incidents that could not be written to the file of `watchdog.incidents`. They are in `/api/incidents`.");
     /// Log lines that nobody took.
@@ -270,6 +273,9 @@ impl Metrics {
         }
         for kind in LoopKind::ALL {
             self.loops.with_label_values(&[kind.as_str()]);
+        }
+        for kind in labels::incidents() {
+            self.incidents.with_label_values(&[kind]);
         }
         for reason in labels::CUTS {
             self.connections_cut.with_label_values(&[reason]);

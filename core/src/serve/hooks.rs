@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::IntCounterVec;
 use tidegate_watchdog::{Dump, Hooks, Incident, Kind};
 use tokio::sync::mpsc;
 
 use super::runtimes::Runtimes;
 use crate::incidents::Writer;
+use crate::metrics;
 use crate::routing::group::seed;
 
 /// sysexits.h EX_SOFTWARE: the service manager is to start it anew.
@@ -24,6 +26,8 @@ pub(super) struct Hands {
     pub(super) runtimes: Runtimes,
     pub(super) takeovers: mpsc::UnboundedSender<()>,
     pub(super) file: Option<Writer>,
+    /// Incidents by kind.
+    pub(super) counted: IntCounterVec,
 }
 
 impl Hooks for Hands {
@@ -64,6 +68,7 @@ impl Hooks for Hands {
 
     fn incident(&self, incident: &Arc<Incident>) {
         let id = incident.id;
+        self.counted.with_label_values(&[metrics::incident_kind(incident.kind)]).inc();
         match incident.kind {
             Kind::StreamVerdict
             | Kind::RuntimeReplaced

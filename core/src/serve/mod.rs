@@ -160,7 +160,12 @@ impl Seen {
         let (reach, (ask, takeovers)) = (runtimes::Runtimes::default(), mpsc::unbounded_channel());
         let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone())
             .map_err(|error| system("the file of watchdog.incidents", &error))?;
-        let hands = hooks::Hands { runtimes: reach.clone(), takeovers: ask, file: file.clone() };
+        let hands = hooks::Hands {
+            runtimes: reach.clone(),
+            takeovers: ask,
+            file: file.clone(),
+            counted: metrics.incidents.clone(),
+        };
         let watch = observe::config(&settings.watchdog);
         let watchdog = Watchdog::start(watch, hands).map_err(|error| system("the watchdog", &error))?;
         let collector =

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tidegate_host::{CallHook, EndReason, Op, Outcome, WorkerEnd, WorkerHook};
-use tidegate_watchdog::{Kind, PluginGuard, Report, Watchdog, plugin_enter};
+use tidegate_watchdog::{PluginGuard, Report, Watchdog, plugin_enter};
 
 use crate::metrics::{CallSeries, OTHER, PluginFamilies};
 
@@ -116,7 +116,7 @@ fn report(end: &WorkerEnd) -> Report {
     let sentence = format!("the worker process of the plugin \"{}\" {}{at}", end.plugin, end.why);
     let lines = end.stderr.lines();
     let skipped = lines.clone().count().saturating_sub(LINES);
-    let report = Report::new(Kind::Owner("plugin_worker_ended"), sentence)
+    let report = Report::new(crate::incidents::PLUGIN_WORKER_ENDED, sentence)
         .plugin(end.plugin)
         .counter("pid", end.pid.into())
         .counter("shard", end.shard.into())

@@ -1,9 +1,12 @@
 //! The load: simulated providers with every kind of trouble, and clients that keep asking.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tidegate_sim::{Settings, Sim};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::client::{ask, chat, chat_with};
@@ -49,14 +52,14 @@ impl World {
         Self { proxy: Proxy::start(&setup.yaml()).await, _sim: sim, _guarded: guarded }
     }
 
-    /// Asks for so long.
-    pub(super) async fn play(&self, time: Duration) {
-        let until = Instant::now() + time;
+    /// Begins to ask, and goes on until the load is dropped or ended.
+    pub(super) fn play(&self) -> Load {
+        let over = Arc::new(AtomicBool::new(false));
         let clients = CLIENTS.into_iter().map(|(group, scenarios)| {
-            let addr = self.proxy.data;
+            let (addr, over) = (self.proxy.data, over.clone());
             tokio::spawn(async move {
                 for (turn, scenario) in scenarios.iter().cycle().enumerate() {
-                    if Instant::now() > until {
+                    if over.load(Relaxed) {
                         return;
                     }
                     ask(addr, &chat(group, scenario, turn % 3 != 0), LONG).await;
@@ -64,18 +67,31 @@ impl World {
                 }
             })
         });
-        let clients: Vec<_> = clients.collect();
-        sleep(time / 3).await;
-        // A stream that spins, for the watchdog; and a look into the configuration.
+        Load { clients: clients.collect(), over }
+    }
+
+    /// A stream that spins, for the watchdog; and a look into the configuration.
+    pub(super) async fn spin(&self) {
         let spinning = chat_with("x-tidegate-fault: spin-wake\r\n", "gemini", "stall-mid", true);
         let spun = ask(self.proxy.data, &spinning, LONG);
         self.proxy.signal(Signal::SIGHUP);
         spun.await;
-        for client in clients {
+    }
+}
+
+/// Clients that ask.
+pub(super) struct Load {
+    clients: Vec<JoinHandle<()>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Load {
+    /// Lets each client have its last answer.
+    pub(super) async fn end(self) {
+        self.over.store(true, Relaxed);
+        for client in self.clients {
             client.await.expect("a client does not panic");
         }
-        // What ended last is in the next scrape.
-        sleep(Duration::from_secs(2)).await;
     }
 }
 

@@ -1,8 +1,9 @@
-//! Every expression of every dashboard, asked of a real Prometheus that scrapes the real program under a load with faults:
-//! it parses, and it returns data. `cargo run -p tidegate-tests --bin panels`; it needs the program `prometheus`.
+//! Every expression of every dashboard, asked of a real Prometheus that scrapes the real program while clients ask and faults
+//! come: it parses, and it returns data. Recorded rules have data too, and each alert asks for series that there are. `cargo run -p tidegate-tests --bin panels`; it needs the program `prometheus`.
 
 mod load;
 mod prometheus;
+mod rules;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use tidegate_dashboards::panel::{Kind, Query};
 
 use prometheus::Prometheus;
 
-/// How long the load is: several windows of a rate.
+/// How long the load goes on before anything is asked, which is several windows of a rate. It goes on while it is asked.
 const LOAD: Duration = Duration::from_secs(24);
 
 /// What was found.
@@ -44,7 +45,9 @@ impl fmt::Display for Report {
 pub async fn run() -> Report {
     let world = load::World::start().await;
     let prometheus = Prometheus::start(world.proxy.admin).await;
-    world.play(LOAD).await;
+    let load = world.play();
+    tokio::time::sleep(LOAD / 3).await;
+    tokio::join!(world.spin(), tokio::time::sleep(2 * LOAD / 3));
     let mut report = Report::default();
     let mut drawn = Vec::new();
     for dashboard in tidegate_dashboards::all() {
@@ -64,6 +67,8 @@ pub async fn run() -> Report {
     }
     let file = data_file();
     std::fs::write(&file, Value::from(drawn).to_string()).expect("the data can be written");
+    rules::hold(&mut report, &prometheus).await;
+    load.end().await;
     self_test(&mut report, &prometheus).await;
     report
 }

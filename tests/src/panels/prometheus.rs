@@ -1,6 +1,7 @@
 //! A real Prometheus on a free port, with one target and a temporary database.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -30,8 +31,10 @@ impl Prometheus {
     pub(super) async fn start(target: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("prometheus.yml");
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus/tidegate.rules.yml");
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
+             rule_files: [{rules:?}]\n\
              scrape_configs: [{{job_name: tidegate, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
         );
         std::fs::write(&file, config).expect("its configuration can be written");
@@ -72,6 +75,16 @@ impl Prometheus {
             false => format!("/api/v1/query_range?query={expr}&start={}&end={until}&step=1", self.since),
         };
         self.get(&path).await.map(|data| data["result"].clone())
+    }
+
+    /// What it makes of its rules.
+    ///
+    /// # Errors
+    /// Prometheus's own words.
+    pub(super) async fn rules(&self) -> Result<Vec<Value>, String> {
+        let groups = self.get("/api/v1/rules").await?["groups"].clone();
+        let groups = groups.as_array().into_iter().flatten();
+        Ok(groups.flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect())
     }
 
     /// The values of a label, as a variable of Grafana asks for them.

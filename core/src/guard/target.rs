@@ -58,7 +58,8 @@ async fn unit(name: &str, user: bool) -> Found {
     let ran = run::run(&Run { words, timeout: ASK }, None).await;
     if !ran.is_ok {
         let said = ran.output.lines().next().unwrap_or_default();
-        return Found::Trouble(format!("systemctl show {name}: {} {said}", ran.how).trim_end().to_owned());
+        let why = format!("systemctl show {name}: {} {said}", ran.how);
+        return Found::Trouble(why.trim_end_matches([' ', '.']).to_owned());
     }
     let value = |key: &str| ran.output.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     if value("LoadState") == Some("not-found") {

@@ -50,6 +50,9 @@ pub fn guard(file: &Path) -> Result<(), Error> {
                 _ = stop.wait_for(|ending| ending.now) => break,
                 Some(()) = hup.recv() => match read(file) {
                     Ok(config) => {
+                        if config.tidegate.admin != gateway.routes.load().config.tidegate.admin {
+                            tracing::warn!("admin takes effect at the next start");
+                        }
                         gateway.swap(Routes::none(config));
                         gateway.metrics.reloads.with_label_values(&["ok"]).inc();
                         tracing::info!("the configuration was read again");

@@ -354,6 +354,7 @@ function incidentNode(incident) {
     const events = whole.events.map((event) => make("li", { textContent: `${seconds(event.seconds_before)} before: ${event.what}` }));
     const facts = ["group", "deployment", "plugin"].filter((name) => whole[name]).map((name) => `${name} ${whole[name]}`);
     node.append(make("p", { className: "soft", textContent: facts.join(" · ") }), make("ol", {}, ...events));
+    if (whole.detail) node.append(make("pre", { textContent: whole.detail }));
   });
   return node;
 }

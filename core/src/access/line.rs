@@ -151,8 +151,8 @@ impl<'a> Line<'a> {
         let incidents = (!self.incidents.is_empty()).then(|| self.incidents.join(","));
         tracing::info!(
             target: super::log::TARGET,
-            client, agent = self.agent, model, group, deployment, status, ending, error = self.error, attempts, ms,
-            first_content_ms, tokens_input, tokens_output, incidents, trace_id = self.trace_id,
+            client, key = self.key, agent = self.agent, model, group, deployment, status, ending, error = self.error, attempts, ms,
+            first_content_ms, tokens_input, tokens_output, incidents, request_id = self.request_id, trace_id = self.trace_id,
             "{method} {path}"
         );
     }

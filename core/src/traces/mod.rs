@@ -8,6 +8,7 @@ mod context;
 #[cfg(feature = "otlp")]
 mod export;
 mod notes;
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is handed over"))]
 mod queue;
 mod sampler;
 mod settings;

@@ -33,7 +33,7 @@ pub(super) async fn hold(report: &mut Report, prometheus: &Prometheus) {
                     report.empty.push(format!("rule {name}: {selector}: {reason}"));
                 }
                 (false, answer, _) => {
-                    report.failed.push(format!("rule {name}: {selector}: no data: {answer:?}"))
+                    report.failed.push(format!("rule {name}: {selector}: no data: {answer:?}"));
                 }
             }
         }

@@ -34,8 +34,8 @@ fn now() -> Vec<Panel> {
             )
             .thresholds(0.7, 0.95)
             .max(1.0),
-        Panel::stat("Streams ended", "locale", "By the watchdog, in the time shown.")
-            .query(r#"sum(increase(tidegate_watchdog_verdicts_total{@,action=~"aborted|shut"}[$__range]))"#, "")
+        Panel::stat("Streams ended", "locale", "By the watchdog, in the time shown; not those that an operator ended.")
+            .query(r#"sum(increase(tidegate_watchdog_verdicts_total{@,rule!="operator",action=~"aborted|shut"}[$__range]))"#, "")
             .decimals(0)
             .thresholds(1.0, 10.0),
         Panel::stat("Workers stuck", "short", "Threads that are in one poll beyond the warning threshold.")

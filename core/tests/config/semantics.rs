@@ -340,7 +340,7 @@ tidegate:
   watchdog: {mode: off, thresholds: {r1: {polls: 10, age: 1s}, r4: {wall: 3s}}}
   policy: {name: deadline, params: {spare_ms: 20, inner: {a: [1]}}}
   groups: {a: {mid_stream: fail, clocks: {connect: 1s}, policy: cost-first}}
-  guard: [{name: litellm, unit: litellm.service, probe: 'http://127.0.0.1:4000/health'}]
+  guard: [{name: litellm, unit: litellm.service, probe: 'http://127.0.0.1:4000/health?key=PLANTED', restart: [start, PLANTED]}]
 ",
     );
     let ours = &config.tidegate;
@@ -367,6 +367,12 @@ tidegate:
     let warnings = messages(&config, Severity::Warning);
     assert_eq!(warnings, [""; 0]);
     assert_eq!((ours.guard.len(), &*ours.guard[0].name), (1, "litellm"));
+    // The admin port shows it so.
+    let shown = format!("{:?}", ours.guard);
+    assert!(
+        shown.contains("\"start\"") && shown.contains("4000/health\"") && !shown.contains("PLANTED"),
+        "{shown}"
+    );
 }
 
 #[test]

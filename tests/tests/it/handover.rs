@@ -1,6 +1,7 @@
 //! Restarts without downtime: SIGUSR2, a new process on the same sockets, and a client that notices nothing.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -318,10 +319,18 @@ async fn a_program_that_cannot_serve_changes_nothing() {
     assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
 }
 
+/// One that nobody listens at, below those that the kernel gives to whoever asks for any (`ip_local_port_range`): it would
+/// be somebody else's before it is used.
+fn port_of_ones_own() -> SocketAddr {
+    let begin = 20_000 + u16::try_from(std::process::id() % 8_000).unwrap();
+    let mut ports = (begin..begin + 1_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    ports.find(|address| std::net::TcpListener::bind(address).is_ok()).expect("a free port")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_address_in_the_configuration_is_bound_anew() {
     let sim = sim().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = port_of_ones_own();
     let proxy = Proxy::start(&Setup::of(&sim).yaml()).await;
     let mut chain = Chain::of(&proxy);
     let yaml = Setup::of(&sim).yaml();

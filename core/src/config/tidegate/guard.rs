@@ -1,6 +1,7 @@
 //! `tidegate.guard`: other processes to watch, what counts as hung, and what is done about it.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,8 +50,8 @@ pub enum Target {
     Process(String),
 }
 
-/// One GET of the serving port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One GET of the serving port. `Debug` is for the admin port, and leaves the query out: it may be a key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Probe {
     /// As written: `http://HOST:PORT/PATH`.
     pub url: Uri,
@@ -78,13 +79,37 @@ pub enum Action {
     Command(Run),
 }
 
-/// A program and its arguments. No shell reads them; `{pid}` in one is the process's id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A program and its arguments. No shell reads them; `{pid}` in one is the process's id. `Debug` is for the admin port, and shows
+/// the program alone: an argument may be a key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Run {
     /// At least one.
     pub words: Vec<String>,
     /// Then it is killed.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.to_string();
+        f.debug_struct("Probe")
+            .field("url", &url.split('?').next().unwrap_or_default())
+            .field("status", &self.status)
+            .field("timeout", &self.timeout)
+            .field("every", &self.every)
+            .field("misses", &self.misses)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("program", &self.words.first())
+            .field("arguments", &self.words.len().saturating_sub(1))
+            .field("timeout", &self.timeout)
+            .finish()
+    }
 }
 
 /// Pauses after an action, and when there have been enough.

@@ -137,20 +137,16 @@ fn itself() -> Vec<Panel> {
     vec![
         Panel::lines("How late it looks", "s", "Much more than a tick means that the machine has no CPU left for it.")
             .query("tidegate_watchdog_tick_lag_seconds{@}", "{{instance}}")
-            .thresholds(0.1, 0.5)
-            .width(8),
+            .thresholds(0.1, 0.5),
         Panel::lines("Looks", "ops", "Looks at the workers, and those given up because the whole process had been paused or starved.")
             .query("rate(tidegate_watchdog_ticks_total{@}[@])", "{{instance}}")
-            .query("rate(tidegate_watchdog_skipped_ticks_total{@}[@])", "{{instance}} given up")
-            .width(8),
+            .query("rate(tidegate_watchdog_skipped_ticks_total{@}[@])", "{{instance}} given up"),
         Panel::lines("Incidents a minute, by kind", "short", "Each has a story of its own: `tidegate incidents`, or the status page.")
             .query("60 * sum by (kind) (rate(tidegate_incidents_total{@}[@])) > 0", "{{kind}}")
-            .ranked()
-            .width(8),
+            .ranked(),
         Panel::lines("What it could not do, a minute", "short", "Requests that came when every record was taken; incidents that were only counted, or not written to their file.")
             .query("60 * rate(tidegate_watchdog_unwatched_streams_total{@}[@])", "{{instance}} unwatched")
             .query("60 * rate(tidegate_watchdog_reports_suppressed_total{@}[@])", "{{instance}} only counted")
-            .query("60 * rate(tidegate_incidents_unwritten_total{@}[@])", "{{instance}} not written")
-            .width(8),
+            .query("60 * rate(tidegate_incidents_unwritten_total{@}[@])", "{{instance}} not written"),
     ]
 }

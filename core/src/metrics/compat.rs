@@ -347,7 +347,7 @@ mod tests {
         let text = text(&[Compat::GenAi]);
         let first = "gen_ai_client_operation_time_to_first_chunk_seconds";
         assert_eq!(value(&text, &format!("{first}_count{{"), "gcp.gemini"), Some("2"));
-        assert_eq!(value(&text, &format!("{first}_bucket{{"), "le=\"0.5\""), Some("2"));
+        assert_eq!(value(&text, &format!("{first}_bucket{{"), "le=\"1\""), Some("2"));
         assert_eq!(text.matches(&format!("{first}_count{{")).count(), 1);
     }
 }

@@ -76,9 +76,8 @@ pub struct DeploymentSeries {
     pub first_content: Histogram,
     /// Tokens as its provider counts them: input, output, cached, cache_write, reasoning.
     tokens: [IntCounter; TOKENS.len()],
-    estimates: IntCounterVec,
-    /// Tokens that are guessed. They have no series before the first: most deployments never guess.
-    estimated: [OnceLock<IntCounter>; GUESSED.len()],
+    /// Tokens that are guessed: input, output.
+    estimated: [IntCounter; GUESSED.len()],
 }
 
 impl DeploymentSeries {
@@ -129,11 +128,7 @@ impl DeploymentSeries {
     /// An answer has cost so much; a count may be a guess.
     pub fn spend(&self, usage: &Usage, guessed_input: bool, guessed_output: bool) {
         let Usage { input, output, cached, cache_write, reasoning, .. } = *usage;
-        let guess = |at: usize| {
-            let series = || self.estimates.with_label_values(&[&*self.group, &*self.label, GUESSED[at]]);
-            self.estimated[at].get_or_init(series)
-        };
-        let of = |guessed: bool, at: usize| if guessed { guess(at) } else { &self.tokens[at] };
+        let of = |guessed: bool, at: usize| if guessed { &self.estimated[at] } else { &self.tokens[at] };
         of(guessed_input, 0).inc_by(input.unwrap_or(0));
         of(guessed_output, 1).inc_by(output.unwrap_or(0));
         for (series, part) in self.tokens[2..].iter().zip([cached, cache_write, reasoning]) {
@@ -175,6 +170,7 @@ impl Metrics {
     /// The series of a deployment, at 0 from here on.
     pub fn deployment(&self, group: &str, deployment: &str) -> DeploymentSeries {
         let (group, label) = (self.groups.label(group), self.deployments.label(deployment));
+        let estimated = |kind| self.tokens_estimated.with_label_values(&[&*group, &*label, kind]);
         let told = |kind| self.tokens.with_label_values(&[&*group, &*label, kind]);
         DeploymentSeries {
             attempts: self.attempts.clone(),
@@ -189,8 +185,7 @@ impl Metrics {
             in_flight: self.in_flight.with_label_values(&[&*label]),
             first_content: self.upstream_first_content.with_label_values(&[&*label]),
             tokens: TOKENS.map(told),
-            estimates: self.tokens_estimated.clone(),
-            estimated: Default::default(),
+            estimated: GUESSED.map(estimated),
             group,
             label,
         }

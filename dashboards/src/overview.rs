@@ -214,7 +214,7 @@ fn process() -> Vec<Panel> {
         Panel::lines("Threads and tasks", "short", "Threads of the process, tasks of its runtime.")
             .query("process_threads{@}", "{{instance}} threads")
             .query("tidegate_tasks{@}", "{{instance}} tasks")
-            .width(8),
+            .width(6),
         Panel::lines(
             "Log lines and spans lost",
             "short",
@@ -224,7 +224,7 @@ fn process() -> Vec<Panel> {
         .query("rate(tidegate_access_log_lines_lost_total{@}[@])", "{{instance}} access log")
         .query("sum by (instance, reason) (rate(tidegate_traces_dropped_total{@}[@]))", "{{instance}} spans: {{reason}}")
         .query("rate(tidegate_traces_exported_total{@}[@])", "{{instance}} spans taken")
-        .width(8),
+        .width(6),
         Panel::table(
             "Instances",
             "short",
@@ -235,6 +235,6 @@ fn process() -> Vec<Panel> {
         .query("sum by (job, instance) (tidegate_ready{@})", "Ready")
         .query("sum by (job, instance) (tidegate_config_last_reload_successful{@})", "Configuration")
         .link("Instance", "Status page", "http://${__value.raw}/")
-        .width(8),
+        .width(12),
     ]
 }

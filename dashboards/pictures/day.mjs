@@ -59,7 +59,7 @@ function childrenOf(pid) {
 }
 
 /** Writes the configuration, and returns what lives. */
-export async function play(sim, config) {
+export async function play(sim, config, guarded) {
   const at = group => `api_base: "http://${sim}/at/${group.replace('.', '')}`;
   const key = 'api_key: sim-key';
   writeFileSync(
@@ -82,6 +82,13 @@ tidegate:
   groups: {gpt-4.1-mini: {mid_stream: continue}}
   plugins: {use: {anthropic: {isolation: process}}}
   clocks: {first_content: 3s, content_idle: 2s, byte_idle: 2s, total: 30s}
+  # A litellm that hangs after three minutes.
+  guard:
+    - name: litellm
+      pid_file: ${guarded.file}
+      probe: {url: "http://127.0.0.1:${guarded.port}/health", every: 1s, timeout: 1s}
+      start_grace: 2s
+      restart: [/bin/sh, -c, '${guarded.program} ${guarded.port} ${guarded.file} 180:spin > /dev/null 2>&1 &']
 `,
   );
   return {live};

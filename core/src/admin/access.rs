@@ -2,7 +2,8 @@
 //!
 //! A program on this machine may look. Everybody else needs the key, and so does whoever wants to change something. The key
 //! is `tidegate.admin_key`, or litellm's `general_settings.master_key`; with neither, nothing can be changed and nobody
-//! elsewhere can look. A browser that shows somebody else's page can reach 127.0.0.1 too, by a name that its owner points
+//! elsewhere can look. The master key is every client's, so from elsewhere it changes nothing: a container, where all are
+//! elsewhere, is read-only until it has an admin key. A browser that shows somebody else's page can reach 127.0.0.1 too, by a name that its owner points
 //! there: such a request has that name in `Host`, or its page's in `Origin`, and a page cannot set either.
 
 use std::net::IpAddr;
@@ -21,7 +22,7 @@ const SITE: &str = "sec-fetch-site";
 const DESTINATION: &str = "sec-fetch-dest";
 const NO_KEY: &str = "no key: send the admin key as \"Authorization: Bearer KEY\"\n";
 const WRONG_KEY: &str = "that is not the admin key\n";
-const NO_KEY_SET: &str = "this asks for a key, and none is configured: set `tidegate.admin_key`\n";
+const NO_KEY_SET: &str = "this asks for the admin key, and none is configured: set `tidegate.admin_key`\n";
 const NOT_THIS_MACHINE: &str = "a request for another name than this machine's needs the admin key, and none is configured: ask \
                                 for 127.0.0.1 or localhost, or set `tidegate.admin_key`\n";
 const FOREIGN_PAGE: &str = "a page of another origin may ask for nothing here\n";
@@ -57,6 +58,15 @@ pub(super) fn change(key: Option<&Secret>, headers: &HeaderMap) -> Result<(), Re
         return Err((StatusCode::FORBIDDEN, FOREIGN_PAGE));
     }
     keyed(key, headers)
+}
+
+/// The key that changes something, for somebody at `peer`.
+pub(super) fn key_of_change(config: &Config, peer: IpAddr) -> Option<&Secret> {
+    changing(config.tidegate.admin_key.as_ref(), key(config), peer)
+}
+
+fn changing<'a>(admin: Option<&'a Secret>, any: Option<&'a Secret>, peer: IpAddr) -> Option<&'a Secret> {
+    if peer.to_canonical().is_loopback() { any } else { admin }
 }
 
 /// The key that a configuration names.
@@ -133,6 +143,19 @@ mod tests {
         assert_eq!(looks(keyed, ELSEWHERE, &[]), 401);
         assert_eq!(looks(keyed, ELSEWHERE, &[("authorization", "Bearer x")]), 401);
         assert_eq!(looks(keyed, ELSEWHERE, &[("authorization", "bearer k")]), 200);
+    }
+
+    #[test]
+    fn the_key_of_every_client_changes_nothing_from_elsewhere() {
+        let (master, admin) = (Secret::new("master"), Secret::new("admin"));
+        let of = |own: Option<&Secret>, peer: &str| {
+            changing(own, own.or(Some(&master)), peer.parse().unwrap()).map(|key| key.expose().to_owned())
+        };
+        assert_eq!(of(None, HERE).as_deref(), Some("master"));
+        assert_eq!(of(None, "::ffff:127.0.0.1").as_deref(), Some("master"));
+        assert_eq!(of(None, ELSEWHERE), None);
+        assert_eq!(of(Some(&admin), HERE).as_deref(), Some("admin"));
+        assert_eq!(of(Some(&admin), ELSEWHERE).as_deref(), Some("admin"));
     }
 
     #[test]

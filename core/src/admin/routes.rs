@@ -43,7 +43,7 @@ pub(super) async fn answer(
         if path != RELOAD && stream.is_none() {
             return text(StatusCode::METHOD_NOT_ALLOWED, ONLY);
         }
-        if let Err((status, why)) = access::change(key, headers) {
+        if let Err((status, why)) = access::change(access::key_of_change(&routes.config, peer), headers) {
             return text(status, why);
         }
         return match stream {

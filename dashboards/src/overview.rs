@@ -146,11 +146,15 @@ fn providers() -> Vec<Panel> {
             .max(1.0)
             .ranked(),
         Panel::lines(
-            "Time to a provider's first content, p95 by deployment",
+            "Time to a provider's first content, mean by deployment",
             "s",
             "From a call's begin to its first content. One deployment that is slower than its like belongs behind them.",
         )
-        .p95_by("deployment", "tidegate_upstream_first_content_seconds_bucket{@}")
+        // The buckets of this family are few, since it has one set for each deployment: a quantile of them says little.
+        .query(
+            "sum by (deployment) (rate(tidegate_upstream_first_content_seconds_sum{@}[@])) / sum by (deployment) (rate(tidegate_upstream_first_content_seconds_count{@}[@]))",
+            "{{deployment}}",
+        )
         .ranked(),
         Panel::lines("Connections to providers", "short", "Open ones, and those of them that wait to be used again.")
             .query("sum(tidegate_upstream_connections{@})", "open")

@@ -7,7 +7,7 @@ use super::{End, Visit};
 use crate::utc;
 
 /// What is not known has no field. No field holds a text of the client's but its path and its model's name, cut short, the
-/// first word of its User-Agent, and the names of parameters that were left out; none holds a text of the model's or a key.
+/// first word of its User-Agent, and some names of parameters that were left out; none holds a text of the model's or a key.
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
     timestamp: String,
@@ -79,6 +79,8 @@ pub struct Line<'a> {
     incidents: Vec<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     dropped: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_more: Option<usize>,
 }
 
 impl<'a> Line<'a> {
@@ -130,7 +132,8 @@ impl<'a> Line<'a> {
             busy_ms: watched.map(|lived| lived.busy),
             verdict: watched.and_then(|lived| lived.verdict).map(tidegate_watchdog::Rule::as_str),
             incidents: incidents.iter().map(ToString::to_string).collect(),
-            dropped: &facts.dropped,
+            dropped: &facts.dropped.names,
+            dropped_more: Some(facts.dropped.more).filter(|more| *more > 0),
         }
     }
 

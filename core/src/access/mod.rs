@@ -3,6 +3,7 @@
 //! A [`Visit`] begins before anything can refuse the request, and its end is its drop: a refusal, an answer, a broken
 //! stream and a client that left all come by there, once.
 
+mod dropped;
 mod file;
 mod line;
 mod log;
@@ -19,6 +20,7 @@ use crate::metrics::Ending;
 use crate::routing::group::seed;
 use crate::traces::Trace;
 
+pub use dropped::Dropped;
 pub use line::Line;
 pub use log::{Log, Unopened};
 pub use who::Who;
@@ -85,7 +87,7 @@ pub struct Facts {
     /// Incidents that it is part of.
     pub incidents: Vec<IncidentId>,
     /// Parameters that were left out.
-    pub dropped: Vec<String>,
+    pub dropped: Dropped,
 }
 
 /// How it ended.

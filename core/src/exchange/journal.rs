@@ -111,7 +111,7 @@ impl Exchange {
         facts.bytes_out = self.bytes_to_client;
         facts.first_content = self.first_content;
         facts.lived = self.probe.lived();
-        facts.dropped = self.dropped.get_mut().iter().cloned().collect();
+        facts.dropped = self.dropped.get_mut().iter().collect();
     }
 }
 

@@ -174,8 +174,13 @@ async fn every_documented_field_is_in_a_line_of_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("access.jsonl"), dir.path().join("access.jsonl.1"));
     let sim = sim().await;
-    let lax =
-        format!("model: groq/m, drop_params: true, api_base: \"http://{}/v1\", api_key: sim-key", sim.addr());
+    // One more than a line tells, with the two that its dialect leaves out.
+    let extra: Vec<String> = (0..31).map(|number| format!("x{number:02}")).collect();
+    let lax = format!(
+        "model: groq/m, drop_params: true, additional_drop_params: [{}], api_base: \"http://{}/v1\", api_key: sim-key",
+        extra.join(", "),
+        sim.addr()
+    );
     let setup = Setup::of(&sim)
         .short_clocks()
         .model("two", "openai", &sim, "order: 1")
@@ -202,12 +207,19 @@ async fn every_documented_field_is_in_a_line_of_the_file() {
         LONG,
     )
     .await;
-    let odd = json!({"model": "lax", "prompt": "sim:fast", "best_of": 2, "echo": true});
+    let mut odd = json!({"model": "lax", "prompt": "sim:fast", "best_of": 2, "echo": true});
+    extra.iter().for_each(|name| odd[name] = json!(1));
     let odd = post("/v1/completions", "", odd.to_string().as_bytes());
-    assert_eq!(ask(proxy.data, &odd, LONG).await.header("x-tidegate-dropped"), Some("best_of, echo"));
+    let left_out = format!("best_of, echo, {}", extra.join(", "));
+    assert_eq!(ask(proxy.data, &odd, LONG).await.header("x-tidegate-dropped"), Some(left_out.as_str()));
     let found = wait_for(5, || read(&path)).await;
     assert_eq!(lines(&proxy.log()), Vec::<Value>::new(), "they are in the file alone");
     assert_eq!(found[2]["continued"], true, "{}", found[2]);
+    let dropping = found.iter().find(|line| line["model"] == "lax").unwrap();
+    assert_eq!(
+        (dropping["dropped"].as_array().map(Vec::len), &dropping["dropped_more"]),
+        (Some(32), &json!(1))
+    );
     let seen: BTreeSet<String> =
         found.iter().flat_map(|line| line.as_object().unwrap().keys().cloned()).collect();
     assert_eq!(seen, documented());

@@ -2,6 +2,8 @@
 //! name, unless the operator wants it left out (`drop_params`); advice, which changes none, is left out; and either is told
 //! to the client ([`RequestOut::dropped`]).
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::{Fault, RequestOut};
@@ -36,17 +38,19 @@ const LONGEST: usize = 1024;
 pub struct Dropped {
     dropping: bool,
     names: Vec<String>,
+    /// The same names: a client may send them by the hundred thousand, too many to look each up in a list.
+    known: HashSet<String>,
 }
 
 impl Dropped {
     /// `dropping`: what changes the answer is left out, too, instead of refused.
     pub fn new(dropping: bool) -> Self {
-        Self { dropping, names: Vec::new() }
+        Self { dropping, ..Self::default() }
     }
 
     /// Leaves out what changes no answer.
     pub fn advice(&mut self, name: &str) {
-        if !self.names.iter().any(|known| known == name) {
+        if self.known.insert(name.to_owned()) {
             self.names.push(name.to_owned());
         }
     }
@@ -219,6 +223,19 @@ mod tests {
         let told = listed(&many);
         assert!(told.len() <= LONGEST && told.split(", ").all(|name| name.len() == LONGEST_NAME), "{told}");
         assert!(told.len() > LONGEST - 2 * LONGEST_NAME);
+    }
+
+    /// Looked up in a list, they would take minutes.
+    #[test]
+    fn names_by_the_hundred_thousand_are_each_told_once() {
+        let mut dropped = Dropped::new(true);
+        let name = |number: u32| format!("a_member_that_nobody_knows_{number:06}");
+        for _ in 0..2 {
+            for number in (0..200_000).map(name) {
+                dropped.parameter(&number, &json!(1), "X").unwrap();
+            }
+        }
+        assert!(dropped.names().iter().eq((0..200_000).map(name).collect::<Vec<_>>().iter()));
     }
 
     #[test]

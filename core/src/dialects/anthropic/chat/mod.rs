@@ -7,6 +7,8 @@ mod params;
 mod parts;
 mod tools;
 
+use std::collections::HashSet;
+
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::dialects::{Chat, Request, body, options};
@@ -15,7 +17,7 @@ pub(super) fn of(request: &Request, dropping: bool) -> Result<Chat, String> {
     let text = std::str::from_utf8(&request.body).map_err(|_| "the request body is not UTF-8")?;
     let members =
         options::members_of(text).map_err(|error| format!("the request cannot be read: {error}"))?;
-    let mut out = Draft { members: Vec::new(), dropping, dropped: Vec::new() };
+    let mut out = Draft { members: Vec::new(), dropping, dropped: Vec::new(), known: HashSet::new() };
     for (name, value) in &members {
         if name == "model" {
             out.put("model", value)?;
@@ -53,6 +55,8 @@ struct Draft {
     members: Vec<(&'static str, Box<RawValue>)>,
     dropping: bool,
     dropped: Vec<String>,
+    /// What [`Draft::leave_out`] has seen: a client may send names by the hundred thousand, too many to look each up in a list.
+    known: HashSet<String>,
 }
 
 impl Draft {
@@ -68,7 +72,7 @@ impl Draft {
 
     /// Something that changes no answer, and that a chat completion has no place for.
     fn leave_out(&mut self, what: &str) {
-        if !self.dropped.iter().any(|known| known == what) {
+        if self.known.insert(what.to_owned()) {
             self.dropped.push(what.to_owned());
         }
     }

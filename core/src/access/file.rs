@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 
+use crate::logging::wait_for_all;
+
 /// Lines that wait for the thread.
 const WAITING: usize = 8_192;
 /// The longest wait for the last lines at the end.
@@ -59,11 +61,7 @@ impl File {
     }
 
     pub(super) fn flush(&self) {
-        let (done, written) = sync_channel(0);
-        if self.queue.try_send(Item::Flush(done)).is_ok() {
-            // Nothing is ever sent: it ends with the drop, or with the time.
-            let _ = written.recv_timeout(LAST_LINES);
-        }
+        wait_for_all(&self.queue, Item::Flush, LAST_LINES);
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -150,6 +148,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = File::start(&dir.path().join("no/such/folder"), lost()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_waits_in_a_full_queue_is_written_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("access.jsonl");
+        let (queue, items) = sync_channel(1);
+        let log = File { queue, path: path.clone(), lost: lost() };
+        log.line(b"one\n".to_vec());
+        let file = open(&path).unwrap();
+        let writing = thread::spawn(move || {
+            // Until it was found full.
+            thread::park_timeout(Duration::from_millis(200));
+            write(&items, Some(file), || Err(ErrorKind::NotFound.into()), &lost());
+        });
+        log.flush();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\n");
+        drop(log);
+        writing.join().unwrap();
     }
 
     /// Takes half of its second write, and fails the rest of it.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use writer::wait_for_all;
 pub use writer::{flush, lost};
 
 /// The library that fetches Google tokens logs each of its tries with what the endpoint said; the last is an error that

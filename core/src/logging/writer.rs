@@ -6,9 +6,9 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -16,6 +16,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const QUEUE: usize = 4096;
 /// The longest wait for the last lines at the end: who does not read by then has no use for them.
 const LAST_LINES: Duration = Duration::from_millis(500);
+/// A pause before a full queue is tried again.
+const ROOM: Duration = Duration::from_millis(5);
 
 static LOST: AtomicU64 = AtomicU64::new(0);
 static QUEUED: OnceLock<SyncSender<Item>> = OnceLock::new();
@@ -33,12 +35,28 @@ pub fn lost() -> u64 {
 
 /// Waits, but not for long, until what was logged is written. Does nothing where no thread was started.
 pub fn flush() {
-    let Some(queue) = QUEUED.get() else { return };
-    let (done, written) = sync_channel(0);
-    if queue.try_send(Item::Flush(done)).is_ok() {
-        // Nothing is ever sent: it ends with the drop, or with the time.
-        let _ = written.recv_timeout(LAST_LINES);
+    if let Some(queue) = QUEUED.get() {
+        wait_for_all(queue, Item::Flush, LAST_LINES);
     }
+}
+
+/// Waits, but no longer than `most`, until the thread behind a queue has dropped what `item` is made of: all that was queued
+/// before is written then. A full queue is one that has much to write, and is tried again until it has room.
+pub(crate) fn wait_for_all<T>(queue: &SyncSender<T>, item: impl FnOnce(SyncSender<()>) -> T, most: Duration) {
+    let until = Instant::now() + most;
+    let (done, written) = sync_channel(0);
+    let mut item = item(done);
+    while let Err(unsent) = queue.try_send(item) {
+        let TrySendError::Full(back) = unsent else { return };
+        if Instant::now() >= until {
+            return;
+        }
+        item = back;
+        // Nothing is ever sent, and the other end is in the item: it ends with the time.
+        let _ = written.recv_timeout(ROOM);
+    }
+    // It ends with the drop, or with the time.
+    let _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
 }
 
 /// What the log is written to.
@@ -99,6 +117,8 @@ fn write(lines: &Receiver<Item>, mut to: impl Write) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// Fails for the first line.
@@ -130,5 +150,45 @@ mod tests {
         write(&lines, &mut full);
         assert_eq!((full.0.as_slice(), lost() - before), (&b"two\n"[..], 1));
         assert!(written.recv().is_err(), "the one who waits is told by the drop");
+    }
+
+    struct Counts(Arc<AtomicU64>);
+
+    impl Write for Counts {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.fetch_add(bytes.len() as u64, Relaxed);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_waited_for() {
+        let (queue, lines) = sync_channel(1);
+        queue.send(Item::Line(b"last\n".to_vec())).unwrap();
+        let bytes = Arc::new(AtomicU64::new(0));
+        let to = Counts(bytes.clone());
+        let writing = thread::spawn(move || {
+            // Until it was found full.
+            thread::park_timeout(Duration::from_millis(200));
+            write(&lines, to);
+        });
+        wait_for_all(&queue, Item::Flush, Duration::from_secs(60));
+        assert_eq!(bytes.load(Relaxed), 5);
+        drop(queue);
+        writing.join().unwrap();
+    }
+
+    #[test]
+    fn a_queue_that_stays_full_is_left() {
+        let (queue, lines) = sync_channel(1);
+        queue.send(Item::Line(b"last\n".to_vec())).unwrap();
+        wait_for_all(&queue, Item::Flush, Duration::from_millis(20));
+        drop(lines);
+        // Nor is one whose other end is gone.
+        wait_for_all(&queue, Item::Flush, Duration::from_secs(3600));
     }
 }

@@ -3,7 +3,7 @@
 use tidegate_host::{EndReason, Op};
 use tidegate_watchdog::{Action, Kind, Rule, Suspected};
 
-use super::{Ending, LoopKind, NAMES, OTHER, OUTCOMES, STATUSES};
+use super::{Ending, LoopKind, NAMES, OTHER, OUTCOMES, SERVER, STATUSES};
 use crate::guard::kinds;
 use crate::guard::words::{ACTIONS, Answer, Class};
 use crate::incidents;
@@ -115,7 +115,7 @@ pub fn label(name: &str, family: &str) -> Option<Label> {
 pub fn labels() -> Vec<Label> {
     let words = |name, of, words: &[&'static str]| Label { name, of, values: Values::Words(words.to_vec()) };
     let names = |name, from, most| Label { name, of: &[], values: Values::Names { from, most } };
-    let statuses: Vec<&str> = STATUSES.into_iter().chain([OTHER]).collect();
+    let statuses: Vec<&str> = STATUSES.into_iter().chain([SERVER, OTHER]).collect();
     vec![
         names("group", "the configuration's `model_name`s", Some(NAMES)),
         names("to", "the configuration's `model_name`s", Some(NAMES)),

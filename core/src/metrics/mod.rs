@@ -40,11 +40,15 @@ const NAMES: usize = 1_000;
 /// Pairs of groups between which fallbacks are counted.
 const PAIRS: usize = 10_000;
 
-/// Statuses that a client can be given; others are `other`.
+/// Statuses that a client can be given; others are [`SERVER`] or `other`.
 const STATUSES: [&str; 16] = [
     "200", "400", "401", "403", "404", "405", "408", "409", "413", "422", "429", "499", "500", "502", "503",
     "504",
 ];
+
+/// The status of what failed on the server's side with a rare one: 529, 501, 507, a CDN's 520 to 526. It matches `5..`, by
+/// which alerts and dashboards find failures.
+const SERVER: &str = "5xx";
 
 /// How an attempt can end; the failures are `Failure::kind`.
 const OUTCOMES: [&str; 17] = [

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::labels::{CONTINUATIONS, GUESSED, PHASES, TOKENS};
-use super::{Ending, Metrics, OTHER, OUTCOMES, STATUSES};
+use super::{Ending, Metrics, OTHER, OUTCOMES, SERVER, STATUSES};
 use crate::dialects::Usage;
 
 /// Of one model group.
@@ -32,9 +32,7 @@ impl GroupSeries {
         if status == 200 {
             self.ok.inc();
         } else {
-            let status = status.to_string();
-            let status = STATUSES.iter().find(|known| **known == status).copied().unwrap_or(OTHER);
-            self.requests.with_label_values(&[&*self.label, status]).inc();
+            self.requests.with_label_values(&[&*self.label, word(status)]).inc();
         }
         self.endings[ending as usize].inc();
     }
@@ -45,6 +43,13 @@ impl GroupSeries {
             self.continuations[at].inc();
         }
     }
+}
+
+/// A status as its label has it.
+fn word(status: u16) -> &'static str {
+    let text = status.to_string();
+    let rest = if status >= 500 { SERVER } else { OTHER };
+    STATUSES.iter().find(|known| **known == text).copied().unwrap_or(rest)
 }
 
 /// Calls of one deployment since the start.
@@ -148,7 +153,7 @@ impl Metrics {
     /// The series of a group, at 0 from here on, so that a rate is right from the first event.
     pub fn group(&self, group: &str) -> GroupSeries {
         let label = self.groups.label(group);
-        for status in ["200", "429", "500", "502", "503", "504"] {
+        for status in ["200", "429", "500", "502", "503", "504", SERVER] {
             self.requests.with_label_values(&[&*label, status]);
         }
         self.budget_exhausted.with_label_values(&[&*label]);
@@ -197,5 +202,26 @@ impl Metrics {
         let labels =
             if &*self.pairs.label(&pair) == OTHER { [OTHER, OTHER] } else { [&*from.label, &*to.group] };
         self.fallbacks.with_label_values(&labels).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_of_a_failed_server_has_a_label_that_begins_with_5() {
+        for (status, label) in
+            [(200, "200"), (418, OTHER), (499, "499"), (500, "500"), (501, "5xx"), (520, "5xx"), (529, "5xx")]
+        {
+            assert_eq!(word(status), label);
+        }
+        let metrics = Metrics::new().unwrap();
+        let group = metrics.group("g");
+        let counted = || metrics.requests.with_label_values(&["g", SERVER]).get();
+        let text = String::from_utf8(metrics.encode(&[], &super::super::Known::new())).unwrap();
+        assert!(text.contains("tidegate_requests_total{group=\"g\",status=\"5xx\"} 0"), "a rate needs its 0");
+        group.ended(526, Ending::Error);
+        assert_eq!(counted(), 1);
     }
 }

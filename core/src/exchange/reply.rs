@@ -80,15 +80,17 @@ pub fn error(dialect: Dialect, failure: &Failure) -> Response<Body> {
     error_of(dialect, failure, seed())
 }
 
-/// The error of the request whose id is made of `seed`.
+/// The error of the request whose id is made of `seed`. Its status is the one to be counted and logged: a dialect may have
+/// another than the failure's.
 pub fn error_of(dialect: Dialect, failure: &Failure, seed: u64) -> Response<Body> {
     let id = request_id(seed);
     let mut response = Response::new(Body::from(dialect.identified_error(failure, &id)));
-    *response.status_mut() = StatusCode::from_u16(dialect.status(failure)).unwrap_or(StatusCode::BAD_GATEWAY);
+    let status = dialect.status(failure);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
     identify(dialect, headers, &id);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(delay) = failure.retry_after.or(is_busy(failure.status).then_some(AT_LEAST)) {
+    if let Some(delay) = failure.retry_after.or(is_busy(status).then_some(AT_LEAST)) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds(delay)));
     }
     response
@@ -166,7 +168,7 @@ impl Exchange {
                 response
             }
             Outcome::Failed(mut failure) => {
-                if is_busy(failure.status) {
+                if is_busy(self.request.dialect.status(&failure)) {
                     let wait = failure.retry_after.max(self.group.cooldown()).unwrap_or(AT_LEAST);
                     failure.retry_after = Some(wait);
                     if failure.status == 429 {
@@ -176,8 +178,8 @@ impl Exchange {
                     }
                 }
                 self.visit.facts.error = Some(failure.kind());
-                self.finish(failure.status, Ending::Error);
                 let mut response = error_of(self.request.dialect, &failure, self.visit.seed);
+                self.finish(response.status().as_u16(), Ending::Error);
                 self.bytes_to_client += response.body().len();
                 if self.is_spent(&failure) {
                     response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
@@ -195,6 +197,8 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_engine::ErrorClass;
+
     use super::*;
 
     fn told(failure: &Failure) -> Option<String> {
@@ -213,6 +217,9 @@ mod tests {
             }
         }
         assert_eq!(told(&Failure::shutdown()).as_deref(), Some("1"));
+        let overload = Failure { class: ErrorClass::Overloaded, ..Failure::refusal(500, "m") };
+        let response = error(Dialect::AnthropicMessages, &overload);
+        assert_eq!((response.status().as_u16(), response.headers().contains_key(RETRY_AFTER)), (529, true));
         for status in [400, 401, 404, 408, 413, 500, 502, 504] {
             assert_eq!(told(&Failure::refusal(status, "m")), None, "{status}: nobody asked for a wait");
         }

@@ -136,12 +136,13 @@ async fn complete(
             Exchange::new(gateway, routes, group, request, caller, probe, visit).seated(seat).run().await
         }
         Err(failure) => {
-            gateway.metrics.refused(failure.status, visit.started.elapsed());
             let mut response = exchange::error_of(route.dialect, &failure, visit.seed);
             if gateway.routes.load().config.tidegate.litellm_headers {
                 exchange::call_id_alone(response.headers_mut());
             }
-            visit.answered(failure.status, Some(failure.kind()), response.body().len());
+            let status = response.status().as_u16();
+            visit.answered(status, Some(failure.kind()), response.body().len());
+            gateway.metrics.refused(status, visit.started.elapsed());
             response
         }
     }

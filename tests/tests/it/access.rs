@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tidegate_sim::{Gate, Script};
 use tidegate_tests::client::{ask, body, chat, chat_with, get, post};
-use tidegate_tests::{Conn, Proxy, Setup};
+use tidegate_tests::{Conn, Proxy, Setup, anthropic};
 use tokio::time::sleep;
 
 use crate::world::{LONG, fetch, sim, told, world};
@@ -231,6 +231,19 @@ async fn every_documented_field_is_in_a_line_of_the_file() {
     told(&proxy, "openai", "fast", false).await;
     wait_for(1, || read(&path)).await;
     assert_eq!(lines(&read(&old)).len(), 5);
+}
+
+/// What is 503 within, and to most clients, is 529 to Anthropic's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_is_the_one_that_the_client_was_given() {
+    let (_sim, proxy) = world(|setup| setup.router("num_retries: 0")).await;
+    let overload = ask(proxy.data, &anthropic::messages("openai", "http-503", false), LONG).await;
+    assert_eq!((overload.status, fetch(&proxy, "openai", "http-503", false).await.status), (529, 503));
+    let found = wait_for(2, || proxy.log()).await;
+    assert_eq!((&found[0]["status"], &found[1]["status"]), (&json!(529), &json!(503)), "{found:#?}");
+    let metrics = proxy.metrics().await;
+    let counted = |status| metrics.sum("tidegate_requests_total", &[("group", "openai"), ("status", status)]);
+    assert_eq!(["5xx", "503"].map(counted), [1.0, 1.0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,15 +136,18 @@ impl Visit {
         self.end.get_or_insert(End { status, ending, at: Instant::now() });
     }
 
-    /// It was answered with an error before it came to a model group, or to a list of models.
-    pub fn answered(&mut self, status: u16, error: Option<&'static str>, bytes: u64) {
-        if self.end.is_some() {
+    /// It was answered with an error before it came to a model group, or to a list of models. What its end is: another,
+    /// where there is one already.
+    pub fn answered(&mut self, status: u16, error: Option<&'static str>, bytes: u64) -> (u16, Ending) {
+        if let Some(end) = self.end {
             // Nobody is there to be answered.
-            return;
+            return (end.status, end.ending);
         }
         self.facts.error = error;
         self.facts.bytes_out = bytes;
-        self.end(status, if status < 400 { Ending::Complete } else { Ending::Error });
+        let ending = if status < 400 { Ending::Complete } else { Ending::Error };
+        self.end(status, ending);
+        (status, ending)
     }
 
     /// An incident that it is part of.
@@ -180,5 +183,27 @@ fn word(method: &http::Method) -> &'static str {
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "_OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::traces::Traces;
+
+    #[test]
+    fn who_has_left_is_not_answered() {
+        for (left, end) in [(true, (499, Ending::ClientGone)), (false, (400, Ending::Error))] {
+            let who = Who::at([127, 0, 0, 1].into(), &HeaderMap::new());
+            let trace = Traces::off(false).begin(&HeaderMap::new());
+            let mut visit = Visit::begin(Log::Off.into(), who, &Method::POST, "/v1/messages", trace);
+            if left {
+                visit.end(499, Ending::ClientGone);
+            }
+            assert_eq!(visit.answered(400, Some("bad_request"), 9), end);
+            assert_eq!((visit.facts.error.is_none(), visit.facts.bytes_out == 0), (left, left));
+        }
     }
 }

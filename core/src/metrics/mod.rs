@@ -296,10 +296,10 @@ impl Metrics {
         self.group(OTHER);
     }
 
-    /// A request was refused before it came to a group.
-    pub fn refused(&self, status: u16, took: Duration) {
+    /// A request was refused before it came to a group, or its client left.
+    pub fn refused(&self, status: u16, ending: Ending, took: Duration) {
         let other = self.group(OTHER);
-        other.ended(status, Ending::Error);
+        other.ended(status, ending);
         other.duration.observe(took.as_secs_f64());
     }
 

@@ -141,8 +141,8 @@ async fn complete(
                 exchange::call_id_alone(response.headers_mut());
             }
             let status = response.status().as_u16();
-            visit.answered(status, Some(failure.kind()), response.body().len());
-            gateway.metrics.refused(status, visit.started.elapsed());
+            let (status, ending) = visit.answered(status, Some(failure.kind()), response.body().len());
+            gateway.metrics.refused(status, ending, visit.started.elapsed());
             response
         }
     }

@@ -139,6 +139,10 @@ async fn every_request_has_one_line_and_every_field_is_documented() {
     let want =
         [("stream_error", 200), ("client_gone", 499)].map(|(ending, status)| (ending.to_owned(), status));
     assert_eq!(rest, want.into());
+    let metrics = proxy.metrics().await;
+    let unknown = |status| metrics.sum("tidegate_requests_total", &[("group", "other"), ("status", status)]);
+    assert_eq!(["400", "499"].map(unknown), [1.0, 1.0], "the one that left early was told nothing");
+    assert_eq!(metrics.sum("tidegate_request_endings_total", &[("kind", "client_gone")]), 2.0);
     let judged = found.iter().find(|line| !line["verdict"].is_null()).unwrap();
     assert_eq!(judged["verdict"], "R1");
     let id = judged["incidents"][0].as_str().unwrap();

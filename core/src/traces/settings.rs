@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use http::header::{HeaderName, HeaderValue};
+
 use super::Sampler;
 use crate::config::{self, Env};
 use crate::secret::Secret;
 use crate::service::percent_decoded;
+use crate::upstream::Target;
 
 /// The specification's default.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +32,8 @@ pub struct Settings {
 
 impl Settings {
     /// As configured. `None`: no traces are made, since no endpoint is named or the environment switches them off.
-    /// `complain` hears of variables that are not understood, which the specification wants ignored.
+    /// `complain` hears of variables that are not understood, which the specification wants ignored: they may stand there for
+    /// all programs of the machine, and no start may fail for one.
     pub fn of(config: &config::Traces, env: &dyn Env, complain: &mut dyn FnMut(String)) -> Option<Self> {
         // An empty variable counts as unset.
         let var =
@@ -42,10 +46,9 @@ impl Settings {
         if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
             return None;
         }
-        let endpoint = match (&config.endpoint, var("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")) {
-            (Some(base), _) => of_base(base),
-            (None, Some(whole)) => whole,
-            (None, None) => of_base(&var("OTEL_EXPORTER_OTLP_ENDPOINT")?),
+        let endpoint = match &config.endpoint {
+            Some(base) => of_base(base),
+            None => of_env(&var, complain)?,
         };
         if let Some(protocol) = of_traces("PROTOCOL").filter(|protocol| protocol != "http/protobuf") {
             complain(format!("OTLP is spoken as http/protobuf alone: \"{protocol}\" is ignored"));
@@ -61,9 +64,16 @@ impl Settings {
             }
         });
         let mut headers = config.headers.clone();
-        for (name, value) in of_traces("HEADERS").map(|text| pairs(&text)).unwrap_or_default() {
-            if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
-                headers.push((name, Secret::new(value)));
+        for (at, entry) in of_traces("HEADERS").unwrap_or_default().split(',').enumerate() {
+            match header(entry) {
+                Some((name, _)) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) => {}
+                Some(header) => headers.push(header),
+                None if entry.trim().is_empty() => {}
+                // Not shown: a key may stand on either side of where a `=` is, or is missing.
+                None => complain(format!(
+                    "entry {} of OTEL_EXPORTER_OTLP_HEADERS is no name=value of a header: it is left out",
+                    at + 1
+                )),
             }
         }
         let sampler = match (config.sample, var("OTEL_TRACES_SAMPLER")) {
@@ -84,6 +94,23 @@ impl Settings {
             resource: resource(var("OTEL_SERVICE_NAME"), var("OTEL_RESOURCE_ATTRIBUTES")),
         })
     }
+}
+
+/// An endpoint that the environment names. `None`: none, or one that cannot be called.
+fn of_env(var: &dyn Fn(&str) -> Option<String>, complain: &mut dyn FnMut(String)) -> Option<String> {
+    let (whole, base) = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
+    let (name, url) = match var(whole) {
+        Some(url) => (whole, url),
+        None => (base, var(base)?),
+    };
+    // The errors show nothing of a URL, in which a key may stand.
+    let error = match url.parse::<Target>() {
+        Ok(_) if name == base && url.contains('?') => "a collector's base has no query".to_owned(),
+        Ok(_) => return Some(if name == base { of_base(&url) } else { url }),
+        Err(error) => error.to_string(),
+    };
+    complain(format!("{name}: {error}; no traces are sent"));
+    None
 }
 
 /// What all signals share is a base, under which traces have a place of their own.
@@ -112,12 +139,21 @@ fn resource(name: Option<String>, attributes: Option<String>) -> Vec<(String, St
 
 /// `key=value,key=value`, values percent-encoded (<https://www.w3.org/TR/baggage/>).
 fn pairs(text: &str) -> Vec<(String, String)> {
-    let pair = |pair: &str| {
-        let (key, value) = pair.split_once('=')?;
-        let key = key.trim();
-        (!key.is_empty()).then_some((key.to_owned(), percent_decoded(value.trim())?))
-    };
     text.split(',').filter_map(pair).collect()
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    let (key, value) = text.split_once('=')?;
+    let key = key.trim();
+    (!key.is_empty()).then_some((key.to_owned(), percent_decoded(value.trim())?))
+}
+
+/// One that may be sent.
+fn header(text: &str) -> Option<(String, Secret)> {
+    let (name, value) = pair(text)?;
+    HeaderName::try_from(&name).ok()?;
+    HeaderValue::try_from(&value).ok()?;
+    Some((name, Secret::new(value)))
 }
 
 #[cfg(test)]
@@ -197,6 +233,44 @@ mod tests {
         ] {
             let (found, said) = settings(at("http://b"), &[bad]);
             assert_eq!((found.is_some(), said.len()), (true, 1), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_others_is_said_and_none_is_used() {
+        let (base, whole) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+        for (name, url) in [
+            (base, "localhost:4317"),
+            (base, "grpc://localhost:4317"),
+            (base, "http://hunter2@localhost:4318"),
+            (base, "http://localhost:4318?key=hunter2"),
+            (whole, "localhost:4317"),
+            (whole, "http://local host/v1/traces"),
+        ] {
+            // One for traces alone goes before one for all signals, good or not.
+            let vars = if name == whole { vec![BASE, (name, url)] } else { vec![(name, url)] };
+            let (found, said) = settings(config::Traces::default(), &vars);
+            assert!(found.is_none(), "{url}: {found:?}");
+            assert_eq!(said.len(), 1, "{url}: {said:?}");
+            assert!(said[0].starts_with(&format!("{name}: ")) && !said[0].contains("hunter2"), "{said:?}");
+            let (found, said) = settings(at("http://b"), &vars);
+            assert_eq!((found.unwrap().endpoint.as_str(), said.len()), ("http://b/v1/traces", 0), "{url}");
+        }
+        let query = [(whole, "http://c/v1/traces?key=a")];
+        assert_eq!(settings(config::Traces::default(), &query).0.unwrap().endpoint, query[0].1);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_sent_is_said_and_left_out() {
+        for bad in ["Authorization: Basic hunter2=", "a b=hunter2", "hunter2", "x=a%0Ahunter2", "x=%ff", "=x"]
+        {
+            let text = format!("first=1, {bad},,last=2");
+            let (found, said) = settings(at("http://b"), &[("OTEL_EXPORTER_OTLP_HEADERS", &text)]);
+            let headers = found.unwrap().headers;
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, value.expose())).collect();
+            assert_eq!(headers, [("first", "1"), ("last", "2")], "{bad}");
+            assert_eq!(said.len(), 1, "{bad}: {said:?}");
+            assert!(said[0].starts_with("entry 2 ") && !said[0].contains("hunter2"), "{said:?}");
         }
     }
 }

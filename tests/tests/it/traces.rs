@@ -459,6 +459,27 @@ async fn opentelemetrys_own_variables_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn variables_that_are_meant_for_others_do_not_stop_the_start() {
+    let (sim, collector) = (sim().await, Collector::start(How::Takes).await);
+    let grpc = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317")];
+    let proxy = Proxy::start_with(&Setup::of(&sim).yaml(), &grpc).await;
+    proxy.logged("OTEL_EXPORTER_OTLP_ENDPOINT: the URL must begin with http:// or https://").await;
+    assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);
+
+    let endpoint = format!("http://{}", collector.addr);
+    let env = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Basic hunter2=,x-own=b"),
+    ];
+    let proxy = Proxy::start_with(&Setup::of(&sim).yaml(), &env).await;
+    proxy.logged("entry 1 of OTEL_EXPORTER_OTLP_HEADERS").await;
+    assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);
+    collector.wait_for(2).await;
+    assert_eq!(header(&collector.got.lock()[0].headers, "x-own"), Some("b"));
+    assert!(!proxy.log().contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_busy_is_asked_again() {
     let (_sim, collector, proxy) = traced(How::Refuses(503, 1), |setup| setup).await;
     assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);

@@ -40,8 +40,9 @@ impl Exchange {
             deployment.health.usage.tokens(usage.sum().unwrap_or(0));
         }
         deployment.series.spend(&usage, cost.guessed_input, cost.guessed_output);
-        self.visit.trace.note(|| Note::Spent(usage));
-        self.bill.estimated |= cost.guessed_input || cost.guessed_output;
+        let estimated = cost.guessed_input || cost.guessed_output;
+        self.visit.trace.note(|| Note::Spent(usage, estimated));
+        self.bill.estimated |= estimated;
         self.bill.usage.get_or_insert_default().add(usage);
     }
 }

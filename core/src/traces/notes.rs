@@ -17,8 +17,8 @@ pub enum Note {
     Status(u16),
     /// Its first content came.
     Content,
-    /// Its answer, or what there was of it, has cost this.
-    Spent(Usage),
+    /// Its answer, or what there was of it, has cost this, and whether a count of it is a guess.
+    Spent(Usage, bool),
     /// Something happened in the call that is in flight, or was last.
     InCall(&'static str, Vec<Fact>),
     /// It ended: `ok`, or a word of `outcome` in docs/metrics.md.
@@ -53,7 +53,7 @@ pub(super) struct Called {
     pub(super) server: Option<(String, u16)>,
     pub(super) status: Option<u16>,
     pub(super) content: Option<Instant>,
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<(Usage, bool)>,
     pub(super) ended: Option<(Instant, &'static str)>,
     pub(super) events: Vec<(Instant, &'static str, Vec<Fact>)>,
 }
@@ -90,7 +90,7 @@ impl Notes {
             (Note::Content, Some(last)) => {
                 last.content.get_or_insert(now);
             }
-            (Note::Spent(usage), Some(last)) => last.usage = Some(usage),
+            (Note::Spent(usage, estimated), Some(last)) => last.usage = Some((usage, estimated)),
             (Note::InCall(name, facts), Some(last)) => push(&mut last.events, (now, name, facts)),
             (Note::Ended(how), Some(last)) => {
                 last.ended.get_or_insert((now, how));

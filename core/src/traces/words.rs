@@ -63,10 +63,7 @@ fn of_request(
         facts.put("tidegate.polls", told.lived.polls);
         facts.put("tidegate.busy_us", told.lived.busy.as_micros() as u64);
     }
-    if let Some((usage, estimated)) = &told.usage {
-        put_usage(&mut facts, usage);
-        facts.put("tidegate.usage.estimated", *estimated);
-    }
+    put_usage(&mut facts, told.usage);
     let mut events = happened(events, visit);
     let mut incidents: Vec<String> = told.incidents.iter().map(ToString::to_string).collect();
     if let Some(rule) = told.lived.verdict {
@@ -121,9 +118,7 @@ fn of_call(number: usize, called: Called, own: &Context, visit: &Visit, end: End
     if outcome != "ok" {
         facts.put("error.type", outcome);
     }
-    if let Some(usage) = &usage {
-        put_usage(&mut facts, usage);
-    }
+    put_usage(&mut facts, usage);
     facts.put("tidegate.deployment", call.deployment);
     facts.put("tidegate.group", call.group);
     facts.put("tidegate.attempt", number as u64 + 1);
@@ -151,12 +146,15 @@ fn of_call(number: usize, called: Called, own: &Context, visit: &Visit, end: End
     }
 }
 
-fn put_usage(facts: &mut Facts, usage: &Usage) {
+/// With whether a count of it is a guess.
+fn put_usage(facts: &mut Facts, usage: Option<(Usage, bool)>) {
+    let Some((usage, estimated)) = usage else { return };
     facts.perhaps("gen_ai.usage.input_tokens", usage.input);
     facts.perhaps("gen_ai.usage.output_tokens", usage.output);
     facts.perhaps("gen_ai.usage.cache_read.input_tokens", usage.cached);
     facts.perhaps("gen_ai.usage.cache_creation.input_tokens", usage.cache_write);
     facts.perhaps("gen_ai.usage.reasoning.output_tokens", usage.reasoning);
+    facts.put("tidegate.usage.estimated", estimated);
 }
 
 fn happened(events: Vec<(Instant, &'static str, Vec<Fact>)>, visit: &Visit) -> Vec<Happened> {

@@ -253,6 +253,7 @@ async fn a_request_and_each_of_its_calls_has_a_span_in_the_clients_trace() {
         text(calls[2], "gen_ai.usage.input_tokens") != "0"
             && text(calls[2], "gen_ai.usage.output_tokens") != "0"
     );
+    assert_eq!(text(calls[2], "tidegate.usage.estimated"), "false", "its provider has counted");
 
     // Each provider was told of the span of its own call, and of nothing else of the client's.
     let seen = sim.log();
@@ -379,6 +380,8 @@ async fn a_stream_that_goes_on_elsewhere_has_a_span_for_each_part() {
     let of = |key: &str| calls.iter().map(|call| text(call, key)).collect::<Vec<_>>();
     assert_eq!(of("tidegate.cause"), ["first", "continuation"]);
     assert_eq!(of("tidegate.outcome"), ["truncated", "ok"]);
+    // Neither provider has told what it cost.
+    assert_eq!(of("tidegate.usage.estimated"), ["true", "true"]);
     assert!(calls.iter().all(|call| names(call) == ["tidegate.first_content"]), "{calls:#?}");
 }
 

@@ -141,8 +141,9 @@ fn of_call(number: usize, called: Called, own: &Context, visit: &Visit, end: End
         time: (visit.time(call.began), visit.time(until)),
         facts: facts.0,
         events,
-        // Who left, or was ended from outside, says nothing of the provider.
-        failed: !matches!(outcome, "ok" | "cancelled"),
+        // Who left (`cancelled`), or was ended by the watchdog, an operator or the shutdown (`aborted`), says nothing of the
+        // provider.
+        failed: !matches!(outcome, "ok" | "cancelled" | "aborted"),
     }
 }
 

@@ -317,6 +317,8 @@ async fn whatever_ends_a_request_ends_its_spans() {
     let spans = ended(2).await;
     let (server, calls) = family(&spans);
     assert_eq!(text(calls[0], "tidegate.outcome"), "aborted");
+    assert!(calls[0].status.is_none(), "what the watchdog ends is no fault of the provider's");
+    assert_eq!(server.status.as_ref().map(|status| status.code), Some(2), "its client was told an error");
     let verdict = server.events.last().unwrap();
     assert_eq!(verdict.name, "tidegate.verdict");
     assert_eq!(find(&verdict.attributes, "tidegate.rule"), Some(&Any::StringValue("R1".into())));

@@ -276,7 +276,7 @@ fn relabelled(metric: Metric, labels: &Labels) -> Metric {
     labelled(metric, &said.filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>())
 }
 
-fn label(metric: &Metric, name: &str) -> String {
+pub(super) fn label(metric: &Metric, name: &str) -> String {
     let pair = metric.get_label().iter().find(|pair| pair.name() == name);
     pair.map(|pair| pair.value().to_owned()).unwrap_or_default()
 }

@@ -15,6 +15,8 @@ mod watch;
 
 use std::time::Duration;
 
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -323,13 +325,27 @@ impl Metrics {
     ///
     /// # Errors
     /// One of its names is taken.
-    pub fn register(&self, collector: impl prometheus::core::Collector + 'static) -> prometheus::Result<()> {
+    pub fn register(&self, collector: impl Collector + 'static) -> prometheus::Result<()> {
         self.registry.register(Box::new(collector))
     }
 
     /// The retries that a group's budget allows.
     pub fn budget(&self, group: &str, tokens: f64) {
         self.budget_tokens.with_label_values(&[&*self.groups.label(group)]).set(tokens);
+    }
+
+    /// Takes away what is so of deployments that are no more, those whose label `is_there` does not know: what was so of one
+    /// last would be so for ever. What was counted of them stays.
+    pub fn forget_deployments(&self, is_there: impl Fn(&str) -> bool) {
+        for family in [&self.cooling, &self.in_flight] {
+            for metric in family.collect().iter().flat_map(MetricFamily::get_metric) {
+                let name = compat::label(metric, "deployment");
+                if !is_there(&name) {
+                    // It was there a moment ago, and nobody else takes one away.
+                    let _ = family.remove_label_values(&[&*name]);
+                }
+            }
+        }
     }
 
     /// The text format 0.0.4, with the same numbers under `others`' names too.
@@ -341,5 +357,41 @@ impl Metrics {
             tracing::error!(%error, "the metrics cannot be written");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_so_of_a_deployment_goes_with_it_and_what_was_counted_stays() {
+        let metrics = Metrics::new().unwrap();
+        let [old, kept] = ["old", "kept"].map(|name| metrics.deployment("fast", name));
+        for one in [&old, &kept] {
+            one.cooling.set(1);
+            one.in_flight.set(2);
+            one.put_aside();
+        }
+        let of = |name: &str| -> Vec<(bool, String)> {
+            let text = String::from_utf8(metrics.encode(&[], &Known::default())).unwrap();
+            let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+            let value = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+            lines.map(|line| (line.contains("kept"), value(line))).collect()
+        };
+        let all = || {
+            ["tidegate_deployment_cooling", "tidegate_deployment_in_flight", "tidegate_cooldowns_total"]
+                .map(of)
+        };
+        assert_eq!(all().map(|series| series.len()), [2, 2, 2]);
+        metrics.forget_deployments(|label| label == "kept");
+        let [cooling, in_flight, counted] = all();
+        assert_eq!((cooling, in_flight), (vec![(true, "1".into())], vec![(true, "2".into())]));
+        assert_eq!(counted.len(), 2, "{counted:?}");
+        // A stream that began with it may still be there, and it may come back.
+        old.cooling.set(1);
+        assert_eq!(all()[0].len(), 1);
+        metrics.deployment("fast", "old");
+        assert!(all()[0].contains(&(false, "0".to_owned())), "{:?}", all());
     }
 }

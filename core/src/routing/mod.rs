@@ -15,7 +15,7 @@ pub mod usage;
 pub mod vendors;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tidegate_watchdog::Watchdog;
@@ -71,6 +71,12 @@ impl Routes {
     pub fn known(&self) -> Known {
         let own = self.deployments.iter().filter(|deployment| !deployment.series.is_other());
         own.map(|deployment| (deployment.series.label().to_owned(), deployment.facts())).collect()
+    }
+
+    /// What Prometheus is told of deployments is of these alone from here on.
+    pub fn forget_others(&self, metrics: &Metrics) {
+        let there: HashSet<&str> = self.deployments.iter().map(|one| one.series.label()).collect();
+        metrics.forget_deployments(|label| there.contains(label));
     }
 
     /// Of a process that serves no model, and loads no plugin.

@@ -166,6 +166,7 @@ impl Reloader {
         announce(metrics, watchdog, &before.plugins, &next.plugins);
         let guards = next.config.tidegate.guard.clone();
         self.gateway.swap(next);
+        routes.load().forget_others(metrics);
         if let Err(error) = self.gateway.guards.apply(&guards) {
             tracing::error!(%error, "the guards are as they were");
         }

@@ -110,6 +110,36 @@ async fn sighup_swaps_a_good_configuration_and_refuses_a_bad_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_a_reload_took_out_rests_no_more() {
+    let sim = sim().await;
+    let setup = Setup::of(&sim).router("allowed_fails: 1").router("cooldown_time: 600");
+    let proxy = Proxy::start(&setup.yaml()).await;
+    for _ in 0..2 {
+        assert_eq!(told(&proxy, "openai", "http-500", true).await.status, 500);
+    }
+    let (cooling, in_flight) = ("tidegate_deployment_cooling", "tidegate_deployment_in_flight");
+    let reloaded = async |config: &str, result: &str| {
+        proxy.rewrite(config);
+        proxy.signal(Signal::SIGHUP);
+        let read = |metrics: &tidegate_tests::Metrics| {
+            metrics.sum("tidegate_config_reloads_total", &[("result", result)]) == 1.0
+        };
+        let metrics = proxy.metrics_when(result, read).await;
+        let series =
+            |name: &str| metrics.text().lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
+        (
+            metrics.sum(cooling, &[]),
+            [cooling, in_flight].map(series),
+            metrics.sum("tidegate_cooldowns_total", &[]),
+        )
+    };
+    // What is refused changes nothing.
+    assert_eq!(reloaded("model_list: 7\n", "refused").await, (1.0, [3, 3], 1.0));
+    let other = Setup::default().model("added", "gemini", &sim, "");
+    assert_eq!(reloaded(&other.yaml(), "ok").await, (0.0, [1, 1], 1.0), "what was counted stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_served_says_why_and_with_which_code() {
     let sim = sim().await;
     let good = Setup::of(&sim);

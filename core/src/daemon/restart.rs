@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::serve::RESTART_FAILED;
+use crate::serve::{RESTART_FAILED, SERVING};
 
 /// A little longer than the service itself waits for its successor.
 const PATIENCE: Duration = Duration::from_secs(110);
+
+/// How long the new process may take to say that it serves, once it is the service: it does already.
+const WORD: Duration = Duration::from_secs(10);
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -35,11 +38,16 @@ pub(super) fn restart(unit: &str) -> Result<String, String> {
     };
     kill(Pid::from_raw(old), Signal::SIGUSR2).map_err(|error| format!("process {old} of {unit}: {error}"))?;
     let until = Instant::now() + PATIENCE;
+    let mut named = None;
     while Instant::now() < until {
         std::thread::sleep(LOOK);
         let now = ask(unit)?;
         match now.pid {
             Some(new) if new != old => {
+                let since = *named.get_or_insert_with(Instant::now);
+                if !now.status.starts_with(SERVING) && since.elapsed() < WORD {
+                    continue;
+                }
                 return Ok(format!(
                     "{unit}: process {new} serves; process {old} finishes the requests that it has\n"
                 ));

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::handover::{self, Handing, Offer, Predecessor, Program};
+use super::handover::{self, Handing, Offer, Predecessor, Program, Successor};
 use super::reload::Reloader;
 use super::runtimes::Runtimes;
+use super::signals::Signals;
 use super::{Error, notify, reload, runtime};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
@@ -58,26 +59,34 @@ struct Serving {
 impl Control {
     pub(super) fn run(
         mut self,
+        (own, Signals { end, reload: hup, restart }): (Runtime, Signals),
         file: Option<PathBuf>,
         stop: Option<watch::Receiver<bool>>,
     ) -> Result<(), Error> {
         let system = |error: std::io::Error| Error::System(error.to_string());
-        let own = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let result = own.block_on(async {
             let reloader = Reloader { gateway: self.gateway.clone(), file, exposed: self.exposed };
-            reload::start(reloader).map_err(system)?;
+            reload::start(hup, reloader);
             // What a service manager listens on too is not ours to shut.
             let ending =
                 watch::Sender::new(Ending { shared: self.offer.data.is_none(), ..Ending::default() });
-            reload::signals(self.gateway.clone(), stop, ending.clone()).map_err(system)?;
+            reload::signals(end, self.gateway.clone(), stop, ending.clone());
             let serving = self.serve(ending.subscribe()).map_err(system)?;
-            notify::ready(&self.reach);
-            if let Some(predecessor) = self.predecessor.take() {
-                predecessor.serving();
+            let predecessor = self.predecessor.take();
+            let taken_over = predecessor.is_some();
+            if let Some(predecessor) = predecessor {
+                // Beside this thread, which goes on hearing SIGTERM.
+                let led = tokio::task::spawn_blocking(move || predecessor.serving());
+                led.await.map_err(|error| Error::System(error.to_string()))?;
             }
-            // Not before: two processes with the same guards would both act.
-            self.gateway.guards.apply(&self.gateway.routes.load().config.tidegate.guard).map_err(system)?;
-            self.attend(serving, ending).await.map_err(system)?
+            // Not before: systemd hears the process that it knows and no other, and two with the same guards would both act.
+            notify::ready(&self.reach);
+            match self.gateway.guards.apply(&self.gateway.routes.load().config.tidegate.guard) {
+                // Nobody else serves any more.
+                Err(error) if taken_over => tracing::error!(%error, "nothing is guarded"),
+                applied => applied.map_err(system)?,
+            }
+            self.attend(serving, ending, restart).await
         });
         let lost = self.gateway.watchdog.stats().lost_workers;
         self.gateway.watchdog.stop();
@@ -102,21 +111,21 @@ impl Control {
         &mut self,
         first: Serving,
         ending: watch::Sender<Ending>,
-    ) -> std::io::Result<Result<(), Error>> {
+        mut restart: Signal,
+    ) -> Result<(), Error> {
         let mut all = vec![first];
         let mut stopped = std::pin::pin!({
             let mut ending = ending.subscribe();
             async move { drop(ending.wait_for(|ending| ending.now).await) }
         });
-        let mut restart = signal(SignalKind::user_defined2())?;
-        let mut handing: Option<JoinHandle<Result<u32, String>>> = None;
+        let mut handing: Option<JoinHandle<Result<Successor, String>>> = None;
         let mut succeeded = false;
         loop {
-            let Some(serving) = all.last_mut() else { return Ok(Ok(())) };
+            let Some(serving) = all.last_mut() else { return Ok(()) };
             tokio::select! {
                 () = stopped.as_mut() => break,
                 ended = &mut serving.task => {
-                    return Ok(ended.map_err(|error| Error::System(error.to_string())));
+                    return ended.map_err(|error| Error::System(error.to_string()));
                 }
                 Some(()) = restart.recv() => match handing {
                     Some(_) => tracing::info!("SIGUSR2: a restart is under way"),
@@ -125,7 +134,10 @@ impl Control {
                 handed = joined(&mut handing) => {
                     handing = None;
                     match handed {
-                        Ok(pid) => {
+                        Ok(next) => {
+                            self.gateway.guards.stop();
+                            next.leads();
+                            let pid = next.pid;
                             tracing::info!(pid, "another process serves now; this one finishes what it has");
                             self.gateway.leave();
                             ending.send_modify(|ending| ending.succeeded = true);
@@ -164,11 +176,11 @@ impl Control {
         if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!("a runtime did not end by itself: its workers are stuck");
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Begins a restart, on a thread of its own: the new process takes its time to load.
-    fn hand_over(&self, ending: &watch::Sender<Ending>) -> Option<JoinHandle<Result<u32, String>>> {
+    fn hand_over(&self, ending: &watch::Sender<Ending>) -> Option<JoinHandle<Result<Successor, String>>> {
         if let Some(why) = handover::refused() {
             failed(why);
             return None;
@@ -208,7 +220,7 @@ impl Control {
 }
 
 /// What came of a restart that is under way; for ever, where none is.
-async fn joined(handing: &mut Option<JoinHandle<Result<u32, String>>>) -> Result<u32, String> {
+async fn joined(handing: &mut Option<JoinHandle<Result<Successor, String>>>) -> Result<Successor, String> {
     match handing {
         Some(handing) => handing.await.unwrap_or_else(|error| Err(error.to_string())),
         None => std::future::pending().await,
@@ -216,7 +228,7 @@ async fn joined(handing: &mut Option<JoinHandle<Result<u32, String>>>) -> Result
 }
 
 /// This process serves on.
-fn failed(why: &str) {
+pub(super) fn failed(why: &str) {
     tracing::error!("the restart failed, this process serves on: {why}");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let first = why.lines().next().unwrap_or_default();

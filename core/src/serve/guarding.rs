@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::control::MARGIN;
+use super::control::{self, MARGIN};
+use super::signals::Signals;
 use super::{Error, Seen, notify, reload, sockets, system};
 use crate::config::{Config, Router};
 use crate::gateway::Gateway;
@@ -38,16 +38,17 @@ pub fn guard(file: &Path) -> Result<(), Error> {
     let runtime = runtime.map_err(|error| system("the runtime", &error))?;
     runtime.block_on(async {
         let failed = |error: std::io::Error| system("signals", &error);
-        let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
+        let Signals { end, reload: mut hup, mut restart } = Signals::register().map_err(failed)?;
         let ending = watch::Sender::new(Ending::default());
         let mut stop = ending.subscribe();
-        reload::signals(gateway.clone(), None, ending).map_err(failed)?;
+        reload::signals(end, gateway.clone(), None, ending);
         reach.add(tokio::runtime::Handle::current());
         notify::ready(&reach);
         tracing::info!(admin = %address, "guarding; no model is served");
         loop {
             tokio::select! {
                 _ = stop.wait_for(|ending| ending.now) => break,
+                Some(()) = restart.recv() => control::failed("a guard has nothing to hand over: use `systemctl restart`"),
                 Some(()) = hup.recv() => match read(file) {
                     Ok(config) => {
                         if config.tidegate.admin != gateway.routes.load().config.tidegate.admin {

@@ -11,11 +11,13 @@ mod plugin_hooks;
 mod reload;
 mod runtime;
 mod runtimes;
+mod signals;
 pub mod sockets;
 mod watcher;
 
 pub use control::RESTART_FAILED;
 pub use guarding::guard;
+pub use notify::SERVING;
 pub use reload::Reloads;
 
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidegate_watchdog::Watchdog;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Config, ProcessEnv};
@@ -47,6 +50,8 @@ pub enum Error {
 /// A running Tidegate.
 pub struct Server {
     control: control::Control,
+    /// The main thread's runtime, and what it hears.
+    main: (Runtime, signals::Signals),
     /// Where clients are served.
     pub data: SocketAddr,
     /// Where metrics, health and the admin API are served.
@@ -101,6 +106,12 @@ impl Server {
         gateway.guards.announce(&gateway.routes.load().config.tidegate.guard);
         let _ = gateway.runtime.set(runtime.handle().metrics());
         watcher::start(&gateway, there).map_err(|error| system("the plugins' thread", &error))?;
+        let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let own = own.map_err(|error| system("the main runtime", &error))?;
+        let signals = {
+            let _inside = own.enter();
+            signals::Signals::register().map_err(|error| system("signals", &error))?
+        };
         if let Some(predecessor) = &given.predecessor {
             predecessor.ready()?;
         }
@@ -119,15 +130,15 @@ impl Server {
             takeovers,
             file,
         };
-        Ok(Self { control, data, admin: admin_addr })
+        Ok(Self { control, main: (own, signals), data, admin: admin_addr })
     }
 
     /// Serves until a signal or `stop` says so, and drains. `file` is read again at SIGHUP.
     ///
     /// # Errors
-    /// Signals or the socket cannot be had.
+    /// The socket cannot be had.
     pub fn run(self, file: Option<PathBuf>, stop: Option<watch::Receiver<bool>>) -> Result<(), Error> {
-        self.control.run(file, stop)
+        self.control.run(self.main, file, stop)
     }
 
     /// The plugins in force.

@@ -20,11 +20,14 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Another process is the service now; what this one says systemd must not hear.
 static SUCCEEDED: AtomicBool = AtomicBool::new(false);
 
+/// What `systemctl status` shows of a process that serves is this, or begins so.
+pub const SERVING: &str = "Serving";
+
 /// Serving has begun. Starts the thread that pings, if systemd wants pings.
 pub(super) fn ready(runtimes: &Runtimes) {
     say("READY=1");
     // Not what a restart that failed has left there.
-    status("Serving");
+    status(SERVING);
     let Some(interval) = interval(|name| std::env::var(name).ok()) else { return };
     let runtimes = runtimes.clone();
     #[expect(clippy::disallowed_methods, reason = "a thread of its own")]
@@ -55,22 +58,23 @@ pub(super) fn status(text: &str) {
     send(&format!("STATUS={}", text.replace('\n', " ")));
 }
 
+/// That process is about to accept. Also the last look at whether systemd can be told at all, while there is a way back.
+///
+/// # Errors
+/// systemd is there and could not be told.
+pub(super) fn handing_over(pid: u32) -> std::io::Result<()> {
+    must(&format!("STATUS=Handing over to process {pid}"))
+}
+
 /// That process is the service from now on: systemd is to look after it, and to hear what it says.
 ///
 /// # Errors
 /// systemd is there and could not be told: with the end of this process it would end the other.
 pub(super) fn successor(pid: u32) -> std::io::Result<()> {
     SUCCEEDED.store(true, Relaxed);
-    let told = std::env::var_os(SOCKET)
-        .map_or(Ok(()), |name| try_send(Path::new(&name), &format!("MAINPID={pid}"), Some(WAIT)));
+    let told = must(&format!("MAINPID={pid}"));
     SUCCEEDED.store(told.is_ok(), Relaxed);
     told
-}
-
-/// There is none after all. systemd hears it only where it listens to every process of the service.
-pub(super) fn no_successor() {
-    say(&format!("MAINPID={}", std::process::id()));
-    SUCCEEDED.store(false, Relaxed);
 }
 
 /// Half of what systemd allows between two pings; `None` where it wants none, or not from this process.
@@ -90,11 +94,19 @@ fn say(state: &str) {
     tell(state, Some(WAIT));
 }
 
+/// What nothing goes on without, where there is a systemd.
+fn must(state: &str) -> std::io::Result<()> {
+    tell_or(state, Some(WAIT))
+}
+
 fn tell(state: &str, wait: Option<Duration>) {
-    let Some(name) = std::env::var_os(SOCKET) else { return };
-    if let Err(error) = try_send(Path::new(&name), state, wait) {
+    if let Err(error) = tell_or(state, wait) {
         tracing::warn!(%error, "systemd could not be told {state}");
     }
+}
+
+fn tell_or(state: &str, wait: Option<Duration>) -> std::io::Result<()> {
+    std::env::var_os(SOCKET).map_or(Ok(()), |name| try_send(Path::new(&name), state, wait))
 }
 
 fn try_send(name: &Path, state: &str, wait: Option<Duration>) -> std::io::Result<()> {

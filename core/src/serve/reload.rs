@@ -2,14 +2,13 @@
 //! folders asks. One at a time, away from everything that serves; what is in force changes in one step, at its end.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tidegate_watchdog::{Report, Suspected, Watchdog};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Error, notify};
@@ -47,12 +46,8 @@ pub(super) struct Reloader {
     pub(super) exposed: Option<SocketAddr>,
 }
 
-/// Reloads when it is asked to, until the process ends.
-///
-/// # Errors
-/// Signals cannot be had.
-pub(super) fn start(reloader: Reloader) -> io::Result<()> {
-    let mut hup = signal(SignalKind::hangup())?;
+/// Reloads when it is asked to, or by the signal, until the process ends.
+pub(super) fn start(mut hup: Signal, reloader: Reloader) {
     let (reloads, mut asks) = mpsc::channel::<Ask>(WAITING);
     // Only the first server of a process has one.
     let _ = reloader.gateway.reloads.set(Reloads(reloads));
@@ -79,7 +74,6 @@ pub(super) fn start(reloader: Reloader) -> io::Result<()> {
             }
         }
     });
-    Ok(())
 }
 
 impl Reloader {
@@ -224,11 +218,11 @@ pub(super) fn announce(metrics: &Metrics, watchdog: &Watchdog, before: &Plugins,
 
 /// Listens for the signals that end it, and for `stop`; says so in `ending`.
 pub(super) fn signals(
+    [mut term, mut int]: [Signal; 2],
     gateway: Arc<Gateway>,
     stop: Option<watch::Receiver<bool>>,
     ending: watch::Sender<Ending>,
-) -> io::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+) {
     let mut stop = stop.unwrap_or_else(|| watch::channel(false).1);
     let mut stoppable = true;
     tokio::spawn(async move {
@@ -255,5 +249,4 @@ pub(super) fn signals(
             ending.send_modify(|ending| ending.now = true);
         }
     });
-    Ok(())
 }

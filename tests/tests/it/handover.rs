@@ -1,8 +1,13 @@
 //! Restarts without downtime: SIGUSR2, a new process on the same sockets, and a client that notices nothing.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, IoSlice, Write};
 use std::net::SocketAddr;
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
@@ -12,9 +17,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 use tidegate_sim::{Script, healthy_text};
 use tidegate_tests::client::{ask, body, chat, chat_with, get};
+use tidegate_tests::proxy::built;
 use tidegate_tests::{Conn, Proxy, Setup, Terminal, Told};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -47,6 +54,11 @@ impl Ear {
 
     pub(crate) fn path(&self) -> String {
         self.dir.path().join("notify").to_str().unwrap().to_owned()
+    }
+
+    /// Nothing is said that has not been asked for.
+    fn is_silent(&self) -> bool {
+        self.heard.try_recv().is_err()
     }
 
     pub(crate) fn next(&self) -> String {
@@ -363,12 +375,177 @@ async fn take_over_is_for_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("c.yaml");
     std::fs::write(&file, "model_list: []\n").unwrap();
-    let output = std::process::Command::new(tidegate_tests::proxy::built().join("tidegate"))
+    let output = Command::new(built().join("tidegate"))
         .args(["serve", "--take-over", "-c"])
         .arg(&file)
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("SIGUSR2"), "{output:?}");
+}
+
+/// Whether the process hears all signals that it has to (proc_pid_status(5)).
+#[cfg(target_os = "linux")]
+fn hears(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    let all = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2];
+    all.iter().all(|signal| caught & (1 << (*signal as u32 - 1)) != 0)
+}
+
+/// The process before is played here, so that each moment can be looked at.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_process_hears_its_signals_before_it_is_the_service_and_is_quiet_until_then() {
+    let (sim, ear) = (sim().await, Ear::new());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.yaml");
+    std::fs::write(&file, Setup::of(&sim).yaml()).unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(LONG)).unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    let mut child = Command::new(built().join("tidegate"))
+        .args(["serve", "--take-over", "-c"])
+        .arg(&file)
+        .env_clear()
+        .env("NOTIFY_SOCKET", ear.path())
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let end = Ended(pid as i32);
+    let sockets = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
+    let offer = b"{\"offer\":{\"data\":\"127.0.0.1:0\",\"admin\":\"127.0.0.1:0\"}}\n";
+    let descriptors = sockets.each_ref().map(AsRawFd::as_raw_fd);
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    sendmsg::<()>(ours.as_raw_fd(), &[IoSlice::new(offer)], &rights, MsgFlags::empty(), None).unwrap();
+    let mut heard = BufReader::new(ours.try_clone().unwrap()).lines();
+    let mut next = || heard.next().unwrap().unwrap();
+    assert_eq!(next(), format!("{{\"began\":{pid}}}"));
+    assert_eq!(next(), "\"ready\"");
+    assert!(hears(pid), "from here on it may be the service");
+    ours.write_all(b"\"go\"\n").unwrap();
+    assert_eq!(next(), "\"serving\"");
+    assert!(ear.is_silent(), "systemd does not know this process yet, and hears nothing that it says");
+    let data = sockets[0].local_addr().unwrap();
+    let answer = ask(data, &chat_with("connection: close\r\n", "openai", "fast", true), LONG).await;
+    assert_eq!(Told::of(&answer, true).unwrap().text, healthy_text());
+    ours.write_all(b"\"lead\"\n").unwrap();
+    assert_eq!(ear.next(), "READY=1");
+    kill(Pid::from_raw(end.0), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Ends a process with the test.
+struct Ended(i32);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // A child that has been waited for is gone, and a panic comes before that.
+        if std::thread::panicking() {
+            let _ = kill(Pid::from_raw(self.0), Signal::SIGKILL);
+        }
+    }
+}
+
+/// As fast as anybody can: a unit's restart and reload as soon as systemd knows the new process.
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_at_once_do_not_end_the_new_process() {
+    let (sim, ear) = (sim().await, Ear::new());
+    let env = [("NOTIFY_SOCKET", &*ear.path())];
+    let proxy = Proxy::start_with(&Setup::of(&sim).yaml(), &env).await;
+    let mut chain = Chain::of(&proxy);
+    proxy.signal(Signal::SIGHUP);
+    proxy.signal(Signal::SIGUSR2);
+    let named = || {
+        let heard = ear.until("MAINPID=");
+        heard.last().and_then(|said| said.strip_prefix("MAINPID=")?.parse::<i32>().ok()).unwrap()
+    };
+    let second = named();
+    kill(Pid::from_raw(second), Signal::SIGHUP).unwrap();
+    kill(Pid::from_raw(second), Signal::SIGUSR2).unwrap();
+    let third = named();
+    chain.follow(&proxy).await;
+    chain.follow(&proxy).await;
+    assert_eq!(chain.pids[1..], [second, third]);
+    assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
+}
+
+/// The program on disk becomes one that says it could serve, and fails when it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_fails_when_it_may_accept_is_ended_and_systemd_never_hears_of_it() {
+    const SCRIPT: &str = r#"#!/bin/sh
+exec 3<&0
+folder=$(dirname "$0")
+(read offer <&3; sh -c 'echo $PPID' >$folder/pid; echo "{\"began\":$(cat $folder/pid)}" >&3; echo '"ready"' >&3
+read go <&3; echo '{"failed":"no threads"}' >&3; exec sleep 600) &
+"#;
+    let (sim, ear) = (sim().await, Ear::new());
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("tidegate");
+    let real = || symlink(built().join("tidegate"), &program).unwrap();
+    real();
+    let by = format!("exec '{}' \"$@\"", program.display());
+    let yaml = Setup::of(&sim).yaml();
+    let env = [("NOTIFY_SOCKET", &*ear.path()), ("PATH", "/usr/bin:/bin")];
+    let proxy = Proxy::try_start_by(&yaml, &env, Some(&by), None, LONG).await.unwrap();
+    let mut chain = Chain::of(&proxy);
+    put(&program, SCRIPT);
+    proxy.signal(Signal::SIGUSR2);
+    let heard = ear.until("STATUS=Serving; the restart failed");
+    let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
+    let pid = pid.trim();
+    assert!(heard.contains(&format!("STATUS=Handing over to process {pid}")), "it came so far: {heard:?}");
+    assert!(!heard.iter().any(|said| said.starts_with("MAINPID=")), "{heard:?}");
+    assert!(heard.last().unwrap().ends_with("no threads"), "{heard:?}");
+    let until = Instant::now() + LONG;
+    let stat = format!("/proc/{pid}/stat");
+    let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z"));
+    while cfg!(target_os = "linux") && runs() {
+        assert!(Instant::now() < until, "two processes would accept");
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
+    std::fs::remove_file(&program).unwrap();
+    real();
+    chain.restart(&proxy).await;
+    assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
+}
+
+/// Another program in the place of the one that was started.
+fn put(program: &Path, script: &str) {
+    let part = program.with_extension("part");
+    std::fs::write(&part, script).unwrap();
+    std::fs::set_permissions(&part, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(part, program).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_refuses_the_signal_and_guards_on() {
+    let ear = Ear::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (file, log) = (dir.path().join("c.yaml"), dir.path().join("log"));
+    let guard = "name: g, process: nobody-has-this-name, probe: \"http://127.0.0.1:1/\"";
+    std::fs::write(&file, format!("tidegate: {{admin: \"127.0.0.1:0\", guard: [{{{guard}}}]}}\n")).unwrap();
+    let mut child = Command::new(built().join("tidegate"))
+        .args(["guard", "-c"])
+        .arg(&file)
+        .env_clear()
+        .env("NOTIFY_SOCKET", ear.path())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let end = Ended(child.id() as i32);
+    ear.until("READY=1");
+    kill(Pid::from_raw(end.0), Signal::SIGUSR2).unwrap();
+    ear.until("STATUS=Serving; the restart failed");
+    assert!(std::fs::read_to_string(&log).unwrap().contains("systemctl restart"));
+    kill(Pid::from_raw(end.0), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -257,6 +257,9 @@ async fn the_restart_command_waits_for_the_new_process_and_tells_why_there_is_no
     listen("READY=1");
     let restarting = restart();
     listen("MAINPID=");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(!restarting.is_finished(), "the new process has not said that it serves");
+    listen("STATUS=Serving");
     chain.follow(&proxy).await;
     let said = done(&restarting.await.unwrap());
     assert!(said.contains(&format!("process {} serves", chain.last())), "{said}");

@@ -5,14 +5,16 @@
 //! this process                                    the new one
 //!   Offer, with the sockets          ------->
 //!                                    <-------      Began; reads the configuration, loads the plugins
-//!                                    <-------      Ready: all that can fail has been done
-//!   MAINPID= to systemd, Go          ------->      accepts; READY=1 to systemd
+//!                                    <-------      Ready: all that can fail has been done, its signals are registered
+//!   Go                               ------->      accepts
 //!                                    <-------      Serving
+//!   MAINPID= to systemd, Lead        ------->      READY=1 to systemd, guards
 //!   accepts no more, drains, ends
 //! ```
 //!
 //! Both accept from the one queue that the kernel has for the shared socket, so there is no moment at which nobody does, and
-//! nothing that was queued is lost. Whatever goes wrong before `Go` leaves this process as it was.
+//! nothing that was queued is lost. Whatever goes wrong before `Lead` ends the new process and leaves this one as it was;
+//! systemd, which would end the service with the process that it takes for the main one, has heard of no other then.
 
 mod predecessor;
 mod program;
@@ -27,7 +29,7 @@ pub(crate) use predecessor::Predecessor;
 pub use predecessor::failed;
 pub(super) use program::Program;
 pub use program::start_detached;
-pub(super) use successor::{Handing, START, hand_over, refused};
+pub(super) use successor::{Handing, START, Successor, hand_over, refused};
 
 /// What this process says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ enum Ask {
     Offer(Offer),
     /// Accept.
     Go,
+    /// The service is the new process: systemd has been told, and guards are its own.
+    Lead,
 }
 
 /// The configured addresses that the sockets were bound for; `None`: the service manager's.

@@ -14,6 +14,9 @@ use crate::serve::sockets::{Given, Listening};
 /// The longest wait for the process before: what it has to do then is little.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The longest wait to be the service, once this process accepts: shorter than the pause in pings that systemd bears.
+const LEAD: Duration = Duration::from_secs(5);
+
 /// The process that started this one, and serves until told.
 #[derive(Debug)]
 pub(crate) struct Predecessor(Wire);
@@ -55,15 +58,21 @@ impl Predecessor {
         self.0.say(&Told::Ready).map_err(gone)?;
         match self.0.hear(PATIENCE).map_err(gone)? {
             Ask::Go => Ok(()),
-            Ask::Offer(_) => Err(gone(ErrorKind::InvalidData.into())),
+            Ask::Offer(_) | Ask::Lead => Err(gone(ErrorKind::InvalidData.into())),
         }
     }
 
-    /// Clients are accepted.
+    /// Clients are accepted. Returns when this process is the service.
     pub(crate) fn serving(&self) {
-        if let Err(error) = self.0.say(&Told::Serving) {
-            // It is gone, or will find that this process lives.
-            tracing::warn!(%error, "the process before could not be told that this one serves");
+        match self.0.say(&Told::Serving).and_then(|()| self.0.hear(LEAD)) {
+            Ok(Ask::Lead) => {}
+            // Gone or stuck, it is no reason not to serve; one that wants this process gone ends it.
+            Ok(Ask::Offer(_) | Ask::Go) => {
+                tracing::warn!("the process before said something else than `Lead`");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the process before did not say that this one is the service");
+            }
         }
     }
 }

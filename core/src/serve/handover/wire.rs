@@ -72,6 +72,26 @@ impl Wire {
         }
     }
 
+    /// Whether the other end is closed within `limit`; what it says until then is dropped.
+    pub(super) fn closes(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let mut dropped = [0; 1024];
+        loop {
+            // One look at least: zero would be for ever.
+            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            if self.0.set_read_timeout(Some(left)).is_err() {
+                return false;
+            }
+            match (&self.0).read(&mut dropped) {
+                Ok(0) => return true,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return true,
+                Err(error) if error.kind() != ErrorKind::Interrupted => return false,
+                Ok(_) | Err(_) if Instant::now() >= until => return false,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
     /// The first message, with the descriptors that came with its first byte.
     pub(super) fn hear_with<T: DeserializeOwned>(&self, limit: Duration) -> Result<(T, Vec<OwnedFd>)> {
         self.0.set_read_timeout(Some(limit))?;
@@ -156,7 +176,10 @@ mod tests {
         let wire = Wire::new(ours);
         let silent = wire.hear::<u32>(Duration::from_millis(20)).unwrap_err();
         assert_eq!(silent.kind(), ErrorKind::TimedOut);
+        (&theirs).write_all(b"more\n").unwrap();
+        assert!(!wire.closes(Duration::from_millis(20)), "it only speaks");
         drop(theirs);
+        assert!(wire.closes(SOON) && wire.closes(Duration::ZERO));
         assert_eq!(wire.hear::<u32>(SOON).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
 }

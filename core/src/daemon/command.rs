@@ -144,6 +144,11 @@ fn left_to_do(whose: Whose, place: &Place, socket: bool, packaged: bool) -> Stri
             "note: there is no {} yet; docs/service.md says who must be able to read it",
             config.display()
         ));
+    } else if place.drain.is_none() {
+        say(format!(
+            "note: {0} cannot be read as it is, so its clocks.drain does not count: `tidegate check {0}` says why",
+            config.display()
+        ));
     }
     say(match (whose, socket) {
         (Whose::Systemd, false) => {

@@ -78,6 +78,11 @@ impl Whose {
         }
     }
 
+    /// The configuration to look into: the usual one too, but not where another machine's is meant.
+    fn read(self, given: Option<&Path>, packaged: bool) -> Option<&Path> {
+        given.or((!packaged).then_some(Path::new(self.config())))
+    }
+
     fn files(self, place: &Place, socket: bool) -> Result<Vec<File>, String> {
         match self {
             Self::Systemd => systemd::files(place, socket),
@@ -91,9 +96,10 @@ impl Place {
     fn of(settings: &ServiceSettings, packaged: bool) -> Result<Self, String> {
         let absolute =
             |path: &Path| std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()));
+        let whose = Whose::of(settings.manager);
         let program = match (&settings.program, packaged) {
             (Some(program), _) => absolute(program)?,
-            (None, true) => PathBuf::from(match Whose::of(settings.manager) {
+            (None, true) => PathBuf::from(match whose {
                 Whose::Systemd => systemd::PROGRAM,
                 Whose::Launchd => launchd::PROGRAM,
             }),
@@ -107,7 +113,7 @@ impl Place {
         if let Some(user) = user.as_deref().filter(|user| user.is_empty() || !user.chars().all(plain)) {
             return Err(format!("\"{user}\" is no name of an account"));
         }
-        let drain = config.as_deref().and_then(drain);
+        let drain = whose.read(config.as_deref(), packaged).and_then(drain);
         Ok(Self { program, config, user, drain })
     }
 
@@ -128,5 +134,23 @@ fn put(text: &str, old: &str, new: &str) -> Result<String, String> {
     match text.matches(old).count() {
         0 => Err(format!("the template has no `{old}`")),
         _ => Ok(text.replace(old, new)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_configuration_counts_on_the_machine_that_has_it() {
+        for whose in [Whose::Systemd, Whose::Launchd] {
+            let given = Path::new("/srv/t.yaml");
+            assert_eq!(whose.read(None, false), Some(Path::new(whose.config())));
+            assert_eq!(whose.read(None, true), None);
+            assert_eq!(
+                (whose.read(Some(given), false), whose.read(Some(given), true)),
+                (Some(given), Some(given))
+            );
+        }
     }
 }

@@ -92,6 +92,12 @@ fn a_configuration_with_a_long_drain_gets_a_patient_manager() {
     assert!(unit.contains(&format!("serve --config \"{config}\"\n")), "{unit}");
     let plist = done(&service(&["print", "--launchd", "--config", config], None));
     assert!(plist.contains("<integer>630</integer>"), "{plist}");
+    // By force: this machine may have a unit of its own.
+    let dry = ["install", "--systemd", "--dry-run", "--force", "--config", config];
+    assert!(!done(&service(&dry, None)).contains("does not count"));
+    std::fs::write(config, "model_list: [").unwrap();
+    let said = done(&service(&dry, None));
+    assert!(said.contains(&format!("tidegate check {config}")) && said.contains("does not count"), "{said}");
 }
 
 /// systemd's own judgement. tests/run installs Debian's package where it is missing.

@@ -227,7 +227,8 @@ pub struct ServiceSettings {
     /// The configuration. Without it /etc/tidegate/config.yaml, for launchd /usr/local/etc/tidegate/config.yaml.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The account to run as. Without it one that systemd makes for as long as the service runs, for launchd `nobody`.
+    /// The account to run as. Without it one that systemd makes for as long as the service runs; to install for launchd, one must be
+    /// named.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// The program. Without it the one that runs now; with --root, where packages put it.

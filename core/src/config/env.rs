@@ -1,7 +1,9 @@
 //! Environment variables: where they come from, and `os.environ/NAME` in a config.
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Once;
 
 use super::diagnose::Sink;
 use super::node::{Entry, Mapping, Node, Value};
@@ -49,15 +51,33 @@ fn read_credential(folder: &Path, name: &str) -> Option<String> {
         return None;
     }
     let files = [folder.join(name), folder.join(format!("{FROM_FOLDER}{name}"))];
-    let file = files
-        .iter()
-        .find(|file| file.metadata().is_ok_and(|file| file.is_file() && file.len() <= LARGEST))?;
+    let file = files.iter().find(|file| match file.metadata() {
+        Ok(file) => file.is_file() && file.len() <= LARGEST,
+        Err(error) => {
+            complain(folder, &error);
+            false
+        }
+    })?;
     match std::fs::read_to_string(file) {
         Ok(text) => Some(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r').to_owned()),
         Err(error) => {
             tracing::warn!(%error, file = %file.display(), "a credential cannot be read");
             None
         }
+    }
+}
+
+/// Says that no credential can be found at all, once: every variable that is not set is looked for.
+fn complain(folder: &Path, error: &io::Error) {
+    static SAID: Once = Once::new();
+    if error.kind() != ErrorKind::NotFound {
+        SAID.call_once(|| {
+            tracing::warn!(
+                %error,
+                folder = %folder.display(),
+                "credentials cannot be looked for in $CREDENTIALS_DIRECTORY: it must be a folder that this account may search"
+            );
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::files::{self, Found};
-use super::{Place, Whose, restart};
+use super::{Place, Whose, launchd, restart};
 use crate::cli::{Manager, Service, ServiceSettings, Writing};
 
 /// Runs it. What was done goes to standard output, what was wrong to standard error.
@@ -38,6 +38,12 @@ fn print(settings: &ServiceSettings) -> Result<String, String> {
 
 fn install(settings: &ServiceSettings, writing: &Writing) -> Result<String, String> {
     let whose = Whose::of(settings.manager);
+    if whose == Whose::Launchd && settings.user.is_none() {
+        return Err(format!(
+            "launchd has no account for a service alone: name one by --user. {} has to be that account's",
+            launchd::KEYS
+        ));
+    }
     let place = Place::of(settings, writing.root.is_some())?;
     let files = whose.files(&place, settings.socket)?;
     let mut said = String::new();
@@ -74,6 +80,14 @@ fn install(settings: &ServiceSettings, writing: &Writing) -> Result<String, Stri
         }
     } else if files::private_folder(&keys)? {
         line(&mut said, "made", &keys);
+    }
+    if let Some(mode) = files::open_to_others(&keys) {
+        let keys = keys.display();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            said,
+            "note: {keys} has mode {mode:o}: others may look for keys in it; `chmod 700 {keys}`"
+        );
     }
     said.push_str(&left_to_do(whose, &place, settings.socket, writing.root.is_some()));
     Ok(said)
@@ -158,7 +172,14 @@ fn left_to_do(whose: Whose, place: &Place, socket: bool, packaged: bool) -> Stri
             "now: systemctl daemon-reload && systemctl enable --now tidegate.socket tidegate.service"
                 .to_owned()
         }
-        (Whose::Launchd, _) => format!("now: sudo launchctl bootstrap system {}", super::launchd::PLIST),
+        (Whose::Launchd, _) => {
+            let account = place.user.as_deref().unwrap_or("ACCOUNT");
+            format!(
+                "now: sudo chown -R {account} {} && sudo launchctl bootstrap system {}",
+                launchd::KEYS,
+                launchd::PLIST
+            )
+        }
     });
     said
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -84,6 +84,12 @@ pub(super) fn private_folder(path: &Path) -> Result<bool, String> {
     }
     std::fs::DirBuilder::new().mode(0o700).create(path).map_err(failed)?;
     Ok(true)
+}
+
+/// The folder's mode, if more than its owner has a right there.
+pub(super) fn open_to_others(folder: &Path) -> Option<u32> {
+    let mode = folder.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 fn sum(text: &str) -> String {

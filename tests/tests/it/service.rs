@@ -46,7 +46,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn what_is_installed_is_removed_and_what_is_changed_is_kept() {
-    for (manager, more) in [("--systemd", &["--socket"][..]), ("--launchd", &[])] {
+    for (manager, more) in [("--systemd", &["--socket"][..]), ("--launchd", &["--user", "_llm"])] {
         let dir = tempfile::tempdir().unwrap();
         let root = Some(dir.path());
         let install = [&["install", manager], more].concat();
@@ -54,7 +54,7 @@ fn what_is_installed_is_removed_and_what_is_changed_is_kept() {
         assert!(would.contains("would write") && files(dir.path()).is_empty(), "{would}");
         let said = done(&service(&install, root));
         let written = files(dir.path());
-        assert_eq!(written.len(), 1 + more.len(), "{written:?}");
+        assert_eq!(written.len(), 1 + more.iter().filter(|arg| **arg == "--socket").count(), "{written:?}");
         for file in &written {
             assert!(said.contains(&format!("wrote {}", file.display())), "{said}");
         }
@@ -98,6 +98,25 @@ fn a_configuration_with_a_long_drain_gets_a_patient_manager() {
     std::fs::write(config, "model_list: [").unwrap();
     let said = done(&service(&dry, None));
     assert!(said.contains(&format!("tidegate check {config}")) && said.contains("does not count"), "{said}");
+}
+
+#[test]
+fn launchd_needs_an_account_and_an_open_folder_of_keys_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Some(dir.path());
+    let said = failed(&service(&["install", "--launchd"], root));
+    assert!(said.contains("--user") && files(dir.path()).is_empty(), "{said}");
+    let said = done(&service(&["install", "--launchd", "--user", "_llm", "--dry-run", "--force"], None));
+    assert!(said.contains("chown -R _llm /usr/local/etc/tidegate/keys"), "{said}");
+    let keys = dir.path().join("etc/tidegate/keys");
+    let install = || done(&service(&["install", "--systemd"], root));
+    let said = install();
+    assert!(said.contains(&format!("made {}", keys.display())) && !said.contains("mode"), "{said}");
+    for (mode, open) in [(0o755, true), (0o710, true), (0o700, false)] {
+        std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let said = install();
+        assert_eq!(said.contains(&format!("{} has mode {mode:o}", keys.display())), open, "{said}");
+    }
 }
 
 /// systemd's own judgement. tests/run installs Debian's package where it is missing.
@@ -182,7 +201,23 @@ async fn a_key_that_is_a_credential_needs_no_variable() {
         let headers = format!("authorization: Bearer {key}\r\nconnection: close\r\n");
         assert_eq!(ask(proxy.data, &chat_with(&headers, "openai", "fast", true), LONG).await.status, status);
     }
-    assert!(!proxy.log().contains("sk-from-a-file"));
+    assert!(!proxy.log().contains("sk-from-a-file") && !proxy.log().contains("CREDENTIALS_DIRECTORY"));
+}
+
+/// Not a folder, which nobody can search: tests may run as root, who can search any folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_cannot_be_looked_for_are_said_once() {
+    let sim = sim().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let proxy =
+        Proxy::start_with(&Setup::of(&sim).yaml(), &[("CREDENTIALS_DIRECTORY", file.to_str().unwrap())])
+            .await;
+    assert_eq!(proxy.log().matches("$CREDENTIALS_DIRECTORY").count(), 1, "{}", proxy.log());
+    let nowhere = dir.path().join("nowhere");
+    let env = [("CREDENTIALS_DIRECTORY", nowhere.to_str().unwrap())];
+    assert!(!Proxy::start_with(&Setup::of(&sim).yaml(), &env).await.log().contains("$CREDENTIALS_DIRECTORY"));
 }
 
 /// Soft and hard limit of core dumps.

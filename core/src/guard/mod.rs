@@ -5,6 +5,7 @@
 
 mod judge;
 mod lag;
+mod pid_file;
 mod probe;
 mod process;
 mod run;

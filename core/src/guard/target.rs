@@ -1,20 +1,15 @@
 //! Which process a guard is about: found anew whenever the one it had is gone, and once more before anything is done to it.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
 
 use super::process::{self, Identity, Names};
-use super::run;
+use super::{pid_file, run};
 use crate::config::{GuardTarget, Run};
 
 /// How long systemd may take to say which process it is.
 const ASK: Duration = Duration::from_secs(5);
-
-/// By so much a process may seem younger than the file with its id: the clock's grain, and that of boot time.
-const GRAIN: Duration = Duration::from_secs(2);
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,25 +21,41 @@ pub(super) enum Found {
     Trouble(String),
 }
 
-pub(super) async fn find(target: &GuardTarget) -> Found {
-    match target {
-        GuardTarget::Unit { name, user } => unit(name, *user).await,
-        GuardTarget::PidFile(file, name) => {
-            let (file, name) = (file.clone(), name.clone());
-            blocking(move || pid_file(&file, name.as_deref())).await
-        }
-        GuardTarget::Process(name) => {
-            let name = name.clone();
-            blocking(move || by_name(&name)).await
-        }
-    }
+/// Looks for a process. One look-up at a time: on a file system that does not answer each would keep a thread for ever.
+#[derive(Debug, Default)]
+pub(super) struct Finder {
+    pending: Option<JoinHandle<Found>>,
 }
 
-/// On a thread of its own: a file system may not answer.
-async fn blocking(find: impl FnOnce() -> Found + Send + 'static) -> Found {
-    match tokio::time::timeout(ASK, tokio::task::spawn_blocking(find)).await {
-        Ok(Ok(found)) => found,
-        _ => Found::Trouble(format!("looking for the process took longer than {ASK:?}")),
+impl Finder {
+    pub(super) async fn find(&mut self, target: &GuardTarget) -> Found {
+        match target {
+            GuardTarget::Unit { name, user } => unit(name, *user).await,
+            GuardTarget::PidFile(file, name) => {
+                let (file, name) = (file.clone(), name.clone());
+                self.blocking(ASK, move || pid_file::find(&file, name.as_deref())).await
+            }
+            GuardTarget::Process(name) => {
+                let name = name.clone();
+                self.blocking(ASK, move || by_name(&name)).await
+            }
+        }
+    }
+
+    /// On a thread of its own: a file system may not answer.
+    async fn blocking(&mut self, limit: Duration, find: impl FnOnce() -> Found + Send + 'static) -> Found {
+        let late = || Found::Trouble(format!("looking for the process takes longer than {limit:?}"));
+        if let Some(before) = &mut self.pending {
+            if tokio::time::timeout(limit, before).await.is_err() {
+                return late();
+            }
+            // What it found is of another time.
+            self.pending = None;
+        }
+        let pending = self.pending.insert(tokio::task::spawn_blocking(find));
+        let Ok(found) = tokio::time::timeout(limit, pending).await else { return late() };
+        self.pending = None;
+        found.unwrap_or_else(|error| Found::Trouble(format!("looking for the process failed: {error}")))
     }
 }
 
@@ -73,7 +84,7 @@ async fn unit(name: &str, user: bool) -> Found {
 }
 
 /// A process that somebody named by its id.
-fn of_id(pid: u32, who: &str) -> Found {
+pub(super) fn of_id(pid: u32, who: &str) -> Found {
     if process::is_protected(pid) {
         return Found::Trouble(format!("{who} names process {pid}, which a guard does not touch"));
     }
@@ -84,47 +95,6 @@ fn of_id(pid: u32, who: &str) -> Found {
         }
         None => Found::Nobody(format!("process {pid} of {who} is gone")),
     }
-}
-
-fn pid_file(path: &Path, name: Option<&str>) -> Found {
-    let shown = path.display();
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Found::Nobody(format!("{shown} is not there"));
-        }
-        Err(error) => return Found::Trouble(format!("{shown}: {error}")),
-    };
-    let mut text = String::new();
-    let (read, meta) = (file.by_ref().take(64).read_to_string(&mut text), file.metadata());
-    let Ok(meta) = meta else { return Found::Trouble(format!("{shown} cannot be looked at")) };
-    let pid = text.lines().next().and_then(|line| line.trim().parse::<u32>().ok());
-    let (Ok(_), Some(pid)) = (read, pid) else {
-        return Found::Trouble(format!("{shown} has no process id in its first line"));
-    };
-    let found = of_id(pid, &shown.to_string());
-    let Found::One(identity) = found else { return found };
-    // Who may write this file chooses whom a guard with more rights ends.
-    let owner = meta.uid();
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() && Some(owner) != process::owner(pid) {
-        return Found::Trouble(format!("{shown} belongs to user {owner}, and process {pid} does not"));
-    }
-    if meta.mode() & 0o002 != 0 {
-        return Found::Trouble(format!("{shown} can be written by everybody"));
-    }
-    let written = meta.modified().ok();
-    let began = process::age(identity).and_then(|age| SystemTime::now().checked_sub(age));
-    if let (Some(written), Some(began)) = (written, began)
-        && began > written + GRAIN
-    {
-        return Found::Nobody(format!("{shown} is older than process {pid}: another process has got its id"));
-    }
-    if let Some(name) = name
-        && !process::names(pid).is_some_and(|names| fits(&names, name))
-    {
-        return Found::Nobody(format!("process {pid} of {shown} is not `{name}`"));
-    }
-    found
 }
 
 fn by_name(name: &str) -> Found {
@@ -160,7 +130,7 @@ fn by_name(name: &str) -> Found {
 const INTERPRETERS: [&str; 9] = ["python", "pypy", "node", "ruby", "perl", "sh", "bash", "env", "uv"];
 
 /// Whether the first word of `wanted` is the program's name, and the others are among its arguments.
-fn fits(names: &Names, wanted: &str) -> bool {
+pub(super) fn fits(names: &Names, wanted: &str) -> bool {
     let mut wanted = wanted.split_whitespace();
     let Some(program) = wanted.next() else { return false };
     let file = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
@@ -210,39 +180,27 @@ mod tests {
         assert!(fits(&names("gunicorn", "gunicorn: master [x]"), "gunicorn"));
     }
 
-    fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("pid");
-        std::fs::write(&file, text).unwrap();
-        (dir, file)
-    }
-
-    #[test]
-    fn a_pid_file_is_believed_only_where_it_fits() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let (_dir, file) = written(&format!("{}\n", child.id()));
-        let identity = process::look(child.id()).unwrap().identity;
-        assert_eq!(pid_file(&file, None), Found::One(identity));
-        assert_eq!(pid_file(&file, Some("sleep")), Found::One(identity));
-        assert!(matches!(pid_file(&file, Some("litellm")), Found::Nobody(_)));
-        // The process is younger than the file: the id was used again.
-        let old = SystemTime::now() - Duration::from_secs(3600);
-        File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
-        assert!(matches!(pid_file(&file, None), Found::Nobody(why) if why.contains("older than process")));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(matches!(pid_file(&file, None), Found::Nobody(_)));
-        assert!(matches!(pid_file(Path::new("/nowhere/pid"), None), Found::Nobody(_)));
-        for bad in ["", "x", "-1", "99999999999", "12 13"] {
-            assert!(matches!(pid_file(&written(bad).1, None), Found::Nobody(_) | Found::Trouble(_)), "{bad}");
-        }
-        for never in ["0", "1", &std::process::id().to_string()] {
-            let (_dir, file) = written(never);
+    /// A folder that does not answer: one look-up waits for it, however often it is asked for.
+    #[tokio::test]
+    async fn one_look_up_at_a_time() {
+        const SHORT: Duration = Duration::from_millis(50);
+        let mut finder = Finder::default();
+        let (answer, waits) = std::sync::mpsc::channel::<()>();
+        let stuck = move || {
+            let _ = waits.recv();
+            Found::Nobody("of another time".into())
+        };
+        assert!(matches!(finder.blocking(SHORT, stuck).await, Found::Trouble(_)));
+        for _ in 0..3 {
+            let second = || panic!("a second one was started");
             assert!(
-                matches!(pid_file(&file, None), Found::Trouble(why) if why.contains("does not touch")),
-                "{never}"
+                matches!(finder.blocking(SHORT, second).await, Found::Trouble(why) if why.contains("longer"))
             );
         }
+        drop(answer);
+        let now = Found::Nobody("now".into());
+        let found = now.clone();
+        assert_eq!(finder.blocking(Duration::from_secs(30), || found).await, now);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::probe::{self, Answer};
 use super::process::{self, Cpu, Handle, Share};
 use super::shown::{Shown, State};
 use super::story::Story;
-use super::target::{self, Found};
+use super::target::{Finder, Found};
 use super::terminate::{Ended, terminate};
 use super::{kinds, run};
 use crate::config::{Guard, GuardAction, GuardMode, Run};
@@ -34,6 +34,7 @@ pub(super) struct Watch {
     shown: Arc<Mutex<Shown>>,
     judge: Judge,
     story: Story,
+    finder: Finder,
     held: Option<Handle>,
     /// Why there is none, if that is no reason to act.
     trouble: Option<String>,
@@ -61,6 +62,7 @@ impl Watch {
             shown,
             judge,
             story: Story::default(),
+            finder: Finder::default(),
             held: None,
             trouble: None,
             before: None,
@@ -132,7 +134,7 @@ impl Watch {
             self.story.tell(format!("process {} is gone", gone.identity.pid));
         }
         self.trouble = None;
-        match target::find(target).await {
+        match self.finder.find(target).await {
             Found::One(identity) => {
                 self.held = Handle::open(identity);
                 let age = process::age(identity).unwrap_or_default();
@@ -260,7 +262,7 @@ impl Watch {
     async fn is_still_so(&mut self) -> bool {
         let (Some(target), Some(held)) = (&self.guard.target, &self.held) else { return true };
         let held = held.identity;
-        if target::find(target).await == Found::One(held) {
+        if self.finder.find(target).await == Found::One(held) {
             return true;
         }
         self.story.tell(format!("process {} is not the one any more: nothing is done to it", held.pid));

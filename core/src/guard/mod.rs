@@ -177,7 +177,7 @@ impl Keeper {
     fn start(&self, guard: Guard, old: Option<Running>) -> Running {
         let shown = Arc::new(Mutex::new(Shown::new(&guard)));
         let (stop, stopped) = channel::channel(false);
-        tracing::info!(guard = %guard.name, probe = %guard.probe.url, "guarding");
+        tracing::info!(guard = %guard.name, probe = %guard.probe.shown(), "guarding");
         let (of, means, families) = (guard.clone(), self.means.clone(), self.families.clone());
         let shows = shown.clone();
         let task = tokio::spawn(async move {

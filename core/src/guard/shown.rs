@@ -65,7 +65,7 @@ impl Shown {
         Self {
             name: guard.name.clone(),
             mode: guard.mode,
-            url: guard.probe.url.to_string(),
+            url: guard.probe.shown(),
             state: State::Unknown,
             since: SystemTime::now(),
             trouble: None,

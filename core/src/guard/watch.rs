@@ -274,7 +274,7 @@ impl Watch {
     async fn diagnose(&mut self) -> Option<Option<String>> {
         let (Some(before), Some(held)) = (self.guard.before.clone(), &self.held) else { return Some(None) };
         let ran = run::run(&before, Some(held.identity.pid)).await;
-        self.story.tell(format!("{}: {}", before.words[0], ran.how));
+        self.story.tell(format!("{}: {}", before.shown(), ran.how));
         let (answer, took) = self.ask().await;
         self.series.probed(answer.word(), took, 0.0);
         if answer == Answer::Ok {
@@ -327,10 +327,10 @@ impl Watch {
     }
 
     async fn command(&mut self, word: &'static str, command: &Run, pid: Option<u32>) -> Done {
-        let line = command.words.join(" ");
-        tracing::warn!(guard = %self.guard.name, "running {line}");
+        let program = command.shown();
+        tracing::warn!(guard = %self.guard.name, "running {program}");
         let ran = run::run(command, pid).await;
-        let what = format!("`{line}`: {}", ran.how);
+        let what = format!("`{program}`: {}", ran.how);
         self.story.tell(what.clone());
         for said in ran.output.lines().take(5) {
             self.story.tell(format!("  {said}"));

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, rename};
 use std::io::{Error, Result, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -114,7 +115,8 @@ impl Log {
 
     fn open(&mut self) -> Result<()> {
         if self.file.is_none() {
-            self.file = Some(OpenOptions::new().append(true).create(true).open(&self.path)?);
+            // What a command of a guard wrote is in it. One that is there keeps the mode that it was given.
+            self.file = Some(OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?);
         }
         Ok(())
     }
@@ -178,6 +180,10 @@ mod tests {
         assert_eq!(read(&path), "{\"n\":6}\n");
         assert_eq!(read(&aside(&path, 1)), "{\"n\":4}\n{\"n\":5}\n");
         assert_eq!(read(&aside(&path, 2)), "{\"n\":2}\n{\"n\":3}\n");
+        for file in [path.clone(), aside(&path, 1), aside(&path, 2)] {
+            let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", file.display());
+        }
         assert!(!aside(&path, 3).exists());
         assert_eq!(lost.get(), 0);
     }

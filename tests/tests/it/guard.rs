@@ -365,6 +365,50 @@ async fn a_command_acts_in_its_place() {
     assert!(lives(pid), "the command did nothing to it, and nobody else did");
 }
 
+/// A key in a command or in a probe's query is in nothing that others read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_guard_is_told_is_not_published() {
+    const KEY: &str = "hunter2";
+    let stand = Stand::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let again = stand.again("").replace("']", &format!("', {KEY}]"));
+    let more = format!("{again}, before: [/bin/sh, -c, 'echo looked', {KEY}]");
+    let first = stand.guard(PROBE, &more).replace("/health'", &format!("/health?token={KEY}'"));
+    let other = format!(
+        "{{name: h, probe: {{url: 'http://{free}/h?token={KEY}', every: 1s, timeout: 1s, misses: 1}}, \
+         action: {{command: [/bin/false, {KEY}]}}}}"
+    );
+    let config = yaml(&[first, other]);
+    assert_eq!(config.matches(KEY).count(), 5);
+    let proxy = Proxy::start_with(&config, &[("STATE_DIRECTORY", &state.path().display().to_string())]).await;
+    probes(&proxy, "ok", 1.0).await;
+    stand.fault("block").await;
+    incident(&proxy, "guard_failed").await;
+    incident(&proxy, "guard_recovered").await;
+    let guards = status(&proxy).await["guards"].clone();
+    for (at, program) in ["`/bin/sh`: it ended well", "`/bin/false`: it ended with 1"].iter().enumerate() {
+        let last = guards[at]["last_action"].as_str().unwrap();
+        assert!(last.contains(program), "it did act, and says with what: {last}");
+    }
+    let mut published = vec![("the log".to_owned(), proxy.log())];
+    for path in ["/api/status", "/api/incidents", "/api/config", "/metrics", "/"] {
+        published.push((path.to_owned(), ask(proxy.admin, &get(path, CLOSE), LONG).await.text()));
+    }
+    let file = state.path().join("incidents.jsonl");
+    stand
+        .until("it is written", || {
+            std::fs::read_to_string(&file).is_ok_and(|text| text.contains("guard_recovered"))
+        })
+        .await;
+    published.push(("the incidents' file".to_owned(), std::fs::read_to_string(&file).unwrap()));
+    for (place, text) in published {
+        assert!(!text.contains(KEY), "{place}: {text}");
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
 /// A diagnosis takes its time, and what answers after it is left alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_answers_again_before_anything_is_done_is_left_alone() {

@@ -89,11 +89,26 @@ pub struct Run {
     pub timeout: Duration,
 }
 
+impl Probe {
+    /// The URL for whoever reads a log or a status: without its query, which may be a key.
+    pub fn shown(&self) -> String {
+        let mut url = self.url.to_string();
+        url.truncate(url.find('?').unwrap_or(url.len()));
+        url
+    }
+}
+
+impl Run {
+    /// The command for whoever reads a log or a status: the program alone, since an argument may be a key.
+    pub fn shown(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+}
+
 impl fmt::Debug for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.to_string();
         f.debug_struct("Probe")
-            .field("url", &url.split('?').next().unwrap_or_default())
+            .field("url", &self.shown())
             .field("status", &self.status)
             .field("timeout", &self.timeout)
             .field("every", &self.every)
@@ -105,7 +120,7 @@ impl fmt::Debug for Probe {
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
-            .field("program", &self.words.first())
+            .field("program", &self.shown())
             .field("arguments", &self.words.len().saturating_sub(1))
             .field("timeout", &self.timeout)
             .finish()

@@ -12,7 +12,7 @@ impl fmt::Display for Guard {
         writeln!(
             f,
             "  asks     {} every {}, and waits {} for all of a {}",
-            probe.url,
+            probe.shown(),
             show(probe.every),
             show(probe.timeout),
             probe.status

@@ -4,6 +4,7 @@
 //! of hang that is. It runs on a thread and a runtime of its own: neither data workers nor the admin port can hold it up.
 
 mod judge;
+mod keeper;
 mod lag;
 mod pid_file;
 mod probe;
@@ -15,23 +16,18 @@ mod target;
 mod terminate;
 mod watch;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use tidegate_watchdog::Watchdog;
-use tokio::sync::{mpsc, watch as channel};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 
 use crate::config::Guard;
 use crate::metrics::GuardFamilies;
+use keeper::{AllShown, Keeper};
 use shown::Shown;
-use watch::{Means, Watch};
-
-/// After a panic in a guard.
-const ANEW: Duration = Duration::from_secs(10);
+use watch::Means;
 
 /// The kinds of incidents.
 pub(crate) mod kinds {
@@ -65,7 +61,7 @@ pub(crate) mod words {
 pub struct Guards {
     families: GuardFamilies,
     watchdog: Watchdog,
-    shown: Arc<Mutex<Vec<Arc<Mutex<Shown>>>>>,
+    shown: AllShown,
     /// The thread, once there was something to guard.
     thread: Mutex<Option<mpsc::UnboundedSender<Vec<Guard>>>>,
 }
@@ -103,7 +99,7 @@ impl Guards {
                 std::thread::Builder::new().name("tidegate-guard".into()).spawn(move || {
                     runtime.block_on(async {
                         let means = Means { watchdog, lag: lag::Lag::start() };
-                        Keeper { means, families, shown, running: HashMap::new() }.keep(configs).await;
+                        Keeper::new(means, families, shown).keep(configs).await;
                     });
                 })?;
                 thread.insert(to).clone()
@@ -124,75 +120,5 @@ impl Guards {
     /// Each as it is now, in the order of the configuration.
     pub fn snapshot(&self) -> Vec<Value> {
         self.shown.lock().iter().map(|one| one.lock().to_json()).collect()
-    }
-}
-
-/// Starts guards, and stops those that are no longer wanted.
-struct Keeper {
-    means: Means,
-    families: GuardFamilies,
-    shown: Arc<Mutex<Vec<Arc<Mutex<Shown>>>>>,
-    running: HashMap<String, Running>,
-}
-
-struct Running {
-    guard: Guard,
-    stop: channel::Sender<bool>,
-    task: JoinHandle<()>,
-    shown: Arc<Mutex<Shown>>,
-}
-
-impl Keeper {
-    async fn keep(mut self, mut configs: mpsc::UnboundedReceiver<Vec<Guard>>) {
-        while let Some(guards) = configs.recv().await {
-            self.change(guards);
-        }
-    }
-
-    fn change(&mut self, guards: Vec<Guard>) {
-        let mut before = std::mem::take(&mut self.running);
-        let mut shown = Vec::new();
-        for guard in guards {
-            let name = guard.name.clone();
-            let running = match before.remove(&name) {
-                Some(same) if same.guard == guard => same,
-                old => self.start(guard, old),
-            };
-            shown.push(running.shown.clone());
-            self.running.insert(name, running);
-        }
-        for (name, gone) in before {
-            tracing::info!(guard = %name, "it is guarded no more");
-            gone.stop.send_replace(true);
-            let families = self.families.clone();
-            tokio::spawn(async move {
-                // One that panicked has ended too.
-                let _ = gone.task.await;
-                families.forget(&name);
-            });
-        }
-        *self.shown.lock() = shown;
-    }
-
-    fn start(&self, guard: Guard, old: Option<Running>) -> Running {
-        let shown = Arc::new(Mutex::new(Shown::new(&guard)));
-        let (stop, stopped) = channel::channel(false);
-        tracing::info!(guard = %guard.name, probe = %guard.probe.shown(), "guarding");
-        let (of, means, families) = (guard.clone(), self.means.clone(), self.families.clone());
-        let shows = shown.clone();
-        let task = tokio::spawn(async move {
-            if let Some(old) = old {
-                old.stop.send_replace(true);
-                // What it is doing is done to its end: two must not act on one process.
-                let _ = old.task.await;
-            }
-            loop {
-                let watch = Watch::new(of.clone(), means.clone(), families.series(&of.name), shows.clone());
-                let Err(error) = tokio::spawn(watch.run(stopped.clone())).await else { return };
-                tracing::error!(guard = %of.name, %error, "a defect of Tidegate; this guard begins anew");
-                tokio::time::sleep(ANEW).await;
-            }
-        });
-        Running { guard, stop, task, shown }
     }
 }

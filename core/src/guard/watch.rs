@@ -77,6 +77,8 @@ impl Watch {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // Where both are so, no round begins.
+                biased;
                 _ = stop.changed() => return,
                 _ = rounds.tick() => self.round().await,
             }

@@ -1,6 +1,7 @@
 //! Other processes that are guarded: which are ended and which are left alone, by real signals to real processes.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -504,6 +505,53 @@ async fn a_reload_changes_who_is_guarded() {
     one.fault("block").await;
     probes_of(&proxy, "h", 3.0).await;
     assert_eq!(proxy.metrics().await.sum("tidegate_guard_actions_total", &[]), 0.0);
+}
+
+/// Waits until something is being done about the first guarded process.
+async fn acting(admin: SocketAddr) {
+    let began = Instant::now();
+    loop {
+        let now: Value = ask(admin, &get("/api/status", CLOSE), LONG).await.json();
+        if now["guards"][0]["state"] == "acting" {
+            return;
+        }
+        assert!(began.elapsed() < LONG, "{:#}", now["guards"]);
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A guard that is taken out while it acts, and put back: the new one waits, and its series are not those that go.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_comes_back_while_its_predecessor_acts_waits_for_it() {
+    let stand = Stand::deaf().await;
+    let old = stand.pid().unwrap();
+    // The new one knows nothing of the restart: it gives the process the time of its misses to come up.
+    let patient = "every: 1s, timeout: 1s, misses: 5";
+    let guard = stand.guard(patient, &format!("grace: 8s, {}", stand.again("")));
+    let proxy = guarding(&[guard.clone()]).await;
+    probes(&proxy, "ok", 1.0).await;
+    stand.fault("block").await;
+    acting(proxy.admin).await;
+    proxy.rewrite(&yaml(&[]));
+    proxy.signal(Signal::SIGHUP);
+    proxy.logged("it is guarded no more").await;
+    let guards = status(&proxy).await["guards"].clone();
+    assert!(guards.as_array().is_none_or(Vec::is_empty), "{guards}");
+    proxy.rewrite(&yaml(&[guard]));
+    proxy.signal(Signal::SIGHUP);
+    let began = Instant::now();
+    while status(&proxy).await["guards"][0]["name"] != "g" {
+        assert!(began.elapsed() < LONG, "{}", proxy.log());
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(lives(old), "the old one still acts");
+    let told = incident(&proxy, "guard_acted").await;
+    assert!(told["why"].as_str().unwrap().contains("SIGKILL did"), "{told}");
+    probes_of(&proxy, "g", 3.0).await;
+    let metrics = proxy.metrics().await;
+    assert_eq!(metrics.get("tidegate_guard_up", &[("guard", "g")]), Some(1.0), "{}", metrics.text());
+    assert_eq!(actions(&proxy).await, 1.0, "{}", proxy.log());
+    assert!(!lives(old) && stand.pid().is_some_and(lives));
 }
 
 async fn probes_of(proxy: &Proxy, name: &str, more: f64) {

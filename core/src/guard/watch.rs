@@ -15,7 +15,7 @@ use super::process::{self, Cpu, Handle, Share};
 use super::shown::{Shown, State};
 use super::story::Story;
 use super::target::{Finder, Found};
-use super::terminate::{Ended, terminate};
+use super::terminate::terminate;
 use super::{kinds, run};
 use crate::config::{Guard, GuardAction, GuardMode, Run};
 use crate::metrics::GuardSeries;
@@ -302,25 +302,13 @@ impl Watch {
                 };
                 tracing::warn!(guard = %self.guard.name, pid = held.identity.pid, "SIGTERM");
                 self.story.tell(format!("SIGTERM to {}", held.identity.pid));
-                let (word, what) = match terminate(&held, grace).await {
-                    Err(why) => {
-                        self.story.tell(why.clone());
-                        self.held = Some(held);
-                        return Done { word: "failed", what: why };
-                    }
-                    Ok(Ended::Heeded) => ("terminate", "SIGTERM ended it".to_owned()),
-                    Ok(Ended::Killed(pids)) => {
-                        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-                        (
-                            "kill",
-                            format!(
-                                "SIGTERM did not end it within {grace:?}, SIGKILL did ({})",
-                                pids.join(", ")
-                            ),
-                        )
-                    }
-                };
+                let end = terminate(&held, grace).await;
+                let (word, what) = (end.word(), end.say(grace));
                 self.story.tell(what.clone());
+                if !end.is_gone {
+                    self.held = Some(held);
+                    return Done { word, what };
+                }
                 let Some(run) = restart else { return Done { word, what } };
                 let started = self.command(word, &run, None).await;
                 Done { word: started.word, what: format!("{what}; {}", started.what) }

@@ -260,14 +260,21 @@ impl Watch {
         });
     }
 
-    /// Looks once more which process it is. Another one than the one that missed is none of this.
+    /// Looks once more which process it is. Another one than the one that missed is none of this, and so is one that came up
+    /// where there was none.
     async fn is_still_so(&mut self) -> bool {
-        let (Some(target), Some(held)) = (&self.guard.target, &self.held) else { return true };
-        let held = held.identity;
-        if self.finder.find(target).await == Found::One(held) {
-            return true;
-        }
-        self.story.tell(format!("process {} is not the one any more: nothing is done to it", held.pid));
+        let Some(target) = &self.guard.target else { return true };
+        let held = self.held.as_ref().map(|held| held.identity);
+        let why = match (held, self.finder.find(target).await) {
+            (Some(held), Found::One(now)) if held == now => return true,
+            (None, Found::Nobody(_)) => return true,
+            (Some(held), _) => format!("process {} is not the one any more: nothing is done to it", held.pid),
+            (None, Found::One(now)) => format!("process {} has come up: nothing is done", now.pid),
+            (None, Found::Trouble(why)) => format!("nothing is done: {why}"),
+        };
+        tracing::info!(guard = %self.guard.name, "{why}");
+        self.story.tell(why);
+        // Found anew in the next round.
         self.held = None;
         false
     }

@@ -442,6 +442,43 @@ async fn one_that_is_not_the_process_any_more_is_left_alone() {
     std::fs::write(stand.pid_file(), old.to_string()).unwrap();
 }
 
+/// One that was gone has come up while the last probe waited: it is not started a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_has_come_up_meanwhile_is_not_started_again() {
+    for _ in 0..5 {
+        // Takes connections and says nothing: each probe takes its whole time.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (file, mark) = (dir.path().join("pid"), dir.path().join("mark"));
+        let guard = format!(
+            "{{name: g, pid_file: {}, probe: {{url: 'http://{}/', every: 3s, timeout: 3s, misses: 1}}, start_grace: 10m, \
+             restart: [/bin/sh, -c, 'echo > {}']}}",
+            file.display(),
+            silent.local_addr().unwrap(),
+            mark.display()
+        );
+        let proxy = guarding(&[guard]).await;
+        let _first = silent.accept().await.unwrap();
+        let mut other = Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+        std::fs::write(&file, other.id().unwrap().to_string()).unwrap();
+        let labels = [("guard", "g"), ("result", "starved")];
+        let over = proxy.metrics_when("the first probe is over", |metrics| {
+            metrics.sum("tidegate_guard_probes_total", &[("guard", "g")]) >= 1.0
+        });
+        if over.await.sum("tidegate_guard_probes_total", &labels) >= 1.0 {
+            // It said nothing, and the next round finds the process: not what is asked here.
+            continue;
+        }
+        proxy.logged("has come up: nothing is done").await;
+        probes(&proxy, "timeout", 2.0).await;
+        assert_eq!(status(&proxy).await["guards"][0]["pid"], other.id().unwrap());
+        assert!(!mark.exists() && other.try_wait().unwrap().is_none());
+        assert_eq!(actions(&proxy).await, 0.0);
+        return;
+    }
+    panic!("this machine has no CPU for a guard");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_mode_observe_it_only_says_so() {
     let stand = Stand::start().await;
@@ -527,7 +564,7 @@ async fn one_that_comes_back_while_its_predecessor_acts_waits_for_it() {
     let old = stand.pid().unwrap();
     // The new one knows nothing of the restart: it gives the process the time of its misses to come up.
     let patient = "every: 1s, timeout: 1s, misses: 5";
-    let guard = stand.guard(patient, &format!("grace: 8s, {}", stand.again("")));
+    let guard = stand.guard(patient, &format!("grace: 10s, {}", stand.again("")));
     let proxy = guarding(&[guard.clone()]).await;
     probes(&proxy, "ok", 1.0).await;
     stand.fault("block").await;

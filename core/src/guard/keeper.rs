@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch as channel};
+use tokio::sync::{mpsc, oneshot, watch as channel};
 use tokio::task::JoinSet;
 
 use super::shown::Shown;
@@ -20,6 +20,14 @@ const ANEW: Duration = Duration::from_secs(10);
 /// What each guard shows, in the order of the configuration.
 pub(super) type AllShown = Arc<Mutex<Vec<Arc<Mutex<Shown>>>>>;
 
+/// What the guards' thread is told.
+pub(super) enum Order {
+    /// From now on these.
+    Guard(Vec<Guard>),
+    /// From now on none; say so when nothing is being done to a process any more.
+    Stop(oneshot::Sender<()>),
+}
+
 pub(super) struct Keeper {
     means: Means,
     families: GuardFamilies,
@@ -29,6 +37,8 @@ pub(super) struct Keeper {
     ending: JoinSet<String>,
     /// The latest of each name among those.
     retired: HashMap<String, Ended>,
+    /// Who waits until all have ended.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 struct Running {
@@ -68,17 +78,34 @@ impl Keeper {
             running: HashMap::new(),
             ending: JoinSet::new(),
             retired: HashMap::new(),
+            waiting: Vec::new(),
         }
     }
 
-    pub(super) async fn keep(mut self, mut configs: mpsc::UnboundedReceiver<Vec<Guard>>) {
-        loop {
+    /// Until there are no more orders, and all have ended that were to.
+    pub(super) async fn keep(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut is_last = false;
+        while !is_last || !self.ending.is_empty() {
             tokio::select! {
-                guards = configs.recv() => match guards {
-                    Some(guards) => self.change(guards),
-                    None => return,
+                order = orders.recv(), if !is_last => match order {
+                    Some(Order::Guard(guards)) => self.change(guards),
+                    Some(Order::Stop(done)) => {
+                        self.change(Vec::new());
+                        self.waiting.push(done);
+                    }
+                    None => is_last = true,
                 },
-                Some(Ok(name)) = self.ending.join_next() => self.ended(&name),
+                Some(ended) = self.ending.join_next() => {
+                    if let Ok(name) = ended {
+                        self.ended(&name);
+                    }
+                }
+            }
+            if self.ending.is_empty() {
+                for done in self.waiting.drain(..) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = done.send(());
+                }
             }
         }
     }

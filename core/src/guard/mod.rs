@@ -21,11 +21,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tidegate_watchdog::Watchdog;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Guard;
 use crate::metrics::GuardFamilies;
-use keeper::{AllShown, Keeper};
+use keeper::{AllShown, Keeper, Order};
 use shown::Shown;
 use watch::Means;
 
@@ -62,8 +62,18 @@ pub struct Guards {
     families: GuardFamilies,
     watchdog: Watchdog,
     shown: AllShown,
-    /// The thread, once there was something to guard.
-    thread: Mutex<Option<mpsc::UnboundedSender<Vec<Guard>>>>,
+    thread: Mutex<Thread>,
+}
+
+/// The thread of the guards.
+#[derive(Default)]
+enum Thread {
+    /// There was nothing to guard yet.
+    #[default]
+    None,
+    Runs(mpsc::UnboundedSender<Order>),
+    /// It was stopped, and is for good.
+    Stopped,
 }
 
 impl Guards {
@@ -80,40 +90,47 @@ impl Guards {
         *self.shown.lock() = guards.iter().map(|guard| Arc::new(Mutex::new(Shown::new(guard)))).collect();
     }
 
-    /// From now on these. Those that are as they were go on as they are.
+    /// From now on these. Those that are as they were go on as they are. Nothing after [`Guards::stop`].
     ///
     /// # Errors
     /// There can be no more threads.
     pub fn apply(&self, guards: &[Guard]) -> std::io::Result<()> {
         let mut thread = self.thread.lock();
-        if guards.is_empty() && thread.is_none() {
-            return Ok(());
-        }
         let to = match &*thread {
-            Some(to) => to.clone(),
-            None => {
-                let (to, configs) = mpsc::unbounded_channel();
+            Thread::Runs(to) => to.clone(),
+            Thread::Stopped => return Ok(()),
+            Thread::None if guards.is_empty() => return Ok(()),
+            Thread::None => {
+                let (to, orders) = mpsc::unbounded_channel();
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 let (families, watchdog) = (self.families.clone(), self.watchdog.clone());
                 let shown = self.shown.clone();
                 std::thread::Builder::new().name("tidegate-guard".into()).spawn(move || {
                     runtime.block_on(async {
                         let means = Means { watchdog, lag: lag::Lag::start() };
-                        Keeper::new(means, families, shown).keep(configs).await;
+                        Keeper::new(means, families, shown).keep(orders).await;
                     });
                 })?;
-                thread.insert(to).clone()
+                *thread = Thread::Runs(to.clone());
+                to
             }
         };
         // The thread ends with the process.
-        let _ = to.send(guards.to_vec());
+        let _ = to.send(Order::Guard(guards.to_vec()));
         Ok(())
     }
 
-    /// From now on none. What is being done to a process is done to its end.
-    pub fn stop(&self) {
-        if let Some(to) = &*self.thread.lock() {
-            let _ = to.send(Vec::new());
+    /// From now on none, at once. What is being done to a process is done to its end, for which the answer waits: one that was
+    /// ended is to be started too.
+    pub fn stop(&self) -> impl Future<Output = ()> + use<> {
+        let (done, all) = oneshot::channel();
+        if let Thread::Runs(to) = std::mem::replace(&mut *self.thread.lock(), Thread::Stopped) {
+            // The thread ends after the last order.
+            let _ = to.send(Order::Stop(done));
+        }
+        async move {
+            // Dropped where there is no thread.
+            let _ = all.await;
         }
     }
 

@@ -23,6 +23,10 @@ use crate::listener::{self, Ending, LAST_WORDS};
 /// How much longer than the drain itself it may take until the last task has ended.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
+/// The drain's time was not enough for a guard.
+pub(super) const GUARD_LEFT: &str =
+    "a guard was not done with a process when the drain was over: look whether it runs";
+
 /// What `systemctl status` shows after a restart that came to nothing begins so.
 pub const RESTART_FAILED: &str = "Serving; the restart failed";
 
@@ -160,7 +164,7 @@ impl Control {
         if !succeeded {
             notify::stopping();
         }
-        self.gateway.guards.stop();
+        let guards = self.gateway.guards.stop();
         if let Some(listener) = self.listener.take()
             && !ending.borrow().shared
         {
@@ -173,8 +177,13 @@ impl Control {
                 let _ = serving.task.await;
             }
         };
-        if tokio::time::timeout(limit, ended).await.is_err() {
+        let (ended, guards) =
+            tokio::join!(tokio::time::timeout(limit, ended), tokio::time::timeout(limit, guards));
+        if ended.is_err() {
             tracing::warn!("a runtime did not end by itself: its workers are stuck");
+        }
+        if guards.is_err() {
+            tracing::warn!("{GUARD_LEFT}");
         }
         Ok(())
     }

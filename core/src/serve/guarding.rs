@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokio::sync::watch;
 
-use super::control::{self, MARGIN};
+use super::control::{self, GUARD_LEFT, MARGIN};
 use super::signals::Signals;
 use super::{Error, Seen, notify, reload, sockets, system};
 use crate::config::{Config, Router};
@@ -69,6 +69,10 @@ pub fn guard(file: &Path) -> Result<(), Error> {
             }
         }
         notify::stopping();
+        let limit = gateway.routes.load().config.tidegate.clocks.drain + MARGIN;
+        if tokio::time::timeout(limit, gateway.guards.stop()).await.is_err() {
+            tracing::warn!("{GUARD_LEFT}");
+        }
         Ok(())
     })?;
     gateway.watchdog.stop();

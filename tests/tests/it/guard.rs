@@ -645,30 +645,69 @@ async fn of_several_processes_none_is_ended() {
     assert!(guard["trouble"].as_str().unwrap().contains("say more of its command line"), "{guard}");
 }
 
+/// SIGTERM to Tidegate between a guard's SIGTERM and its `restart`: the process is not left ended and not started.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_done_is_done_before_the_end() {
+    for is_alone in [false, true] {
+        let stand = Stand::deaf().await;
+        let old = stand.pid().unwrap();
+        let guard = stand.guard(PROBE, &format!("grace: 3s, {}", stand.again("")));
+        if is_alone {
+            let mut alone = Alone::start(&stand, &guard).await;
+            stand.fault("block").await;
+            acting(alone.admin).await;
+            alone.stop();
+            assert!(alone.child.wait().await.unwrap().success());
+        } else {
+            let mut proxy = guarding(&[guard]).await;
+            probes(&proxy, "ok", 1.0).await;
+            stand.fault("block").await;
+            acting(proxy.admin).await;
+            proxy.signal(Signal::SIGTERM);
+            assert!(proxy.ended(LONG).await.success(), "{}", proxy.log());
+            assert!(proxy.log().contains("guard_acted"), "{}", proxy.log());
+        }
+        assert!(!lives(old));
+        stand.until("it is started again", || stand.pid().is_some_and(|new| new != old && lives(new))).await;
+    }
+}
+
+/// `tidegate guard`.
+struct Alone {
+    child: Child,
+    admin: SocketAddr,
+    file: PathBuf,
+}
+
+impl Alone {
+    async fn start(stand: &Stand, guard: &str) -> Self {
+        let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // The port that is guarded is the one on which this file's own models would be served.
+        let yaml = format!(
+            "model_list: [{{model_name: a, litellm_params: {{model: nobody/knows}}}}]\n\
+             tidegate: {{listen: '127.0.0.1:{}', admin: '{admin}', guard: [{guard}]}}\n",
+            stand.port
+        );
+        let file = stand.dir.path().join("config.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let mut command = Command::new(tidegate_tests::proxy::built().join("tidegate"));
+        command.args(["guard", "-c"]).arg(&file).env_clear().stderr(Stdio::null()).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        stand.until("it answers", || std::net::TcpStream::connect(admin).is_ok()).await;
+        Self { child, admin, file }
+    }
+
+    fn stop(&self) {
+        kill(Pid::from_raw(self.child.id().unwrap().cast_signed()), Signal::SIGTERM).unwrap();
+    }
+}
+
 /// `tidegate guard` serves no model: nothing but the admin port is bound, and the models of the file are not looked at.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_alone_stands_beside_the_proxy_that_it_watches() {
     let stand = Stand::start().await;
-    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // The port that is guarded is the one on which this file's own models would be served.
-    let yaml = format!(
-        "model_list: [{{model_name: a, litellm_params: {{model: nobody/knows}}}}]\n\
-         tidegate: {{listen: '127.0.0.1:{}', admin: '{admin}', guard: [{}]}}\n",
-        stand.port,
-        stand.guard(PROBE, &stand.again(""))
-    );
-    let file = stand.dir.path().join("config.yaml");
-    std::fs::write(&file, yaml).unwrap();
-    let program = tidegate_tests::proxy::built().join("tidegate");
-    let mut child = Command::new(&program)
-        .args(["guard", "-c"])
-        .arg(&file)
-        .env_clear()
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    stand.until("it answers", || std::net::TcpStream::connect(admin).is_ok()).await;
+    let mut alone = Alone::start(&stand, &stand.guard(PROBE, &stand.again(""))).await;
+    let admin = alone.admin;
     stand.fault("spin").await;
     let began = Instant::now();
     loop {
@@ -682,10 +721,11 @@ async fn a_guard_alone_stands_beside_the_proxy_that_it_watches() {
     for path in ["/", "/health/readiness", "/metrics", "/api/config"] {
         assert_eq!(ask(admin, &get(path, CLOSE), LONG).await.status, 200, "{path}");
     }
-    kill(Pid::from_raw(child.id().unwrap().cast_signed()), Signal::SIGTERM).unwrap();
-    assert!(child.wait().await.unwrap().success());
-    std::fs::write(&file, "model_list: []\n").unwrap();
-    let nothing = Command::new(&program).args(["guard", "-c"]).arg(&file).output().await.unwrap();
+    alone.stop();
+    assert!(alone.child.wait().await.unwrap().success());
+    std::fs::write(&alone.file, "model_list: []\n").unwrap();
+    let mut command = Command::new(tidegate_tests::proxy::built().join("tidegate"));
+    let nothing = command.args(["guard", "-c"]).arg(&alone.file).output().await.unwrap();
     assert_eq!(nothing.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing to guard"));
 }

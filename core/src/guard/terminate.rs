@@ -2,14 +2,19 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::process::{Handle, Identity, Signal, tree};
+use super::process::{self, Handle, Identity, Signal, trees};
 
-/// Between two looks whether it is gone.
+/// Before the second look whether it is gone; twice as long before each further one, up to [`LONGEST`]. A look reads the whole
+/// table of processes, on a machine that has no CPU to spare.
 const LOOK: Duration = Duration::from_millis(50);
+
+const LONGEST: Duration = Duration::from_millis(400);
 
 /// A process that is still there so long after SIGKILL waits in the kernel, and nobody can help it.
 const LAST: Duration = Duration::from_secs(5);
@@ -63,81 +68,103 @@ async fn terminate_by(
     grace: Duration,
     send: impl Fn(&Handle, Signal) -> io::Result<()>,
 ) -> End {
-    let mut known = Known::default();
+    let known = Arc::new(Mutex::new(Known::of(root.identity)));
     let mut end = End::default();
     // Before the first signal: children of a parent that has ended are anybody's.
-    known.look(root.identity);
+    look(&known).await;
     if let Err(error) = send(root, Signal::Terminate) {
         // It goes on, and so do its children: it would start others in their place.
         end.trouble.push(refusal(root, Signal::Terminate, &error));
         return end;
     }
-    if wait(root, &mut known, grace).await {
+    if wait(&known, grace).await {
         end.is_gone = true;
         return end;
     }
     // Twice: for what was started meanwhile.
     for _ in 0..2 {
-        // The parent first, which would start others in the place of its children.
-        for one in std::iter::once(root).chain(&known.all).filter(|one| one.is_alive()) {
-            let identity = one.identity;
-            match send(one, Signal::Kill) {
-                Ok(()) if !end.killed.contains(&identity.pid) => end.killed.push(identity.pid),
-                Ok(()) => {}
-                Err(error) if known.refused.insert(identity) => {
-                    end.trouble.push(refusal(one, Signal::Kill, &error));
-                }
-                Err(_) => {}
-            }
-        }
-        if wait(root, &mut known, LAST).await {
+        kill(root, &mut known.lock(), &mut end, &send);
+        if wait(&known, LAST).await {
             break;
         }
     }
     end.is_gone = !root.is_alive();
-    for left in std::iter::once(root).chain(&known.all).filter(|one| known.awaits(one)) {
-        end.trouble.push(format!("process {} is still there after SIGKILL", left.identity.pid));
+    let known = known.lock();
+    for left in known.identities().filter(|one| known.awaits(*one)) {
+        end.trouble.push(format!("process {} is still there after SIGKILL", left.pid));
     }
     end
 }
 
-/// Everything that was seen below the process.
-#[derive(Default)]
+/// The parent first, which would start others in the place of its children.
+fn kill(root: &Handle, known: &mut Known, end: &mut End, send: impl Fn(&Handle, Signal) -> io::Result<()>) {
+    for one in std::iter::once(root).chain(&known.all).filter(|one| one.is_alive()) {
+        let identity = one.identity;
+        match send(one, Signal::Kill) {
+            Ok(()) if !end.killed.contains(&identity.pid) => end.killed.push(identity.pid),
+            Ok(()) => {}
+            Err(error) if known.refused.insert(identity) => {
+                end.trouble.push(refusal(one, Signal::Kill, &error));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// The process, and everything that was seen below it.
 struct Known {
+    root: Identity,
     all: Vec<Handle>,
     /// Those, and the process itself, that may not be signalled: nobody waits for them.
     refused: HashSet<Identity>,
 }
 
 impl Known {
-    /// Adds what is there now, below it and below those that are known already.
-    fn look(&mut self, root: Identity) {
-        let roots: Vec<Identity> =
-            std::iter::once(root).chain(self.all.iter().map(|one| one.identity)).collect();
-        for identity in roots.into_iter().flat_map(tree).map(|seen| seen.identity) {
-            if identity != root && !self.all.iter().any(|one| one.identity == identity) {
+    fn of(root: Identity) -> Self {
+        Self { root, all: Vec::new(), refused: HashSet::new() }
+    }
+
+    fn identities(&self) -> impl Iterator<Item = Identity> {
+        std::iter::once(self.root).chain(self.all.iter().map(|one| one.identity))
+    }
+
+    /// Adds what is there now, below it and below those that are known already. `true`: one of them is waited for.
+    fn look(&mut self) -> bool {
+        let roots: Vec<Identity> = self.identities().collect();
+        for identity in trees(&roots).into_iter().map(|seen| seen.identity) {
+            if !roots.contains(&identity) {
                 self.all.extend(Handle::open(identity));
             }
         }
+        self.identities().any(|one| self.awaits(one))
     }
 
-    fn awaits(&self, one: &Handle) -> bool {
-        !self.refused.contains(&one.identity) && one.is_alive()
+    fn awaits(&self, one: Identity) -> bool {
+        !self.refused.contains(&one) && process::look(one.pid).is_some_and(|seen| seen.identity == one)
     }
 }
 
+/// [`Known::look`] on another thread: the guards' own lateness is a measure.
+async fn look(known: &Arc<Mutex<Known>>) -> bool {
+    let known = known.clone();
+    // After a panic nothing is known.
+    tokio::task::spawn_blocking(move || known.lock().look()).await.unwrap_or(true)
+}
+
 /// Whether all of it is gone within the limit.
-async fn wait(root: &Handle, known: &mut Known, limit: Duration) -> bool {
+async fn wait(known: &Arc<Mutex<Known>>, limit: Duration) -> bool {
     let until = Instant::now() + limit;
+    let mut pause = LOOK;
     loop {
-        known.look(root.identity);
-        if !std::iter::once(root).chain(&known.all).any(|one| known.awaits(one)) {
+        if !look(known).await {
             return true;
         }
-        if Instant::now() >= until {
+        let now = Instant::now();
+        if now >= until {
             return false;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause.min(until - now)).await;
+        pause = (pause * 2).min(LONGEST);
     }
 }
 
@@ -158,13 +185,12 @@ mod tests {
     /// A process with so many below it.
     async fn family(script: &str, below: usize) -> (Child, Handle, Vec<Identity>) {
         let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
-        let root = super::super::process::look(child.id()).unwrap().identity;
+        let root = process::look(child.id()).unwrap().identity;
         let until = Instant::now() + Duration::from_secs(30);
         loop {
-            let seen: Vec<Identity> = tree(root).iter().map(|seen| seen.identity).collect();
-            let sleeping = |one: &&Identity| {
-                super::super::process::names(one.pid).is_some_and(|names| names.short == "sleep")
-            };
+            let seen: Vec<Identity> = trees(&[root]).iter().map(|seen| seen.identity).collect();
+            let sleeping =
+                |one: &&Identity| process::names(one.pid).is_some_and(|names| names.short == "sleep");
             let children: Vec<Identity> = seen.iter().filter(sleeping).copied().collect();
             if children.len() == below {
                 return (child, Handle::open(root).unwrap(), children);

@@ -16,7 +16,7 @@ use linux as system;
 use other as system;
 
 pub(super) use signal::{Handle, Signal};
-pub(super) use tree::{Cpu, Share, tree};
+pub(super) use tree::{Cpu, Share, trees};
 
 /// One process, and no other one that gets its id later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,13 +1,19 @@
 //! A process with its children and theirs, and the CPU of the busiest of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::{Identity, Seen, all, is_protected};
 
-/// The process itself, if it is there, and everything that descends from it.
-pub(in crate::guard) fn tree(root: Identity) -> Vec<Seen> {
-    within(&all(), root)
+/// The processes themselves, those that are there, and everything that descends from them. Reads the whole table, once.
+pub(in crate::guard) fn trees(roots: &[Identity]) -> Vec<Seen> {
+    forest(&all(), roots)
+}
+
+fn forest(all: &[Seen], roots: &[Identity]) -> Vec<Seen> {
+    let mut known = HashSet::new();
+    let seen = roots.iter().flat_map(|root| within(all, *root));
+    seen.filter(|seen| known.insert(seen.identity)).collect()
 }
 
 fn within(all: &[Seen], root: Identity) -> Vec<Seen> {
@@ -50,7 +56,7 @@ pub(in crate::guard) struct Share {
 impl Cpu {
     /// Now.
     pub(in crate::guard) fn of(root: Identity) -> Self {
-        let seen = tree(root);
+        let seen = trees(&[root]);
         let threads = seen.iter().flat_map(|seen| {
             let who = seen.identity;
             super::wanted(who.pid).into_iter().map(move |(thread, time)| ((who, thread), time))
@@ -100,6 +106,10 @@ mod tests {
         assert_eq!(found(5), [1, 2, 3], "4 is older than its parent, so that id was another's");
         assert_eq!(found(6), [0; 0], "that process is gone");
         assert_eq!(within(&all, Identity { pid: BASE + 6, start: 9 }).len(), 1, "its own parent");
+        // Of one that is gone and two that it had: those, and theirs, each once.
+        let roots = [(8, 1), (2, 6), (3, 7)].map(|(pid, start)| Identity { pid: BASE + pid, start });
+        let found: Vec<u32> = forest(&all, &roots).iter().map(|seen| seen.identity.pid - BASE).collect();
+        assert_eq!(found, [2, 3]);
     }
 
     #[test]

@@ -70,10 +70,11 @@ impl GuardFamilies {
         }
     }
 
-    /// It is guarded no more: what was so of it last would be so for ever.
+    /// It is guarded no more: what was so of it last would be so for ever. Only where no guard of the name runs, whose series
+    /// would be lost.
     pub fn forget(&self, name: &str) {
         for family in [&self.up, &self.found, &self.given_up] {
-            // A guard that has just been made again has made it again too, or will with its next probe.
+            // It may never have been there.
             let _ = family.remove_label_values(&[name]);
         }
         let _ = self.cpu.remove_label_values(&[name]);

@@ -124,6 +124,7 @@ impl Control {
         });
         let mut handing: Option<JoinHandle<Result<Successor, String>>> = None;
         let mut succeeded = false;
+        let mut guards = None;
         loop {
             let Some(serving) = all.last_mut() else { return Ok(()) };
             tokio::select! {
@@ -139,7 +140,7 @@ impl Control {
                     handing = None;
                     match handed {
                         Ok(next) => {
-                            self.gateway.guards.stop();
+                            guards = Some(self.gateway.guards.stop());
                             next.leads();
                             let pid = next.pid;
                             tracing::info!(pid, "another process serves now; this one finishes what it has");
@@ -164,7 +165,7 @@ impl Control {
         if !succeeded {
             notify::stopping();
         }
-        let guards = self.gateway.guards.stop();
+        let guards = guards.unwrap_or_else(|| self.gateway.guards.stop());
         if let Some(listener) = self.listener.take()
             && !ending.borrow().shared
         {

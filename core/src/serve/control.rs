@@ -128,6 +128,8 @@ impl Control {
         loop {
             let Some(serving) = all.last_mut() else { return Ok(()) };
             tokio::select! {
+                // Where nobody is served the task has ended as soon as it is told to: that is an end in order too.
+                biased;
                 () = stopped.as_mut() => break,
                 ended = &mut serving.task => {
                     return ended.map_err(|error| Error::System(error.to_string()));

@@ -565,7 +565,7 @@ async fn one_that_comes_back_while_its_predecessor_acts_waits_for_it() {
     // The new one knows nothing of the restart: it gives the process the time of its misses to come up.
     let patient = "every: 1s, timeout: 1s, misses: 5";
     let guard = stand.guard(patient, &format!("grace: 10s, {}", stand.again("")));
-    let proxy = guarding(&[guard.clone()]).await;
+    let proxy = guarding(std::slice::from_ref(&guard)).await;
     probes(&proxy, "ok", 1.0).await;
     stand.fault("block").await;
     acting(proxy.admin).await;

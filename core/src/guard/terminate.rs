@@ -183,6 +183,7 @@ mod tests {
     use super::*;
 
     /// A process with so many below it.
+    #[expect(clippy::zombie_processes, reason = "`clear` waits for it")]
     async fn family(script: &str, below: usize) -> (Child, Handle, Vec<Identity>) {
         let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
         let root = process::look(child.id()).unwrap().identity;

@@ -79,6 +79,12 @@ impl Routes {
         metrics.forget_deployments(|label| there.contains(label));
     }
 
+    /// The names of the deployments of `before` that are none of these.
+    pub fn gone_since<'a>(&self, before: &'a Self) -> impl Iterator<Item = &'a str> {
+        let there: HashSet<String> = self.deployments.iter().map(|one| one.name.to_string()).collect();
+        before.deployments.iter().map(|one| &*one.name).filter(move |name| !there.contains(*name))
+    }
+
     /// Of a process that serves no model, and loads no plugin.
     pub fn none(config: Config) -> Self {
         Self {

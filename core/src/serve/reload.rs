@@ -160,7 +160,10 @@ impl Reloader {
         announce(metrics, watchdog, &before.plugins, &next.plugins);
         let guards = next.config.tidegate.guard.clone();
         self.gateway.swap(next);
-        routes.load().forget_others(metrics);
+        let now = routes.load();
+        now.forget_others(metrics);
+        // Nobody tries it any more, so its quarantine would never end.
+        now.gone_since(&before).for_each(|name| watchdog.renew(Suspected::Deployment, name));
         if let Err(error) = self.gateway.guards.apply(&guards) {
             tracing::error!(%error, "the guards are as they were");
         }

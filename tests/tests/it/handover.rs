@@ -321,7 +321,7 @@ async fn a_program_that_cannot_serve_changes_nothing() {
         proxy.signal(Signal::SIGUSR2);
         let heard = ear.until("STATUS=Serving; the restart failed");
         assert!(!heard.iter().any(|said| said.starts_with("MAINPID")), "{heard:?}");
-        assert!(proxy.log().contains(why), "{}", proxy.log());
+        proxy.logged(why).await;
         assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
     }
     assert!(successors(&proxy.log()).is_empty());

@@ -226,6 +226,10 @@ async fn three_runaways_quarantine_their_deployment_and_its_fallback_answers() {
     let answer = fetch(&proxy, "openai", "fast", true).await;
     assert_eq!(Told::of(&answer, true).unwrap().text, healthy_text(), "{}", answer.text());
     assert_eq!(proxy.metrics().await.sum("tidegate_quarantined", &[]), 1.0);
+    // Nobody would ever try one that a reload has taken out.
+    proxy.rewrite(&Setup::default().model("gemini", "gemini", &sim, "").yaml());
+    proxy.signal(Signal::SIGHUP);
+    proxy.metrics_when("nothing in quarantine", |m| m.sum("tidegate_quarantined", &[]) == 0.0).await;
 }
 
 /// Runs the built `tidegate` with these arguments.

@@ -162,8 +162,17 @@ mod tests {
     struct Sleeping(Child, Found);
 
     impl Sleeping {
+        #[expect(clippy::disallowed_methods, reason = "a test's own thread")]
         fn start() -> Self {
             let child = Command::new("sleep").arg("60").spawn().unwrap();
+            // For a moment after exec a process has no words.
+            let named = || process::names(child.id()).is_some_and(|names| names.short == "sleep");
+            for _ in 0..2_000 {
+                if named() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
             let found = Found::One(process::look(child.id()).unwrap().identity);
             Self(child, found)
         }

@@ -166,7 +166,7 @@ mod tests {
         fn start() -> Self {
             let child = Command::new("sleep").arg("60").spawn().unwrap();
             // For a moment after exec a process has no words.
-            let named = || process::names(child.id()).is_some_and(|names| names.short == "sleep");
+            let named = || process::names(child.id()).is_some_and(|names| fits(&names, "sleep"));
             for _ in 0..2_000 {
                 if named() {
                     break;

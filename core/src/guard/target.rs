@@ -209,6 +209,15 @@ mod tests {
         let mut children: Vec<_> =
             (0..2).map(|_| std::process::Command::new("sleep").args(&marks).spawn().unwrap()).collect();
         let name = format!("sleep {} {}", marks[0], marks[1]);
+        // For a moment after exec a process has no words.
+        let named =
+            |child: &std::process::Child| process::names(child.id()).is_some_and(|names| fits(&names, &name));
+        for _ in 0..1_000_000 {
+            if children.iter().all(named) {
+                break;
+            }
+            std::thread::yield_now();
+        }
         assert!(matches!(by_name(&name), Found::Trouble(why) if why.contains("2 processes are")));
         children[0].kill().unwrap();
         children[0].wait().unwrap();

@@ -110,7 +110,8 @@ async fn a_poll_that_returns_late_costs_its_stream_and_no_thread() {
     healthy(&proxy).await;
     let metrics = proxy.metrics_when("gone", |m| m.sum("tidegate_active_streams", &[]) == 0.0).await;
     assert_eq!(metrics.sum("tidegate_watchdog_takeovers_total", &[]), 0.0);
-    assert_eq!(metrics.sum("tidegate_workers_stuck", &[]), 0.0);
+    // Where others use the machine, any poll may be late for a moment.
+    proxy.metrics_when("no worker is stuck", |m| m.sum("tidegate_workers_stuck", &[]) == 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,9 +30,8 @@ class Tidegate < Formula
   end
 
   service do
-    run [opt_bin/"tidegate", "serve", "-c", etc/"tidegate/config.yaml"]
-    # A crash, or 70 of the watchdog. launchd knows no exit code that must not be restarted on, so a bad configuration is tried
-    # again every 10 s.
+    # launchd starts again after every code but 0, and a bad configuration does not get better by that.
+    run [opt_bin/"tidegate", "serve", "--bad-config-exit", "0", "-c", etc/"tidegate/config.yaml"]
     keep_alive crashed: true, successful_exit: false
     error_log_path var/"log/tidegate.log"
     working_dir var

@@ -1,10 +1,15 @@
-//! `tests/failed` finds the names of what failed in each part's log: they are all that the end of a long log tells.
+//! `tests/failed` finds the names of what failed in each part's log, and `tests/reasons` why a Rust test did: they are all that
+//! the end of a long log tells.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 fn names(log: &str) -> Vec<String> {
-    let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/failed"))
+    lines_of("failed", log)
+}
+
+fn lines_of(script: &str, log: &str) -> Vec<String> {
+    let mut child = Command::new(format!("{}/{script}", env!("CARGO_MANIFEST_DIR")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -55,4 +60,46 @@ fn the_other_parts_have_their_own_words() {
     ] {
         assert!(names(line).is_empty(), "{line}");
     }
+}
+
+#[test]
+fn a_reason_is_a_panic_s_own_words_each_once() {
+    let log = "\
+        FAIL [   0.277s] (4/5) crate::it t::bad
+  stdout ───
+
+    running 1 test
+    test t::bad ... FAILED
+
+  stderr ───
+    {\"level\":\"INFO\",\"message\":\"a line of the proxy's log\"}
+
+    thread 't::bad' (4711) panicked at tests/tests/it/t.rs:43:5:
+    vertex: 1 are wrong:
+    slow (stream: true): truncated, but content was expected
+    note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+
+        PASS [   0.013s] (5/5) crate::it well
+        FAIL [   0.277s] (4/5) crate::it t::bad
+  stderr ───
+    thread 't::bad' (4712) panicked at tests/tests/it/t.rs:43:5:
+    vertex: 1 are wrong:
+thread 'plain' panicked at x.rs:1:1:
+";
+    let expected = [
+        "thread 't::bad' panicked at tests/tests/it/t.rs:43:5:",
+        "    vertex: 1 are wrong:",
+        "    slow (stream: true): truncated, but content was expected",
+        "thread 'plain' panicked at x.rs:1:1:",
+    ];
+    assert_eq!(lines_of("reasons", log), expected);
+}
+
+#[test]
+fn a_reason_without_end_is_cut_short() {
+    let log =
+        format!("thread 't' (1) panicked at t.rs:1:1:\n{}", format!("{}\n", "x".repeat(300)).repeat(50));
+    let lines = lines_of("reasons", &log);
+    assert_eq!(lines.len(), 13);
+    assert!(lines.iter().all(|line| line.len() < 250), "{lines:?}");
 }

@@ -2,11 +2,25 @@
 
 use std::fmt::Write;
 
-use tidegate_sim::{Dialect, Sim};
+use tidegate_sim::{Dialect, Expect, Sim};
 
 /// The three kinds of upstream that every test of a stream is run against: group name and dialect.
 pub const PROVIDERS: [(&str, Dialect); 3] =
     [("openai", Dialect::OpenAiChat), ("gemini", Dialect::Gemini), ("vertex", Dialect::Gemini)];
+
+/// The group of [`Setup::hasty_and_patient`] with a short clock before the first content, and that with short ones after it.
+const EARLY: &str = "early";
+const LATE: &str = "late";
+
+/// Which of [`Setup::hasty_and_patient`]'s groups is asked for what ends so, if a clock may end it.
+pub fn hasty(expect: &Expect) -> Option<&'static str> {
+    match expect {
+        Expect::Stalled { committed } | Expect::Failed { committed } => {
+            Some(if *committed { LATE } else { EARLY })
+        }
+        _ => None,
+    }
+}
 
 /// The key of every configuration's admin port.
 pub const ADMIN_KEY: &str = "sim-admin-key";
@@ -111,6 +125,19 @@ impl Setup {
     #[must_use]
     pub fn short_clocks(self) -> Self {
         self.clock("first_content: 3s").clock("content_idle: 2s").clock("byte_idle: 2s").clock("total: 30s")
+    }
+
+    /// Adds two groups, of a kind as in [`model`](Self::model), for the scenarios whose end is a clock's ([`hasty`] names one's);
+    /// every other clock is one that no busy machine meets, so that no other scenario's end is its doing.
+    #[must_use]
+    pub fn hasty_and_patient(self, kind: &str, sim: &Sim) -> Self {
+        let early = "first_content: 3s";
+        let late = "content_idle: 2s, byte_idle: 2s";
+        let groups = format!("groups: {{{EARLY}: {{clocks: {{{early}}}}}, {LATE}: {{clocks: {{{late}}}}}}}");
+        let setup = self.model(EARLY, kind, sim, "").model(LATE, kind, sim, "").tidegate(&groups);
+        ["first_content: 50s", "content_idle: 50s", "byte_idle: 50s", "total: 2m"]
+            .into_iter()
+            .fold(setup, Self::clock)
     }
 
     /// The YAML, with free ports.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tidegate_sim::{Dialect, Expect, Mode, Scenario, Script, fault_text, healthy_text};
 use tidegate_tests::anthropic::{HEADERS, messages, post, told};
 use tidegate_tests::client::{self, ask, get};
+use tidegate_tests::config::hasty;
 use tidegate_tests::{Answer, Proxy, Setup, Terminal, Told, judge, sse};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -52,7 +53,7 @@ fn wanted(expect: &Expect) -> u16 {
 
 async fn every_scenario(provider: &'static str, dialect: Dialect) {
     let sim = sim().await;
-    let setup = Setup::of(&sim).short_clocks().clock("first_content: 8s").tidegate("limits: {event: 6MiB}");
+    let setup = Setup::of(&sim).hasty_and_patient(provider, &sim).tidegate("limits: {event: 6MiB}");
     let setup =
         setup.model("anthropic", "anthropic", &sim, "").model("retried", provider, &sim, "num_retries: 1");
     let proxy = Arc::new(Proxy::start(&setup.yaml()).await);
@@ -65,7 +66,10 @@ async fn every_scenario(provider: &'static str, dialect: Dialect) {
             let mut wrong = Vec::new();
             for stream in [true, false] {
                 let expect = scenario.expect(dialect, if stream { Mode::Stream } else { Mode::Whole });
-                let model = if scenario.name == "http-429-once" { "retried" } else { provider };
+                let model = match scenario.name {
+                    "http-429-once" => "retried",
+                    _ => hasty(&expect).unwrap_or(provider),
+                };
                 let answer = ask(proxy.data, &messages(model, scenario.name, stream), LONG).await;
                 let seen = told(&answer, stream, wanted(&expect)).or_else(|why| match expect {
                     // Whichever limit or clock is met first.

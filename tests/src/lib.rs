@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod outside;
 pub mod panels;
 pub mod proxy;
+pub mod standstill;
 pub mod versions;
 pub mod zoo;
 
@@ -22,5 +23,6 @@ pub use config::{ADMIN_KEY, AS_ADMIN, Setup};
 pub use metrics::Metrics;
 pub use outside::DropIn;
 pub use proxy::{Proxy, Unserved};
+pub use standstill::Standstill;
 pub use tidegate_sim::strict::{Answer, Conn, End, Terminal, Told, client, judge, sse};
 pub use versions::Versions;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::access;
 use crate::guard::Guards;
-use crate::metrics::{ClientLoops, Metrics};
+use crate::metrics::{ClientLoops, GroupSeries, Metrics, OTHER};
 use crate::routing::Routes;
 use crate::serve::Reloads;
 use crate::service::seats::Seats;
@@ -29,6 +29,8 @@ pub struct Gateway {
     pub traces: Traces,
     /// What Prometheus sees.
     pub metrics: Metrics,
+    /// Of requests that come to no group.
+    pub groupless: Arc<GroupSeries>,
     /// The watch on every request.
     pub watchdog: Watchdog,
     /// Clients that were told to wait.
@@ -65,6 +67,7 @@ impl Gateway {
             traces,
             routes: ArcSwap::from_pointee(routes),
             upstream,
+            groupless: Arc::new(metrics.group(OTHER)),
             metrics,
             watchdog,
             clients: ClientLoops::default(),

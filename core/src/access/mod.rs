@@ -1,7 +1,7 @@
 //! One request as its one line in the access log tells it, and its spans: kept from its head to its end, whatever that is.
 //!
 //! A [`Visit`] begins before anything can refuse the request, and its end is its drop: a refusal, an answer, a broken
-//! stream and a client that left all come by there, once.
+//! stream and a client that left all come by there, once. Whatever ends it is counted in the same place.
 
 mod dropped;
 mod file;
@@ -16,7 +16,7 @@ use tidegate_watchdog::{IncidentId, Lived};
 use tokio::time::Instant;
 
 use crate::dialects::{Dialect, Usage};
-use crate::metrics::Ending;
+use crate::metrics::{Ending, GroupSeries};
 use crate::routing::group::seed;
 use crate::traces::Trace;
 
@@ -46,6 +46,7 @@ pub struct Visit {
     pub trace: Trace,
     /// What was learnt on the way.
     pub facts: Facts,
+    series: Option<Arc<GroupSeries>>,
     end: Option<End>,
 }
 
@@ -112,6 +113,7 @@ impl Visit {
             dialect: None,
             trace,
             facts: Facts::default(),
+            series: None,
             end: None,
         })
     }
@@ -131,23 +133,45 @@ impl Visit {
         self.facts.model = Some(name.chars().take(LONGEST).collect());
     }
 
-    /// It came to its end, which is told when the last byte has been handed over; the first end counts.
-    pub fn end(&mut self, status: u16, ending: Ending) {
-        self.end.get_or_insert(End { status, ending, at: Instant::now() });
+    /// Its end is to be counted in `series`, those of its group once that is known.
+    pub fn count_in(&mut self, series: Arc<GroupSeries>) {
+        self.series = Some(series);
     }
 
-    /// It was answered with an error before it came to a model group, or to a list of models. What its end is: another,
-    /// where there is one already.
-    pub fn answered(&mut self, status: u16, error: Option<&'static str>, bytes: u64) -> (u16, Ending) {
+    /// It came to its end, which is counted now and told when the last byte has been handed over. Whether it is the first:
+    /// no other counts.
+    pub fn end(&mut self, status: u16, ending: Ending) -> bool {
+        self.ended(status, ending).1
+    }
+
+    /// It has come to its end.
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Its end, and whether it is this one.
+    fn ended(&mut self, status: u16, ending: Ending) -> (End, bool) {
         if let Some(end) = self.end {
-            // Nobody is there to be answered.
-            return (end.status, end.ending);
+            return (end, false);
         }
-        self.facts.error = error;
-        self.facts.bytes_out = bytes;
+        let end = End { status, ending, at: Instant::now() };
+        self.end = Some(end);
+        if let Some(series) = &self.series {
+            series.ended(status, ending);
+            let took = end.at.saturating_duration_since(self.facts.asked.unwrap_or(self.started));
+            series.duration.observe(took.as_secs_f64());
+        }
+        (end, true)
+    }
+
+    /// It was answered with an error before it came to a model group, or with a list of models; not where it has its end
+    /// already: then nobody is there to be answered.
+    pub fn answered(&mut self, status: u16, error: Option<&'static str>, bytes: u64) {
         let ending = if status < 400 { Ending::Complete } else { Ending::Error };
-        self.end(status, ending);
-        (status, ending)
+        if self.end(status, ending) {
+            self.facts.error = error;
+            self.facts.bytes_out = bytes;
+        }
     }
 
     /// An incident that it is part of.
@@ -163,8 +187,7 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        let left = End { status: 499, ending: Ending::ClientGone, at: Instant::now() };
-        let end = self.end.unwrap_or(left);
+        let (end, _) = self.ended(499, Ending::ClientGone);
         self.log.write(self, end);
         if self.trace.is_recorded() {
             self.trace.finish(self, end);
@@ -191,19 +214,56 @@ mod tests {
     use http::{HeaderMap, Method};
 
     use super::*;
+    use crate::metrics::Metrics;
     use crate::traces::Traces;
+
+    fn visit(series: &Arc<GroupSeries>) -> Box<Visit> {
+        let who = Who::at([127, 0, 0, 1].into(), &HeaderMap::new());
+        let trace = Traces::off(false).begin(&HeaderMap::new());
+        let mut visit = Visit::begin(Log::Off.into(), who, &Method::POST, "/v1/messages", trace);
+        visit.count_in(series.clone());
+        visit
+    }
 
     #[test]
     fn who_has_left_is_not_answered() {
+        let series = Metrics::new().unwrap().group("g").into();
         for (left, end) in [(true, (499, Ending::ClientGone)), (false, (400, Ending::Error))] {
-            let who = Who::at([127, 0, 0, 1].into(), &HeaderMap::new());
-            let trace = Traces::off(false).begin(&HeaderMap::new());
-            let mut visit = Visit::begin(Log::Off.into(), who, &Method::POST, "/v1/messages", trace);
+            let mut visit = visit(&series);
             if left {
                 visit.end(499, Ending::ClientGone);
             }
-            assert_eq!(visit.answered(400, Some("bad_request"), 9), end);
+            visit.answered(400, Some("bad_request"), 9);
+            let seen = visit.end.unwrap();
+            assert_eq!((seen.status, seen.ending), end);
             assert_eq!((visit.facts.error.is_none(), visit.facts.bytes_out == 0), (left, left));
         }
+    }
+
+    #[test]
+    fn each_end_is_counted_once_and_the_first_is_the_one() {
+        let metrics = Metrics::new().unwrap();
+        let series = metrics.group("g").into();
+        let counted = || {
+            let of = |status| metrics.requests.with_label_values(&["g", status]).get();
+            (of("200"), of("400"), of("499"), series_of(&metrics))
+        };
+        // Its future was dropped, wherever it was.
+        drop(visit(&series));
+        assert_eq!(counted(), (0, 0, 1, 1));
+        let mut refused = visit(&series);
+        refused.answered(400, None, 0);
+        assert_eq!(counted(), (0, 1, 1, 2));
+        drop(refused);
+        assert_eq!(counted(), (0, 1, 1, 2));
+        let mut complete = visit(&series);
+        assert!(complete.end(200, Ending::Complete));
+        assert!(!complete.end(499, Ending::ClientGone));
+        drop(complete);
+        assert_eq!(counted(), (1, 1, 1, 3));
+    }
+
+    fn series_of(metrics: &Metrics) -> u64 {
+        metrics.duration.with_label_values(&["g"]).get_sample_count()
     }
 }

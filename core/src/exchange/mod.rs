@@ -98,7 +98,6 @@ pub struct Exchange {
     seat: Option<Seat>,
     /// What the attempt in flight has left out of the request.
     dropped: parking_lot::Mutex<std::collections::BTreeSet<String>>,
-    finished: bool,
 }
 
 /// The attempt in flight.
@@ -136,6 +135,7 @@ impl Exchange {
         let total = asked.as_ref().map_or(total, |asked| asked.total(total, request.stream));
         let (started, seed) = (Instant::now(), visit.seed);
         visit.facts.asked = Some(started);
+        visit.count_in(group.series.clone());
         Self {
             visit,
             engine: Engine::new(group.limits(total), group.numbers.clone()),
@@ -155,7 +155,6 @@ impl Exchange {
             first_content: None,
             seat: None,
             dropped: parking_lot::Mutex::default(),
-            finished: false,
             gateway,
             routes,
             group,
@@ -388,11 +387,10 @@ impl Exchange {
 
     /// Counts the request's end, once.
     fn finish(&mut self, status: u16, ending: Ending) {
-        if std::mem::replace(&mut self.finished, true) {
+        if !self.visit.end(status, ending) {
             return;
         }
         let series = &self.group.series;
-        series.ended(status, ending);
         if self.engine.continued() {
             let result = match ending {
                 Ending::Complete => "complete",
@@ -401,16 +399,14 @@ impl Exchange {
             };
             series.continued(result);
         }
-        series.duration.observe(self.started.elapsed().as_secs_f64());
         series.attempts_per_request.observe(f64::from(self.engine.attempts()));
-        self.visit.end(status, ending);
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.gateway.metrics.active.dec();
-        if !self.finished {
+        if !self.visit.has_ended() {
             self.engine.step(Event::ClientGone);
             if let Some(running) = self.running.take() {
                 self.deployment(running.target).series.ended("cancelled");

@@ -13,8 +13,6 @@ mod proto;
 mod series;
 mod watch;
 
-use std::time::Duration;
-
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -296,13 +294,6 @@ impl Metrics {
             self.plugin_reloads.with_label_values(&[result]);
         }
         self.group(OTHER);
-    }
-
-    /// A request was refused before it came to a group, or its client left.
-    pub fn refused(&self, status: u16, ending: Ending, took: Duration) {
-        let other = self.group(OTHER);
-        other.ended(status, ending);
-        other.duration.observe(took.as_secs_f64());
     }
 
     /// The configuration was asked to be read again.

@@ -47,7 +47,7 @@ pub struct Group {
     /// Silence in a stream after which the client gets a comment; zero: none.
     pub keep_alive: Duration,
     /// Of this group.
-    pub series: GroupSeries,
+    pub series: Arc<GroupSeries>,
 }
 
 /// What groups are made of.
@@ -95,7 +95,7 @@ impl Group {
             continuations: config.continuations(name, options),
             clocks: config.clocks_for(label(name)),
             keep_alive: config.keep_alive_for(label(name)),
-            series: metrics.group(label(name)),
+            series: Arc::new(metrics.group(label(name))),
         }
     }
 

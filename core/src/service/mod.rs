@@ -58,6 +58,7 @@ pub async fn handle(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming
         // not hold what only its attempts needed.
         Some(Found { place: Place::Model(route), methods }) if methods.contains(method) => {
             visit.dialect = Some(route.dialect);
+            visit.count_in(gateway.groupless.clone());
             Box::pin(complete(gateway, peer, route, request, visit)).await
         }
         found => {
@@ -141,8 +142,7 @@ async fn complete(
                 exchange::call_id_alone(response.headers_mut());
             }
             let status = response.status().as_u16();
-            let (status, ending) = visit.answered(status, Some(failure.kind()), response.body().len());
-            gateway.metrics.refused(status, ending, visit.started.elapsed());
+            visit.answered(status, Some(failure.kind()), response.body().len());
             response
         }
     }

@@ -1,14 +1,23 @@
 //! The access log: one line for each request, whatever its end, with the fields that docs/access-log.md has, and no other.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tidegate_sim::{Gate, Script};
 use tidegate_tests::client::{ask, body, chat, chat_with, get, post};
+use tidegate_tests::metrics::Metrics;
 use tidegate_tests::{Conn, Proxy, Setup, anthropic};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::world::{LONG, fetch, sim, told, world};
@@ -309,4 +318,66 @@ async fn a_client_that_does_not_wait_is_named() {
     let told: Vec<_> = found.iter().filter(|line| line["incidents"] == json!([incident["id"]])).collect();
     assert_eq!(told.len(), 1, "{found:#?}");
     assert_eq!(fetch(&proxy, "openai", "fast", true).await.status, 200);
+}
+
+/// A request's body of which nothing comes after the first byte.
+struct Halted(Option<Bytes>);
+
+impl Body for Halted {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |first| Poll::Ready(Some(Ok(Frame::data(first)))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_in_the_midst_of_its_body_is_counted_as_often_as_it_is_told() {
+    let (_sim, proxy) = world(|setup| setup.clock("client_idle: 60s")).await;
+    // HTTP/1.1: in order, and by a reset. That it is asked to go on says that its body is being read.
+    let head =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    for reset in [false, true] {
+        let mut conn = TcpStream::connect(proxy.data).await.unwrap();
+        conn.write_all(head.as_bytes()).await.unwrap();
+        conn.read_exact(&mut [0; 25]).await.unwrap();
+        conn.write_all(b"{").await.unwrap();
+        if reset {
+            conn.set_zero_linger().unwrap();
+        }
+    }
+    // HTTP/2: its stream alone, and its whole connection.
+    for whole in [false, true] {
+        let alone = |m: &Metrics| m.sum("tidegate_client_connections", &[]) == 0.0;
+        let before = proxy.metrics_when("nobody is there", alone).await.sum("tidegate_tasks", &[]);
+        let stream = TcpStream::connect(proxy.data).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let driving = tokio::spawn(connection);
+        let request = hyper::Request::post(format!("http://{}/v1/chat/completions", proxy.data))
+            .body(Halted(Some(Bytes::from_static(b"{"))))
+            .unwrap();
+        let asking = tokio::spawn(sender.send_request(request));
+        // The connection's task, and the stream's.
+        proxy.metrics_when("it is there", |m| m.sum("tidegate_tasks", &[]) >= before + 2.0).await;
+        if whole {
+            driving.abort();
+        }
+        asking.abort();
+        proxy.metrics_when("it is gone", |m| m.sum("tidegate_tasks", &[]) < before + 2.0).await;
+        driving.abort();
+    }
+    let found = wait_for(4, || proxy.log()).await;
+    let ends = found.iter().map(|line| (&line["status"], &line["ending"], &line["bytes_in"]));
+    assert!(ends.clone().all(|end| end == (&json!(499), &json!("client_gone"), &json!(0))), "{found:#?}");
+    let metrics = proxy.metrics().await;
+    let other = ("group", "other");
+    assert_eq!(metrics.sum("tidegate_requests_total", &[other, ("status", "499")]), 4.0);
+    assert_eq!(metrics.sum("tidegate_requests_total", &[]), 4.0);
+    assert_eq!(metrics.sum("tidegate_request_endings_total", &[("kind", "client_gone")]), 4.0);
+    assert_eq!(metrics.sum("tidegate_request_duration_seconds_count", &[other]), 4.0);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::secret::is_secret_name;
+use super::mask;
 use super::source::Place;
 
 /// How much a [`Notice`] matters.
@@ -45,7 +45,7 @@ impl fmt::Display for Notice {
             return write!(f, "{}: {}: {}", self.place.source.path().display(), self.severity, self.message);
         }
         writeln!(f, "{}: {}: {}", self.place, self.severity, self.message)?;
-        let line = mask_secrets(self.place.source.line(self.place.line));
+        let line = mask::line(&self.place.source, self.place.line);
         let (shown, column) = window(&line, self.place.column);
         let number = self.place.line.to_string();
         let pad = " ".repeat(number.len());
@@ -131,49 +131,9 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (shown, column - skip)
 }
 
-/// Replaces what follows `api_key:` and the like by asterisks, one for one, so that columns stay.
-/// An `os.environ/NAME` stays readable: it is no secret and often what the report is about.
-fn mask_secrets(line: &str) -> String {
-    let chars: Vec<char> = line.chars().collect();
-    let mut out = chars.clone();
-    for colon in (0..chars.len()).filter(|&i| chars[i] == ':') {
-        let name: String = {
-            let mut word: Vec<char> = chars[..colon]
-                .iter()
-                .rev()
-                .skip_while(|c| matches!(c, '"' | '\'' | ' '))
-                .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
-                .copied()
-                .collect();
-            word.reverse();
-            word.into_iter().collect()
-        };
-        if !is_secret_name(&name) {
-            continue;
-        }
-        let value = (colon + 1..chars.len()).find(|&i| chars[i] != ' ').unwrap_or(chars.len());
-        let text: String = chars[value..].iter().collect();
-        if text.trim_start_matches(['"', '\'']).starts_with("os.environ/") {
-            continue;
-        }
-        for slot in out.iter_mut().skip(value).filter(|c| !matches!(**c, '{' | '}' | '[' | ']' | ',' | ' ')) {
-            *slot = '*';
-        }
-    }
-    out.into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{mask_secrets, window};
-
-    #[test]
-    fn secrets_are_masked_and_columns_kept() {
-        assert_eq!(mask_secrets("  api_key: sk-12 x"), "  api_key: ***** *");
-        assert_eq!(mask_secrets("a: {\"token\": abc}"), "a: {\"token\": ***}");
-        assert_eq!(mask_secrets("api_key: os.environ/KEY"), "api_key: os.environ/KEY");
-        assert_eq!(mask_secrets("max_tokens: 12"), "max_tokens: 12");
-    }
+    use super::window;
 
     #[test]
     fn a_long_line_is_cut_around_the_caret() {

@@ -9,6 +9,11 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     PARTS.iter().any(|part| name.contains(part)) && !PLAIN.iter().any(|part| name.contains(part))
 }
 
+/// Whether a key of this name stands for a mapping whose values may be secrets, whatever their names.
+pub(crate) fn holds_secrets(name: &str) -> bool {
+    matches!(name, "headers" | "extra_headers" | "default_headers" | "environment_variables")
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_secret_name;

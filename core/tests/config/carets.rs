@@ -270,6 +270,27 @@ fn a_quoted_line_never_shows_a_key() {
 }
 
 #[test]
+fn a_quoted_line_never_shows_what_a_header_is_worth() {
+    drawn(
+        "tidegate:\n  traces:\n    headers:\n      x-tenant: os.environ/TENANT\n      \"x team\": sk-secret\n",
+        "
+config.yaml:5:7: error: `x team` is no name of a header
+  5 |       \"x team\": *********
+    |       ^^^^^^^^",
+    );
+    for text in [
+        "tidegate: {traces: {headers: {x-tenant: [sk-secret], x-team: a}}}\n",
+        "tidegate:\n  traces:\n    headers: sk-secret\n",
+        "tidegate:\n  traces:\n    headers:\n      x-tenant: \"sk-secret\\u0007\"\n",
+        "model_list:\n- model_name: a\n  litellm_params:\n    model: openai/a\n    extra_headers:\n      x y: sk-secret\n",
+        "environment_variables: [sk-secret]\n",
+    ] {
+        let drawn = bad(text).to_string();
+        assert!(!drawn.contains("secret") && drawn.contains("***"), "{drawn}");
+    }
+}
+
+#[test]
 fn the_caret_stands_right_after_tabs_and_wide_text() {
     let text = only("tidegate: {listen: '[::1]:0',\tlsten: 1}\n");
     let lead = " ".repeat("tidegate: {listen: '[::1]:0',".len());

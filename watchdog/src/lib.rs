@@ -86,6 +86,9 @@ pub trait Kill: Send + Sync {
     /// Shut the client's socket down. Called on the watchdog's thread, while the stream cannot close: it must return at
     /// once, and must not touch the stream's [`Probe`].
     fn shut(&self);
+    /// The stream was ended by [`Watchdog::end`]. It may wait for a client that does not read, and for nothing else, so that
+    /// no poll of it finds the verdict: it has a short time left. Called on the thread that ended it; must return at once.
+    fn hurry(&self) {}
 }
 
 /// The handle. Clones are the same watchdog; its thread ends with [`Watchdog::stop`] or with the last clone.
@@ -210,13 +213,18 @@ impl Watchdog {
         let Some(handle) = &self.0 else { return false };
         let Some(stream) = StreamRef::unpack(stream) else { return false };
         let case = Case { rule: Rule::Operator, stream: Some(stream), plugin: None, poll: None };
+        let mut kill = None;
         let condemned = case.incident(&handle.shared, |live| {
             if let Some(live) = live {
                 live.condemn(Rule::Operator, handle.shared.incidents.number());
+                kill = live.cold.kill.as_ref().and_then(Weak::upgrade);
             }
             Action::Aborted
         });
         let Some(incident) = condemned else { return false };
+        if let Some(kill) = kill {
+            handle.shared.call(|_| kill.hurry());
+        }
         handle.shared.counters.count(Rule::Operator, Action::Aborted);
         handle.shared.keep(incident);
         true

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,7 +15,9 @@ use prometheus::IntCounter;
 use tidegate_watchdog::Kill;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::LAST_WORDS;
 
 /// Shuts the socket from another thread. The number is taken back before the socket is closed, so that it never means
 /// another one.
@@ -23,6 +25,7 @@ use tokio::time::{Sleep, sleep};
 pub struct Shutter {
     socket: Mutex<Option<RawFd>>,
     shut: IntCounter,
+    idle: Patience,
 }
 
 impl Kill for Shutter {
@@ -32,6 +35,11 @@ impl Kill for Shutter {
         {
             self.shut.inc();
         }
+    }
+
+    /// Of a connection that carries one stream at a time.
+    fn hurry(&self) {
+        self.idle.0.hurried.store(true, Relaxed);
     }
 }
 
@@ -43,12 +51,21 @@ pub struct ClientIo {
     idle: Patience,
     opening: Option<Opening>,
     blocked: Option<Pin<Box<Sleep>>>,
+    /// Until when the last words of a stream that was ended may be taken.
+    until: Option<Instant>,
     cut: IntCounter,
 }
 
 /// How long a client may not read. Its requests may lengthen or shorten it: each model group has a clock of its own.
 #[derive(Clone, Debug)]
-pub struct Patience(Arc<AtomicU64>);
+pub struct Patience(Arc<Waits>);
+
+#[derive(Debug, Default)]
+struct Waits {
+    millis: AtomicU64,
+    /// The request's stream was ended, and waits for nothing but its client.
+    hurried: AtomicBool,
+}
 
 impl Patience {
     fn new(time: Duration) -> Self {
@@ -57,13 +74,14 @@ impl Patience {
         patience
     }
 
-    /// From the next write on that does not go through at once.
+    /// From the next write on that does not go through at once: for a new request.
     pub fn set(&self, time: Duration) {
-        self.0.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.0.millis.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.0.hurried.store(false, Relaxed);
     }
 
     fn get(&self) -> Duration {
-        Duration::from_millis(self.0.load(Relaxed))
+        Duration::from_millis(self.0.millis.load(Relaxed))
     }
 }
 
@@ -80,9 +98,11 @@ struct Opening {
 impl ClientIo {
     /// Wraps an accepted connection. `shut` and `cut` count its two unnatural ends.
     pub fn new(stream: TcpStream, idle: Duration, shut: IntCounter, cut: IntCounter) -> Self {
-        let shutter = Arc::new(Shutter { socket: Mutex::new(Some(stream.as_raw_fd())), shut });
         let opening = Some(Opening { missing: PREFACE, clock: Box::pin(sleep(idle)) });
-        Self { stream, shutter, idle: Patience::new(idle), opening, blocked: None, cut }
+        let idle = Patience::new(idle);
+        let socket = Mutex::new(Some(stream.as_raw_fd()));
+        let shutter = Arc::new(Shutter { socket, shut, idle: idle.clone() });
+        Self { stream, shutter, idle, opening, blocked: None, until: None, cut }
     }
 
     /// The socket, to look at.
@@ -128,6 +148,14 @@ impl ClientIo {
             return written;
         }
         let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(self.idle.get())));
+        if self.idle.0.hurried.load(Relaxed) {
+            let until = *self.until.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+            if until < blocked.deadline() {
+                blocked.as_mut().reset(until);
+            }
+        } else {
+            self.until = None;
+        }
         if blocked.as_mut().poll(cx).is_ready() {
             self.cut.inc();
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")));

@@ -199,7 +199,7 @@ metrics! {
     /// Connections open.
     connections: IntGauge = IntGauge::new("tidegate_client_connections", "Client connections open on the data port.");
     /// Connections by why they were cut.
-    connections_cut: IntCounterVec = counter("tidegate_client_connections_cut_total", "Client connections that Tidegate cut: the client did not read, or said nothing at all, for `clocks.client_idle`; or the watchdog shut the socket of a stuck poll.", &["reason"]);
+    connections_cut: IntCounterVec = counter("tidegate_client_connections_cut_total", "Client connections that Tidegate cut: the client did not read, or said nothing at all, for `clocks.client_idle`, or did not take the end of a stream that was ended by hand; or the watchdog shut the socket of a stuck poll.", &["reason"]);
     /// Upstream connections that wait in the pool.
     pooled: IntGauge = IntGauge::new("tidegate_upstream_idle_connections", "Idle HTTP/1.1 connections and open HTTP/2 connections in the upstream pool.");
     /// Upstream connections that are open.

@@ -224,7 +224,7 @@ async fn begin(
         request: exchange::request_id(visit.seed).into(),
         trace: visit.trace.trace_id().map(Into::into),
     };
-    let probe = gateway.watchdog.open(labels, Some(peer.kill));
+    let probe = gateway.watchdog.open(labels, Some(outlet::handle(peer.kill)));
     Ok(Ready { routes, group, request, caller, probe, seat })
 }
 

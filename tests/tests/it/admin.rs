@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tidegate_sim::{Gate, Script};
-use tidegate_tests::client::{ask, chat, get, post};
+use tidegate_tests::client::{ask, body, chat, get, post};
 use tidegate_tests::{AS_ADMIN, Conn, Proxy, Setup, Told};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::world::{LONG, sim, told, world};
 
@@ -15,10 +20,11 @@ async fn status(proxy: &Proxy) -> Value {
     ask(proxy.admin, &get("/api/status", CLOSE), LONG).await.json()
 }
 
+const CHUNK: &str = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
+
 /// A stream that has given one piece and waits for its provider.
 async fn waiting(proxy: &Proxy, sim: &tidegate_sim::Sim) -> Conn {
-    let chunk = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
-    sim.script("waits", Script::sse().write(format!("{chunk}\n\n")).wait(&Gate::new()));
+    sim.script("waits", Script::sse().write(format!("data: {CHUNK}\n\n")).wait(&Gate::new()));
     let mut conn = Conn::open(proxy.data).await.unwrap();
     conn.send(&chat("openai", "waits", true)).await.unwrap();
     assert!(conn.read_until(LONG, |answer| answer.text().contains("\"a\"")).await);
@@ -44,6 +50,63 @@ async fn an_operator_ends_a_stream_that_only_waits() {
     let last = &after["incidents"][0];
     assert_eq!((&last["rule"], &last["action"]), (&"operator".into(), &"aborted".into()), "{after}");
     assert_eq!(last["client"], "127.0.0.1");
+}
+
+/// HTTP/1.1 and HTTP/2: more than all buffers on the way hold, for clients that take the first of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_ends_a_stream_whose_client_does_not_read() {
+    let (sim, proxy) = world(|setup| {
+        setup
+            .clock("client_idle: 10m")
+            .clock("content_idle: 10m")
+            .clock("byte_idle: 10m")
+            .clock("total: 10m")
+            .tidegate("limits: {event: 32MiB}")
+    })
+    .await;
+    let piece = format!("data: {}\n\n", CHUNK.replace("\"a\"", &format!("\"{}\"", "x".repeat(60_000))));
+    let script = (0..64).fold(Script::sse(), |script, _| script.write(piece.repeat(16)));
+    sim.script("backlog", script.wait(&Gate::new()));
+    let request = |scenario: &str| {
+        hyper::Request::post(format!("http://{}/v1/chat/completions", proxy.data))
+            .body(Full::new(Bytes::from(body("openai", scenario, true).to_string())))
+            .unwrap()
+    };
+    let stream = TcpStream::connect(proxy.data).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driving = tokio::spawn(connection);
+    let mut deaf_h2 = sender.send_request(request("backlog")).await.unwrap();
+    deaf_h2.body_mut().frame().await.unwrap().unwrap();
+    let mut deaf_h1 = Conn::open(proxy.data).await.unwrap();
+    deaf_h1.send(&chat("openai", "backlog", true)).await.unwrap();
+    assert!(deaf_h1.read_until(LONG, |answer| !answer.body.is_empty()).await);
+    // Both wait for their clients once no more is taken of what the simulator has.
+    let mut before = Value::Null;
+    loop {
+        let sent: Vec<Value> = status(&proxy).await["streams"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["bytes"].clone())
+            .collect();
+        if sent.len() == 2 && Value::from(sent.clone()) == before {
+            break;
+        }
+        before = sent.into();
+        sleep(Duration::from_millis(300)).await;
+    }
+    for stream in status(&proxy).await["streams"].as_array().unwrap() {
+        let path = format!("/api/streams/{}/abort", stream["id"]);
+        assert_eq!(ask(proxy.admin, &post(&path, AS_ADMIN, b""), LONG).await.status, 200);
+    }
+    let released = sim.wait_until(LONG, |sim| sim.counts("backlog").cut == 2).await;
+    assert!(released, "the upstream calls outlive their streams: {:?}", sim.counts("backlog"));
+    let metrics = proxy.metrics_when("both are gone", |m| m.sum("tidegate_active_streams", &[]) == 0.0).await;
+    assert_eq!(metrics.sum("tidegate_client_connections_cut_total", &[("reason", "client_idle")]), 1.0);
+    // The HTTP/2 client's other streams go on.
+    assert_eq!(sender.send_request(request("fast")).await.unwrap().status(), 200);
+    driving.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,10 @@ mod proto;
 mod series;
 mod watch;
 
-use prometheus::core::Collector;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{
     CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
@@ -325,18 +328,14 @@ impl Metrics {
         self.budget_tokens.with_label_values(&[&*self.groups.label(group)]).set(tokens);
     }
 
-    /// Takes away what is so of deployments that are no more, those whose label `is_there` does not know: what was so of one
-    /// last would be so for ever. What was counted of them stays.
-    pub fn forget_deployments(&self, is_there: impl Fn(&str) -> bool) {
-        for family in [&self.cooling, &self.in_flight] {
-            for metric in family.collect().iter().flat_map(MetricFamily::get_metric) {
-                let name = compat::label(metric, "deployment");
-                if !is_there(&name) {
-                    // It was there a moment ago, and nobody else takes one away.
-                    let _ = family.remove_label_values(&[&*name]);
-                }
-            }
-        }
+    /// Takes away what is so of deployments and groups that are no more, those that are not among these labels and names: what
+    /// was so of one last would be so for ever. What was counted of them stays.
+    pub fn forget_others(&self, deployments: &HashSet<&str>, groups: &[&str]) {
+        let is_there = |label: &str| deployments.contains(label);
+        forget(&self.cooling, "deployment", is_there);
+        forget(&self.in_flight, "deployment", is_there);
+        let groups: HashSet<Arc<str>> = groups.iter().map(|group| self.groups.label(group)).collect();
+        forget(&self.budget_tokens, "group", |label| label == OTHER || groups.contains(label));
     }
 
     /// The text format 0.0.4, with the same numbers under `others`' names too.
@@ -348,6 +347,21 @@ impl Metrics {
             tracing::error!(%error, "the metrics cannot be written");
         }
         text
+    }
+}
+
+/// Takes away each series of `family` whose `label` is not known.
+fn forget<T>(family: &MetricVec<T>, label: &str, is_there: impl Fn(&str) -> bool)
+where
+    T: MetricVecBuilder,
+    MetricVec<T>: Collector,
+{
+    for metric in family.collect().iter().flat_map(MetricFamily::get_metric) {
+        let name = compat::label(metric, label);
+        if !is_there(&name) {
+            // It was there a moment ago, and nobody else takes one away.
+            let _ = family.remove_label_values(&[&*name]);
+        }
     }
 }
 
@@ -375,7 +389,7 @@ mod tests {
                 .map(of)
         };
         assert_eq!(all().map(|series| series.len()), [2, 2, 2]);
-        metrics.forget_deployments(|label| label == "kept");
+        metrics.forget_others(&HashSet::from(["kept"]), &["fast"]);
         let [cooling, in_flight, counted] = all();
         assert_eq!((cooling, in_flight), (vec![(true, "1".into())], vec![(true, "2".into())]));
         assert_eq!(counted.len(), 2, "{counted:?}");
@@ -384,5 +398,12 @@ mod tests {
         assert_eq!(all()[0].len(), 1);
         metrics.deployment("fast", "old");
         assert!(all()[0].contains(&(false, "0".to_owned())), "{:?}", all());
+        // A group's retry budget.
+        let budgets = || of("tidegate_retry_budget_tokens").len();
+        metrics.budget("fast", 3.0);
+        metrics.budget("kept", 4.0);
+        let before = budgets();
+        metrics.forget_others(&HashSet::new(), &["kept"]);
+        assert_eq!((before, budgets()), (3, 2), "the other one is of no group");
     }
 }

@@ -73,10 +73,11 @@ impl Routes {
         own.map(|deployment| (deployment.series.label().to_owned(), deployment.facts())).collect()
     }
 
-    /// What Prometheus is told of deployments is of these alone from here on.
+    /// What Prometheus is told of deployments and groups is of these alone from here on.
     pub fn forget_others(&self, metrics: &Metrics) {
         let there: HashSet<&str> = self.deployments.iter().map(|one| one.series.label()).collect();
-        metrics.forget_deployments(|label| there.contains(label));
+        let groups: Vec<&str> = self.budgets.keys().map(String::as_str).collect();
+        metrics.forget_others(&there, &groups);
     }
 
     /// The names of the deployments of `before` that are none of these.

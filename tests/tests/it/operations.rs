@@ -131,12 +131,13 @@ async fn a_deployment_that_a_reload_took_out_rests_no_more() {
             metrics.sum(cooling, &[]),
             [cooling, in_flight].map(series),
             metrics.sum("tidegate_cooldowns_total", &[]),
+            metrics.get("tidegate_retry_budget_tokens", &[("group", "openai")]).is_some(),
         )
     };
     // What is refused changes nothing.
-    assert_eq!(reloaded("model_list: 7\n", "refused").await, (1.0, [3, 3], 1.0));
+    assert_eq!(reloaded("model_list: 7\n", "refused").await, (1.0, [3, 3], 1.0, true));
     let other = Setup::default().model("added", "gemini", &sim, "");
-    assert_eq!(reloaded(&other.yaml(), "ok").await, (0.0, [1, 1], 1.0), "what was counted stays");
+    assert_eq!(reloaded(&other.yaml(), "ok").await, (0.0, [1, 1], 1.0, false), "what was counted stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,8 @@ pub(super) struct Watch {
     trouble: Option<String>,
     /// The tree's CPU before the first of the misses in a row.
     before: Option<Cpu>,
+    /// Its CPU after the last probe.
+    last: Option<Cpu>,
     /// What is so was said already: once for each time that it hangs.
     said: bool,
     /// When something was done, until it answers again.
@@ -66,6 +68,7 @@ impl Watch {
             held: None,
             trouble: None,
             before: None,
+            last: None,
             said: false,
             acted: None,
         }
@@ -94,8 +97,11 @@ impl Watch {
         let (answer, took) = self.ask().await;
         let end = self.cpu().await;
         let now = Instant::now();
-        let share = |since: &Option<Cpu>| Some(end.as_ref()?.since(since.as_ref()?));
-        let (cpu, over) = (share(&start).unwrap_or_default().cores, share(&self.before).unwrap_or_default());
+        let share = |since: &Option<Cpu>| end.as_ref()?.since(since.as_ref()?);
+        // A probe that is answered at once is too short to tell.
+        let cpu = share(&start).or_else(|| share(&self.last)).unwrap_or_default().cores;
+        let over = share(&self.before).unwrap_or_default();
+        self.last = end;
         self.series.probed(answer.word(), took, cpu);
         let heard = match answer {
             Answer::Ok => Heard::Answer,

@@ -260,7 +260,7 @@ metrics! {
     /// Misses too.
     guard_seconds: HistogramVec = histogram("tidegate_guard_probe_seconds", "What a probe took, answered or not.", &["guard"], &PROBES);
     /// Of the busiest process of its tree.
-    guard_cpu: GaugeVec = GaugeVec::new(Opts::new("tidegate_guard_cpu_ratio", "Cores that the busiest of the process and its children kept busy during the last probe."), &["guard"]);
+    guard_cpu: GaugeVec = GaugeVec::new(Opts::new("tidegate_guard_cpu_ratio", "Cores that the busiest of the process and its children kept busy during the last probe, or since the one before where that was answered at once."), &["guard"]);
     /// See `guard::watch`.
     guard_actions: IntCounterVec = counter("tidegate_guard_actions_total", "What was done about a process that hung, and what it was doing.", &["guard", "class", "action"]);
     /// See `guard::judge`.

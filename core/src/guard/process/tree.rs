@@ -34,11 +34,16 @@ fn within(all: &[Seen], root: Identity) -> Vec<Seen> {
     found
 }
 
+/// The system counts CPU in ticks of a hundredth of a second: over a shorter time one of them would look like a core or more.
+const SHORTEST: Duration = Duration::from_millis(250);
+
 /// What the processes of a tree had used at one time.
 #[derive(Clone, Debug)]
 pub(in crate::guard) struct Cpu {
     at: Instant,
     used: HashMap<Identity, Duration>,
+    /// What follows takes a while to read.
+    wanted_at: Instant,
     /// Of each thread: the time that it ran or waited for a core.
     wanted: HashMap<(Identity, u32), Duration>,
 }
@@ -57,24 +62,24 @@ impl Cpu {
     /// Now.
     pub(in crate::guard) fn of(root: Identity) -> Self {
         let seen = trees(&[root]);
+        let at = Instant::now();
         let threads = seen.iter().flat_map(|seen| {
             let who = seen.identity;
             super::wanted(who.pid).into_iter().map(move |(thread, time)| ((who, thread), time))
         });
         let wanted = threads.collect();
-        Self { at: Instant::now(), used: seen.iter().map(|seen| (seen.identity, seen.cpu)).collect(), wanted }
+        let used = seen.iter().map(|seen| (seen.identity, seen.cpu)).collect();
+        Self { at, used, wanted_at: Instant::now(), wanted }
     }
 
-    /// From `before` to this.
-    pub(in crate::guard) fn since(&self, before: &Self) -> Share {
-        let time = self.at.saturating_duration_since(before.at).as_secs_f64();
-        if time <= 0.0 {
-            return Share::default();
-        }
-        Share {
-            cores: most(&self.used, &before.used) / time,
-            wanted: most(&self.wanted, &before.wanted) / time,
-        }
+    /// From `before` to this; `None` where that is too short to tell.
+    pub(in crate::guard) fn since(&self, before: &Self) -> Option<Share> {
+        let time = self.at.saturating_duration_since(before.at);
+        let wanted = self.wanted_at.saturating_duration_since(before.wanted_at);
+        (time.min(wanted) >= SHORTEST).then(|| Share {
+            cores: most(&self.used, &before.used) / time.as_secs_f64(),
+            wanted: most(&self.wanted, &before.wanted) / wanted.as_secs_f64(),
+        })
     }
 }
 
@@ -117,15 +122,34 @@ mod tests {
         let at = Instant::now();
         let cpu = |seconds: u64, ms: [u64; 2]| Cpu {
             at: at + Duration::from_secs(seconds),
+            wanted_at: at + Duration::from_secs(seconds),
             used: [(1, ms[0]), (2, ms[1])]
                 .into_iter()
                 .map(|(pid, ms)| (Identity { pid, start: 1 }, Duration::from_millis(ms)))
                 .collect(),
             wanted: HashMap::new(),
         };
-        let share = cpu(10, [6_100, 5_900]).since(&cpu(0, [100, 100]));
+        let share = cpu(10, [6_100, 5_900]).since(&cpu(0, [100, 100])).unwrap();
         assert!((share.cores - 0.6).abs() < 1e-9, "{share:?}");
-        assert_eq!(cpu(0, [9, 9]).since(&cpu(0, [0, 0])), Share::default());
+        assert_eq!(cpu(0, [9, 9]).since(&cpu(0, [0, 0])), None);
+    }
+
+    /// One busy thread is counted one tick now and then, also between two readings that are a few milliseconds apart: those of
+    /// a probe that is answered at once.
+    #[test]
+    fn a_tick_more_or_less_makes_no_core() {
+        let begin = Instant::now();
+        let cpu = |ms: u64, ticks: u64| {
+            let at = begin + Duration::from_millis(ms);
+            let who = Identity { pid: 1, start: 1 };
+            let used = [(who, Duration::from_millis(10 * ticks))].into();
+            Cpu { at, used, wanted_at: at, wanted: HashMap::new() }
+        };
+        assert_eq!(cpu(1005, 101).since(&cpu(1000, 100)), None, "2 cores, by the count of ticks");
+        for ms in [250, 333, 1000, 10_000] {
+            let share = cpu(ms, ms / 10 + 1).since(&cpu(0, 0)).unwrap();
+            assert!(share.cores <= 1.05, "{ms} ms: {share:?}");
+        }
     }
 
     /// Of three that spin on one core, each gets a third of it and wants all of it; one that sleeps wants nothing.
@@ -141,7 +165,7 @@ mod tests {
         let before: Vec<Cpu> = roots.iter().map(|root| Cpu::of(*root)).collect();
         std::thread::sleep(Duration::from_millis(600));
         let shares: Vec<Share> =
-            roots.iter().zip(&before).map(|(root, before)| Cpu::of(*root).since(before)).collect();
+            roots.iter().zip(&before).map(|(root, before)| Cpu::of(*root).since(before).unwrap()).collect();
         for mut child in children {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -68,6 +68,8 @@ pub struct Ending {
     pub succeeded: bool,
     /// The socket is not ours alone: it must not be shut, only left.
     pub shared: bool,
+    /// A process that this one has started may accept on it: it is to end with this one.
+    pub handed: bool,
 }
 
 impl Ending {

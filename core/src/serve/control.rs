@@ -23,6 +23,9 @@ use crate::listener::{self, Ending, LAST_WORDS};
 /// How much longer than the drain itself it may take until the last task has ended.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
+/// How long a signal that systemd has sent may take through this process, before it is said to be another's.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// The drain's time was not enough for a guard.
 pub(super) const GUARD_LEFT: &str =
     "a guard was not done with a process when the drain was over: look whether it runs";
@@ -44,6 +47,8 @@ pub(super) struct Control {
     pub(super) exposed: Option<SocketAddr>,
     /// Who serves until it is told that this process does.
     pub(super) predecessor: Option<Predecessor>,
+    /// Who serves after this process, and knows by it when this one has ended.
+    pub(super) successor: Option<Arc<Successor>>,
     /// What a restart starts.
     pub(super) program: Program,
     pub(super) runtimes: Vec<Runtime>,
@@ -76,13 +81,15 @@ impl Control {
                 watch::Sender::new(Ending { shared: self.offer.data.is_none(), ..Ending::default() });
             reload::signals(end, self.gateway.clone(), stop, ending.clone());
             let serving = self.serve(ending.subscribe()).map_err(system)?;
-            let predecessor = self.predecessor.take();
+            let predecessor = self.predecessor.take().map(Arc::new);
             let taken_over = predecessor.is_some();
-            if let Some(predecessor) = predecessor {
+            if let Some(predecessor) = predecessor.clone() {
                 // Beside this thread, which goes on hearing SIGTERM.
                 let led = tokio::task::spawn_blocking(move || predecessor.serving());
                 led.await.map_err(|error| Error::System(error.to_string()))?;
             }
+            let before = predecessor
+                .map(|predecessor| tokio::spawn(leave(predecessor, ending.subscribe(), self.limit())));
             // Not before: systemd hears the process that it knows and no other, and two with the same guards would both act.
             notify::ready(&self.reach);
             match self.gateway.guards.apply(&self.gateway.routes.load().config.tidegate.guard) {
@@ -90,7 +97,14 @@ impl Control {
                 Err(error) if taken_over => tracing::error!(%error, "nothing is guarded"),
                 applied => applied.map_err(system)?,
             }
-            self.attend(serving, ending, restart).await
+            let attended = self.attend(serving, ending.clone(), restart).await;
+            if let Some(before) = before
+                && ending.borrow().now
+            {
+                // Its time is bounded, and a panic there is no reason to stay.
+                let _ = before.await;
+            }
+            attended
         });
         let lost = self.gateway.watchdog.stats().lost_workers;
         self.gateway.watchdog.stop();
@@ -102,6 +116,8 @@ impl Control {
         // Waiting for workers would wait for one that is stuck.
         own.shutdown_background();
         self.runtimes.into_iter().for_each(Runtime::shutdown_background);
+        // By its end of the pair, which the kernel closes otherwise, the next process knows that this one has ended.
+        drop(self.successor);
         if lost > 0 && result.is_ok() {
             tracing::warn!(threads = lost, "ending without waiting for threads that are stuck");
             crate::logging::flush();
@@ -142,9 +158,15 @@ impl Control {
                     handing = None;
                     match handed {
                         Ok(next) => {
+                            tokio::time::sleep(ON_ITS_WAY).await;
+                            if ending.borrow().now {
+                                next.ends();
+                                break;
+                            }
                             guards = Some(self.gateway.guards.stop());
                             next.leads();
                             let pid = next.pid;
+                            self.successor = Some(self.follow(next, ending.clone()));
                             tracing::info!(pid, "another process serves now; this one finishes what it has");
                             self.gateway.leave();
                             ending.send_modify(|ending| ending.succeeded = true);
@@ -164,6 +186,13 @@ impl Control {
                 },
             }
         }
+        // Another process may accept by now, and a signal for the service came to this one.
+        if let Some(handing) = handing
+            && ending.borrow().handed
+            && let Ok(Ok(Ok(next))) = tokio::time::timeout(handover::MORE, handing).await
+        {
+            next.ends();
+        }
         if !succeeded {
             notify::stopping();
         }
@@ -173,7 +202,7 @@ impl Control {
         {
             listener::close(&listener);
         }
-        let limit = self.gateway.routes.load().config.tidegate.clocks.drain + LAST_WORDS + MARGIN;
+        let limit = self.limit();
         let ended = async {
             for serving in all {
                 // One that panicked has ended too.
@@ -189,6 +218,23 @@ impl Control {
             tracing::warn!("{GUARD_LEFT}");
         }
         Ok(())
+    }
+
+    /// The longest that its end takes.
+    fn limit(&self) -> Duration {
+        self.gateway.routes.load().config.tidegate.clocks.drain + LAST_WORDS + MARGIN
+    }
+
+    /// Ends with the process that serves now, where that is told to end before this one has.
+    fn follow(&self, next: Successor, ending: watch::Sender<Ending>) -> Arc<Successor> {
+        let (next, limit) = (Arc::new(next), self.limit());
+        let heard = next.clone();
+        tokio::task::spawn_blocking(move || {
+            if heard.is_ending(limit) {
+                ending.send_modify(|ending| ending.now = true);
+            }
+        });
+        next
     }
 
     /// Begins a restart, on a thread of its own: the new process takes its time to load.
@@ -228,6 +274,14 @@ impl Control {
         let (retire, retired) = watch::channel(false);
         let task = tokio::spawn(listener::serve(self.gateway.clone(), listener, ending, retired));
         Ok(Serving { task, retire })
+    }
+}
+
+/// When the service is to end, tells the process before, and waits for its end.
+async fn leave(predecessor: Arc<Predecessor>, mut ending: watch::Receiver<Ending>, limit: Duration) {
+    if ending.wait_for(|ending| ending.now).await.is_ok() {
+        predecessor.ending();
+        let _ = tokio::task::spawn_blocking(move || predecessor.ended(limit)).await;
     }
 }
 

@@ -124,6 +124,7 @@ impl Server {
             offer,
             exposed,
             predecessor: given.predecessor,
+            successor: None,
             program: handover::Program::own(),
             runtimes: vec![runtime],
             reach,

@@ -3,11 +3,16 @@
 //! Whether they do is asked of the runtime itself: a task is put there from this thread, and only when it has run is the next
 //! WATCHDOG=1 sent. A thread that merely pings says nothing but that it lives.
 
-use std::os::unix::net::UnixDatagram;
+use std::io::{IoSlice, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::runtimes::Runtimes;
 
@@ -77,6 +82,42 @@ pub(super) fn successor(pid: u32) -> std::io::Result<()> {
     told
 }
 
+/// Waits until systemd has understood all that this process has said (`BARRIER=1`, sd_notify(3)): it closes the descriptor
+/// that comes with it then. What signal it still has sent here was sent before. One that does not know the word closes the
+/// descriptor as well.
+pub(super) fn understood() {
+    let Some(name) = std::env::var_os(SOCKET) else { return };
+    if let Err(error) = barrier(Path::new(&name)) {
+        tracing::warn!(%error, "systemd does not say that it has understood");
+    }
+}
+
+fn barrier(name: &Path) -> std::io::Result<()> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    ours.set_read_timeout(Some(WAIT))?;
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(WAIT))?;
+    connect(&socket, name)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [theirs.as_fd()];
+    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(std::io::ErrorKind::OutOfMemory.into());
+    }
+    sendmsg(&socket, &[IoSlice::new(b"BARRIER=1")], &mut control, SendFlags::empty())?;
+    drop(theirs);
+    ours.read(&mut [0]).map(drop)
+}
+
+fn connect(socket: &UnixDatagram, name: &Path) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = name.as_os_str().as_encoded_bytes().strip_prefix(b"@") {
+        use std::os::linux::net::SocketAddrExt;
+        return socket.connect_addr(&std::os::unix::net::SocketAddr::from_abstract_name(name)?);
+    }
+    socket.connect(name)
+}
+
 /// Half of what systemd allows between two pings; `None` where it wants none, or not from this process.
 fn interval(env: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     let micros: u64 = env("WATCHDOG_USEC")?.parse().ok()?;
@@ -116,13 +157,8 @@ fn try_send(name: &Path, state: &str, wait: Option<Duration>) -> std::io::Result
         // The pings' thread must not wait for a reader that has none.
         None => socket.set_nonblocking(true)?,
     }
-    #[cfg(target_os = "linux")]
-    if let Some(name) = name.as_os_str().as_encoded_bytes().strip_prefix(b"@") {
-        use std::os::linux::net::SocketAddrExt;
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-        return socket.send_to_addr(state.as_bytes(), &address).map(drop);
-    }
-    socket.send_to(state.as_bytes(), name).map(drop)
+    connect(&socket, name)?;
+    socket.send(state.as_bytes()).map(drop)
 }
 
 #[cfg(test)]

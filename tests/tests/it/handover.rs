@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
-use tidegate_sim::{Script, healthy_text};
+use tidegate_sim::{Ending, Gate, Script, healthy_text};
 use tidegate_tests::client::{ask, body, chat, chat_with, get};
 use tidegate_tests::proxy::built;
 use tidegate_tests::{Conn, Proxy, Setup, Terminal, Told};
@@ -37,6 +37,11 @@ pub(crate) struct Ear {
 
 impl Ear {
     pub(crate) fn new() -> Self {
+        Self::that(|_| {})
+    }
+
+    /// One that does something at each message, before it listens on.
+    fn that(mut does: impl FnMut(&str) + Send + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
         let (tell, heard) = channel();
@@ -44,7 +49,10 @@ impl Ear {
         std::thread::spawn(move || {
             let mut seen = [0; 4096];
             while let Ok(length) = socket.recv(&mut seen) {
-                if tell.send(String::from_utf8_lossy(&seen[..length]).into_owned()).is_err() {
+                let said = String::from_utf8_lossy(&seen[..length]).into_owned();
+                does(&said);
+                // Who says this waits until it is heard.
+                if said != "BARRIER=1" && tell.send(said).is_err() {
                     return;
                 }
             }
@@ -368,6 +376,63 @@ async fn sigterm_ends_a_process_that_has_handed_over_and_its_successor_serves_on
     proxy.signal(Signal::SIGTERM);
     assert_eq!(proxy.ended(LONG).await.code(), Some(0));
     assert_eq!(told(&proxy, "openai", "fast", true).await.text, healthy_text());
+}
+
+/// `systemctl stop` in the tail of a restart: systemd signals the process that it still takes for the main one, once, and
+/// waits for the end of the one that it is told of next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_comes_before_systemd_knows_the_new_process_ends_both() {
+    let sim = sim().await;
+    let first = Arc::new(AtomicI32::new(0));
+    for moment in ["STATUS=Handing over to process ", "MAINPID="] {
+        let (of, at) = (first.clone(), moment);
+        let ear = Ear::that(move |said| {
+            if said.starts_with(at) {
+                kill(Pid::from_raw(of.load(Relaxed)), Signal::SIGTERM).unwrap();
+            }
+        });
+        let env = [("NOTIFY_SOCKET", &*ear.path())];
+        let mut proxy = Proxy::start_with(&Setup::of(&sim).clock("drain: 60s").yaml(), &env).await;
+        first.store(proxy.pid() as i32, Relaxed);
+        let mut chain = Chain::of(&proxy);
+        proxy.signal(Signal::SIGUSR2);
+        let heard = ear.until("STATUS=Handing over to process ");
+        let next = heard.last().and_then(|said| said.rsplit_once(' ')?.1.parse().ok()).unwrap();
+        chain.pids.push(next);
+        assert_eq!(proxy.ended(LONG).await.code(), Some(0), "{moment}");
+        chain.ended(next).await;
+    }
+}
+
+/// `systemctl stop` a little later: what is left of the service is killed when the main process has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_the_process_before_drains_waits_for_it_and_tells_it() {
+    let sim = sim().await;
+    let mut proxy = Proxy::start(&Setup::of(&sim).clock("drain: 10m").yaml()).await;
+    let mut chain = Chain::of(&proxy);
+    // Two connections of the first process: one has a stream, the other would stay for its drain.
+    let gate = Gate::new();
+    let rest = format!("{FINISH}\n\ndata: [DONE]\n\n");
+    sim.script(
+        "waits",
+        Script::sse().write(format!("{CHUNK}\n\n")).wait(&gate).write(rest).ending(Ending::Complete),
+    );
+    let mut stream = Conn::open(proxy.data).await.unwrap();
+    stream.send(&chat("openai", "waits", true)).await.unwrap();
+    assert!(stream.read_until(LONG, |answer| answer.text().contains("\"a\"")).await);
+    let mut idle = Conn::open(proxy.data).await.unwrap();
+    idle.send(&get("/health/liveness", "")).await.unwrap();
+    assert_eq!(idle.answer(LONG).await.status, 200);
+    chain.restart(&proxy).await;
+    kill(Pid::from_raw(chain.last()), Signal::SIGTERM).unwrap();
+    // The idle one is closed when the first process hears of it.
+    assert!(idle.read_until(LONG, |_| false).await, "it was not told");
+    sleep(Duration::from_millis(500)).await;
+    assert!(chain.runs(chain.last()), "the stream would be killed now");
+    gate.open();
+    assert_eq!(Told::of(&stream.answer(LONG).await, true).unwrap().terminal, Terminal::Done);
+    assert_eq!(proxy.ended(LONG).await.code(), Some(0));
+    chain.ended(chain.last()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

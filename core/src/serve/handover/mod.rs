@@ -10,11 +10,15 @@
 //!                                    <-------      Serving
 //!   MAINPID= to systemd, Lead        ------->      READY=1 to systemd, guards
 //!   accepts no more, drains, ends
+//!                                    <-------      Ending, where the service is told to end meanwhile; waits for the end
 //! ```
 //!
 //! Both accept from the one queue that the kernel has for the shared socket, so there is no moment at which nobody does, and
 //! nothing that was queued is lost. Whatever goes wrong before `Lead` ends the new process and leaves this one as it was;
 //! systemd, which would end the service with the process that it takes for the main one, has heard of no other then.
+//!
+//! SIGTERM is for the service, and comes to the process that systemd takes for the main one, once. Until it has understood
+//! `MAINPID=` that is this one, which then ends the other too, if that may accept already; before `Go` the other ends by itself.
 
 mod predecessor;
 mod program;
@@ -29,7 +33,7 @@ pub(crate) use predecessor::Predecessor;
 pub use predecessor::failed;
 pub(super) use program::Program;
 pub use program::start_detached;
-pub(super) use successor::{Handing, START, Successor, hand_over, refused};
+pub(super) use successor::{Handing, MORE, START, Successor, hand_over, refused};
 
 /// What this process says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +64,8 @@ enum Told {
     Ready,
     /// It accepts clients.
     Serving,
+    /// The service is to end: what the process before still drains is to end with it.
+    Ending,
     /// It cannot serve, and ends: why.
     Failed(String),
 }

@@ -77,6 +77,20 @@ impl Predecessor {
     }
 }
 
+impl Predecessor {
+    /// The service is to end: so is the process before, which drains, or has ended.
+    pub(crate) fn ending(&self) {
+        let _ = self.0.say(&Told::Ending);
+    }
+
+    /// Waits until it has ended: systemd, which knows it no more, would kill it with what it still has.
+    pub(crate) fn ended(&self, limit: Duration) {
+        if !self.0.closes(limit) {
+            tracing::warn!("the process before has not ended");
+        }
+    }
+}
+
 /// Tells the process before why this one ends without having served.
 pub fn failed(error: &Error) {
     let (Error::Config(why) | Error::System(why)) = error;

@@ -21,6 +21,9 @@ pub(crate) const START: Duration = Duration::from_secs(90);
 /// The longest that it may take to accept, once it is ready.
 const ACCEPT: Duration = Duration::from_secs(10);
 
+/// The longest that [`hand_over`] takes once the new process may accept, but for what systemd takes.
+pub(crate) const MORE: Duration = Duration::from_secs(15);
+
 /// How long one that ends by itself may write its log.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -68,6 +71,24 @@ impl Successor {
             tracing::error!(%error, pid = self.pid, "the process that serves now does not listen");
         }
     }
+
+    /// Waits until it says that the service is to end, while this process still drains: `false` where it does not, or is gone.
+    pub(crate) fn is_ending(&self, limit: Duration) -> bool {
+        matches!(self.wire.hear(limit), Ok(Told::Ending))
+    }
+
+    /// It is to end in order, as this process is: the signal was meant for the service.
+    pub(crate) fn ends(self) {
+        terminate(self.pid, Signal::SIGTERM);
+    }
+}
+
+/// Of a process whose end of the pair is open, so that the id is its own.
+fn terminate(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 1) {
+        // It may end by itself at this moment.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
 }
 
 /// Why there is no successor, where one had begun.
@@ -108,7 +129,10 @@ pub(crate) fn hand_over(handing: &Handing) -> Result<Successor, String> {
         Err(unwanted) => {
             let why = end(&wire, pid, unwanted);
             // The sockets are again whose they were; at the end of both they need not be shut.
-            ending.send_modify(|ending| ending.shared = if ending.now { ending.shared } else { shared });
+            ending.send_modify(|ending| {
+                ending.shared = if ending.now { ending.shared } else { shared };
+                ending.handed = false;
+            });
             Err(why)
         }
     }
@@ -133,6 +157,7 @@ fn accept(wire: &Wire, pid: u32, ending: &watch::Sender<Ending>) -> Result<(), U
     // From here on the sockets are the new one's too: nobody may shut them.
     let mine = ending.send_if_modified(|ending| {
         ending.shared |= !ending.now;
+        ending.handed |= !ending.now;
         !ending.now
     });
     if !mine {
@@ -142,7 +167,7 @@ fn accept(wire: &Wire, pid: u32, ending: &watch::Sender<Ending>) -> Result<(), U
     match wire.say(&Ask::Go).and_then(|()| wire.hear(ACCEPT)) {
         // Its signal has come, and the other's would not: systemd sends it to the main process alone.
         Ok(Told::Serving) if ending.borrow().now => Err(Unwanted::Ending),
-        Ok(Told::Serving) => notify::successor(pid).map_err(untold),
+        Ok(Told::Serving) => notify::successor(pid).map(|()| notify::understood()).map_err(untold),
         Ok(Told::Failed(why)) => Err(Unwanted::Ends(why)),
         Ok(_) => Err(Unwanted::Useless("it did not say that it serves".to_owned())),
         Err(error) => Err(Unwanted::Useless(ended(&error))),
@@ -166,11 +191,8 @@ fn end(wire: &Wire, pid: u32, unwanted: Unwanted) -> String {
         Unwanted::Useless(why) => (why, Signal::SIGKILL, Duration::ZERO),
         Unwanted::Ending => (MEANWHILE.to_owned(), Signal::SIGTERM, Duration::ZERO),
     };
-    if !wire.closes(grace)
-        && let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 1)
-    {
-        // It may end by itself at this moment.
-        let _ = kill(Pid::from_raw(pid), signal);
+    if !wire.closes(grace) {
+        terminate(pid, signal);
     }
     why
 }

@@ -44,7 +44,7 @@ pub(super) struct Control {
     /// What both were bound for.
     pub(super) offer: Offer,
     /// See [`Reloader`].
-    pub(super) exposed: Option<SocketAddr>,
+    pub(super) bound: SocketAddr,
     /// Who serves until it is told that this process does.
     pub(super) predecessor: Option<Predecessor>,
     /// Who serves after this process, and knows by it when this one has ended.
@@ -74,7 +74,12 @@ impl Control {
     ) -> Result<(), Error> {
         let system = |error: std::io::Error| Error::System(error.to_string());
         let result = own.block_on(async {
-            let reloader = Reloader { gateway: self.gateway.clone(), file, exposed: self.exposed };
+            let reloader = Reloader {
+                gateway: self.gateway.clone(),
+                file,
+                bound: self.bound,
+                given: self.offer.data.is_none(),
+            };
             reload::start(hup, reloader);
             // What a service manager listens on too is not ours to shut.
             let ending =

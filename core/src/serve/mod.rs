@@ -73,7 +73,7 @@ impl Server {
     /// See [`Error`].
     pub fn start_with(config: Config, given: Given) -> Result<Self, Error> {
         let exposed = given.exposed();
-        guard_open_proxy(&config, exposed)?;
+        guard_open_proxy(&config, &[exposed.unwrap_or(config.tidegate.listen)])?;
         let settings = &config.tidegate;
         let (listen, admin) = (settings.listen, settings.admin);
         let Seen { metrics, watchdog, file, reach, takeovers } = Seen::start(settings)?;
@@ -122,7 +122,7 @@ impl Server {
             listener: Some(data_socket.socket),
             admin: admins,
             offer,
-            exposed,
+            bound: data,
             predecessor: given.predecessor,
             successor: None,
             program: handover::Program::own(),
@@ -187,17 +187,16 @@ impl Seen {
     }
 }
 
-/// Without a key everybody who reaches the port spends the provider's money. `given`: the address where that is not the
-/// configuration's to say.
-fn guard_open_proxy(config: &Config, given: Option<SocketAddr>) -> Result<(), Error> {
+/// Without a key everybody who reaches the port spends the provider's money. `addresses`: where it is served, or will be.
+fn guard_open_proxy(config: &Config, addresses: &[SocketAddr]) -> Result<(), Error> {
     if config.general.master_key.is_some() {
         return Ok(());
     }
-    let listen = given.unwrap_or(config.tidegate.listen);
-    if listen.ip().is_loopback() {
+    let Some(listen) = addresses.iter().find(|address| !address.ip().is_loopback()) else {
+        let listen = addresses.first().unwrap_or(&config.tidegate.listen);
         tracing::warn!(%listen, "no master key: everybody on this machine can use the configured providers");
         return Ok(());
-    }
+    };
     Err(Error::Config(format!(
         "{listen} can be reached from other machines and there is no master key: set general_settings.master_key or \
          LITELLM_MASTER_KEY, or listen on 127.0.0.1\n"

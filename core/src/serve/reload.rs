@@ -42,8 +42,10 @@ pub(super) struct Reloader {
     pub(super) gateway: Arc<Gateway>,
     /// The configuration's file, for SIGHUP.
     pub(super) file: Option<PathBuf>,
-    /// Where clients are served, if that is the service manager's to say.
-    pub(super) exposed: Option<SocketAddr>,
+    /// Where clients are served: no reload changes that.
+    pub(super) bound: SocketAddr,
+    /// That is the service manager's to say, and not the configuration's.
+    pub(super) given: bool,
 }
 
 /// Reloads when it is asked to, or by the signal, until the process ends.
@@ -124,7 +126,9 @@ impl Reloader {
     fn read(&self) -> Result<Config, Error> {
         let file = self.file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
         let config = super::read(file)?;
-        super::guard_open_proxy(&config, self.exposed)?;
+        let next = (!self.given).then_some(config.tidegate.listen);
+        let addresses: Vec<SocketAddr> = [self.bound].into_iter().chain(next).collect();
+        super::guard_open_proxy(&config, &addresses)?;
         let now = &self.gateway.routes.load().config.tidegate;
         if (config.tidegate.listen, config.tidegate.admin) != (now.listen, now.admin) {
             tracing::warn!("listen and admin take effect at the next start, or at SIGUSR2");
@@ -252,4 +256,44 @@ pub(super) fn signals(
             ending.send_modify(|ending| ending.now = true);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access;
+    use crate::serve::Seen;
+    use crate::traces::Traces;
+    use crate::upstream::{self, Upstream};
+
+    fn reloader(folder: &std::path::Path, bound: &str, given: bool) -> Reloader {
+        let config = crate::config::parse("{}", std::path::Path::new("c.yaml"), &ProcessEnv).unwrap();
+        let Seen { metrics, watchdog, .. } = Seen::start(&config.tidegate).unwrap();
+        let upstream = Upstream::new(upstream::Settings::default()).unwrap();
+        let quiet = (access::Log::Off, Traces::off(false));
+        let gateway = Gateway::new(Routes::none(config), upstream, metrics, watchdog, quiet);
+        Reloader { gateway, file: Some(folder.join("c.yaml")), bound: bound.parse().unwrap(), given }
+    }
+
+    #[test]
+    fn a_reload_opens_no_port_that_is_bound_to_the_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |bound: &str, given: bool, listen: &str, key: bool| {
+            let key = if key { "general_settings: {master_key: sk-1}" } else { "" };
+            let text = format!("tidegate: {{listen: \"{listen}:4000\"}}\n{key}");
+            std::fs::write(folder.path().join("c.yaml"), text).unwrap();
+            let reloader = reloader(folder.path(), bound, given);
+            let read = reloader.read();
+            reloader.gateway.watchdog.stop();
+            read.map(|_| ()).map_err(|(Error::Config(text) | Error::System(text))| text)
+        };
+        let refused = read("10.99.0.1:4620", false, "127.0.0.1", false).unwrap_err();
+        assert!(refused.contains("10.99.0.1:4620") && refused.contains("no master key"), "{refused}");
+        // The next start would bind this one.
+        assert!(read("127.0.0.1:4620", false, "10.99.0.1", false).is_err());
+        assert!(read("127.0.0.1:4620", true, "10.99.0.1", false).is_ok(), "nobody binds what the file says");
+        assert!(read("10.99.0.1:4620", true, "127.0.0.1", false).is_err());
+        assert!(read("127.0.0.1:4620", false, "127.0.0.1", false).is_ok());
+        assert!(read("10.99.0.1:4620", false, "127.0.0.1", true).is_ok());
+    }
 }

@@ -1,7 +1,9 @@
 //! Typed reading of nodes: a value of the wrong kind becomes an error at its place, a missing one is `None`.
 
 use super::diagnose::Sink;
+use super::env::{self, Env};
 use super::node::{Mapping, Node, Value};
+use crate::secret::Secret;
 
 fn wrong(sink: &mut Sink, name: &str, expected: &str, node: &Node) {
     sink.error(&node.place, format!("`{name}` takes {expected}, not {}", node.value.kind()));
@@ -17,6 +19,35 @@ pub(crate) fn text(sink: &mut Sink, name: &str, node: &Node) -> Option<String> {
             None
         }
     }
+}
+
+/// A key that opens a port. One that is named but missing would leave that port to others, so that it is an error and no notice:
+/// `else_would` says what would come of it, and `to` what it is removed for.
+pub(crate) fn gate(
+    sink: &mut Sink,
+    name: &str,
+    node: &Node,
+    env: &dyn Env,
+    else_would: &str,
+    to: &str,
+) -> Option<Secret> {
+    if let Some(variable) = env::named(node) {
+        let key = env.var(variable.trim()).filter(|key| !key.is_empty());
+        if key.is_none() {
+            sink.error_hint(
+                &node.place,
+                format!("the environment variable {variable} is not set, so {else_would}"),
+                Some(format!("set it, or remove `{name}` to {to}")),
+            );
+        }
+        return key.map(Secret::new);
+    }
+    let key = text(sink, name, node)?;
+    if key.is_empty() {
+        sink.error(&node.place, format!("`{name}` is empty"));
+        return None;
+    }
+    Some(Secret::new(key))
 }
 
 /// A number of at least 0. A text that holds one counts, since that is what a variable gives.

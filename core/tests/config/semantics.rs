@@ -494,3 +494,15 @@ model_list:
         );
     }
 }
+
+#[test]
+fn an_admin_key_that_is_asked_for_but_missing_is_an_error() {
+    let text = "general_settings: {master_key: sk-1}\ntidegate: {admin_key: os.environ/ADMIN, listen: os.environ/LISTEN}\n";
+    let config = good_with(text, &[("ADMIN", "sk-2"), ("LISTEN", "127.0.0.1:4444")]);
+    assert_eq!(config.tidegate.admin_key.map(|key| key.expose().to_owned()).as_deref(), Some("sk-2"));
+    assert_eq!(config.tidegate.listen.port(), 4444);
+    let report = bad(text).to_string();
+    for part in ["ADMIN is not set", "whoever has the master key", "or remove `admin_key`"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+}

@@ -69,21 +69,12 @@ fn take(general: &mut General, entry: &Entry, sink: &mut Sink) {
 
 /// A key that is asked for but missing would leave the proxy open, so that is an error and no notice.
 fn master_key(entry: &Entry, env: &dyn Env, sink: &mut Sink) -> Option<Secret> {
-    if let Some(name) = env::named(&entry.node) {
-        let key = env.var(name.trim()).filter(|key| !key.is_empty());
-        if key.is_none() {
-            sink.error_hint(
-                &entry.node.place,
-                format!("the environment variable {name} is not set, so the proxy would be open to everyone"),
-                Some("set it, or remove `master_key` to leave the proxy open on purpose".to_owned()),
-            );
-        }
-        return key.map(Secret::new);
-    }
-    let key = read::text(sink, "master_key", &entry.node)?;
-    if key.is_empty() {
-        sink.error(&entry.node.place, "`master_key` is empty");
-        return None;
-    }
-    Some(Secret::new(key))
+    read::gate(
+        sink,
+        "master_key",
+        &entry.node,
+        env,
+        "the proxy would be open to everyone",
+        "leave the proxy open on purpose",
+    )
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::clocks::{Clocks, WrittenClocks};
 use super::diagnose::Sink;
 use super::env::{self, Env};
-use super::node::Node;
+use super::node::{Node, Value};
 use super::retry_budget::{RetryBudget, WrittenRetryBudget};
 use super::{read, suggest};
 use crate::metrics::Compat;
@@ -166,11 +166,11 @@ pub(crate) fn read(
     if let Some(body) = body {
         section.limits.body = body;
     }
-    let Some(node) = node.map(|node| env::resolve(node, env, sink)) else { return section };
+    let Some(node) = node.map(|node| resolved(node, env, sink)) else { return section };
     strict(sink, "tidegate", &node, KEYS, |sink, key, entry| match key {
         "listen" => parts::address(sink, key, &entry.node, &mut section.listen),
         "admin" => parts::address(sink, key, &entry.node, &mut section.admin),
-        "admin_key" => section.admin_key = parts::admin_key(sink, &entry.node),
+        "admin_key" => section.admin_key = parts::admin_key(sink, &entry.node, env),
         "clocks" => section.written_clocks = parts::clocks(sink, &entry.node),
         "mid_stream" => section.written_mid_stream = parts::mid_stream(sink, &entry.node),
         "compat_metrics" => section.compat_metrics = parts::compat_metrics(sink, &entry.node),
@@ -203,6 +203,17 @@ pub(crate) fn read(
         sink.error(&place.unwrap_or(&node).place, message);
     }
     section
+}
+
+/// The section with its variables replaced, but for the one of `admin_key`: that counts as more than not written where it is not
+/// set.
+fn resolved(node: &Node, env: &dyn Env, sink: &mut Sink) -> Node {
+    let Value::Mapping(section) = &node.value else { return env::resolve(node, env, sink) };
+    let mut section = section.clone();
+    for entry in section.entries.iter_mut().filter(|entry| entry.key != "admin_key") {
+        entry.node = env::resolve(&entry.node, env, sink);
+    }
+    Node { place: node.place.clone(), value: Value::Mapping(section) }
 }
 
 const KEYS: &[&str] = &[

@@ -7,6 +7,7 @@ use super::strict::{choice, strict};
 use super::{Limits, MidStream};
 use crate::config::clocks::WrittenClocks;
 use crate::config::diagnose::Sink;
+use crate::config::env::Env;
 use crate::config::node::{Node, Value};
 use crate::config::retry_budget::WrittenRetryBudget;
 use crate::config::{read, units};
@@ -44,13 +45,11 @@ pub(super) fn mid_stream(sink: &mut Sink, node: &Node) -> Option<MidStream> {
     choice(sink, "mid_stream", node, &words)
 }
 
-pub(super) fn admin_key(sink: &mut Sink, node: &Node) -> Option<Secret> {
-    let key = read::text(sink, "admin_key", node)?;
-    if key.is_empty() {
-        sink.error(&node.place, "`admin_key` is empty");
-        return None;
-    }
-    Some(Secret::new(key))
+/// `node` as it is written, before variables.
+pub(super) fn admin_key(sink: &mut Sink, node: &Node, env: &dyn Env) -> Option<Secret> {
+    let else_would =
+        "the admin port would open to whoever has the master key, or to everyone on this machine";
+    read::gate(sink, "admin_key", node, env, else_would, "let the master key open the admin port")
 }
 
 /// One word, or several.

@@ -25,7 +25,7 @@ pub struct Failure {
     pub message: String,
     /// The message is a provider's, or quotes the client's request: it belongs into no log.
     pub quotes: bool,
-    /// The provider's own word, such as `RESOURCE_EXHAUSTED`.
+    /// The provider's own word, such as `RESOURCE_EXHAUSTED`. Never holds a key.
     pub code: Option<String>,
     /// The clock that ran out, if one did.
     pub clock: Option<Clock>,
@@ -168,6 +168,14 @@ impl Failure {
     /// Tidegate is stopping and cannot wait longer.
     pub fn shutdown() -> Self {
         Self::new(ErrorClass::Server, 503, "the gateway is shutting down").retry_after(Duration::from_secs(1))
+    }
+
+    /// The same with every text that an upstream may have worded put through `change`.
+    #[must_use]
+    pub fn reworded(mut self, change: impl Fn(String) -> String) -> Self {
+        self.message = change(self.message);
+        self.code = self.code.map(change);
+        self
     }
 
     /// What the log may say of it. `all`: the operator wants the words of others too.

@@ -296,8 +296,10 @@ impl Exchange {
 
     /// The attempt in flight failed: says so to the engine.
     fn fail(&mut self, mut failure: Failure) -> Command {
+        // Some servers repeat the key that they refuse, and not in their sentence alone.
         if let Some(running) = &self.running {
-            failure.message = self.deployment(running.target).masked(failure.message);
+            let deployment = self.deployment(running.target);
+            failure = failure.reworded(|words| deployment.masked(words));
         }
         self.note_failure(&failure);
         let event = Event::Failed(failure.for_engine());

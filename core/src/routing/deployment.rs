@@ -371,7 +371,12 @@ impl Deployment {
 
     /// A text from upstream without this deployment's secrets: some servers repeat the key that they refuse.
     pub fn masked(&self, text: String) -> String {
+        // A server that repeats `Bearer KEY` may leave out the scheme.
         let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        let headers = headers.flat_map(|value| {
+            let (_, last) = value.trim_end().rsplit_once(' ').unwrap_or_default();
+            [value, last]
+        });
         let secrets = self.secrets.values().map(Secret::expose).chain(headers);
         let secrets = secrets.filter(|secret| secret.len() >= MIN_MASKED);
         let text = self.others().fold(text, |text, other| other.masked(text));

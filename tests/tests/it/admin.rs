@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::Value;
-use tidegate_sim::{Gate, Script};
+use serde_json::{Value, json};
+use tidegate_sim::{Gate, Script, Settings, Sim};
 use tidegate_tests::client::{ask, body, chat, get, post};
 use tidegate_tests::{AS_ADMIN, Conn, Proxy, Setup, Told};
 use tokio::net::TcpStream;
@@ -190,6 +190,31 @@ async fn no_key_is_in_anything_that_is_shown() {
         "it has the deployment"
     );
     assert!(!proxy.log().contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_is_in_the_word_that_a_provider_has_for_a_failure() {
+    let sim = Sim::start(Settings { require_auth: false, ..Settings::default() }).await.unwrap();
+    let params = format!(
+        "model: openai/sim, api_base: \"http://{}/v1\", api_key: sk-hunter2, extra_headers: {{x-tenant: \"Token hunter3-header\"}}",
+        sim.addr()
+    );
+    let setup = Setup::of(&sim).short_clocks().params("keyed", &params);
+    let proxy = Proxy::start(&setup.tidegate("log_upstream_errors: true").yaml()).await;
+    for secret in ["sk-hunter2", "hunter3-header"] {
+        let error = json!({"error": {"message": format!("not {secret}"), "type": secret, "param": secret, "code": secret}});
+        sim.script(secret, Script::json(401, error.to_string()));
+        let in_stream = format!("data: {error}\n\n");
+        sim.script(&format!("late-{secret}"), Script::sse().write(in_stream));
+        for scenario in [secret.to_owned(), format!("late-{secret}")] {
+            let answer = ask(proxy.data, &chat("keyed", &scenario, true), LONG).await;
+            let told = answer.text();
+            assert!(told.contains("not ***"), "{scenario}: {told}");
+            assert!(!told.contains("hunter"), "{scenario}: {told}");
+        }
+    }
+    proxy.logged("not ***").await;
+    assert!(!proxy.log().contains("hunter"), "{}", proxy.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

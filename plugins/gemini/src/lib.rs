@@ -68,7 +68,9 @@ impl Gemini {
             Dialect::GeminiGenerate => (generate, native::generate(input, model)?),
             Dialect::GeminiCountTokens => (Method::Count, native::count(input, &self.endpoint, model)?),
             Dialect::OpenAiChat => {
-                (generate, owned(&request::translate(&read(input.body)?, model, input.stream, dropped)?))
+                let options =
+                    request::Options { stream: input.stream, ids: self.endpoint.takes_ids_of_calls() };
+                (generate, owned(&request::translate(&read(input.body)?, model, options, dropped)?))
             }
             Dialect::OpenAiEmbeddings => {
                 let body = embed::translate(&read(input.body)?, model, self.endpoint.is_vertex(), dropped)?;

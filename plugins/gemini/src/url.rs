@@ -100,6 +100,17 @@ impl Endpoint {
         matches!(self, Endpoint::Vertex { .. })
     }
 
+    /// Whether calls and their results may name their ids: Vertex AI refuses them ("Unknown name \"id\" at
+    /// 'contents[1].parts[0].function_call'": vercel/ai#15664), also where it is asked with a key of its express mode.
+    pub(crate) fn takes_ids_of_calls(&self) -> bool {
+        match self {
+            Endpoint::Vertex { .. } => false,
+            Endpoint::Api { base } => {
+                !base.as_ref().is_some_and(|base| base.contains("aiplatform.googleapis.com"))
+            }
+        }
+    }
+
     /// Whether it is known where Claude's tokens are counted: a base of the configuration's may name no model that
     /// [`COUNT_TOKENS`] could stand for.
     pub(crate) fn counts_claude(&self) -> bool {

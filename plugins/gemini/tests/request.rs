@@ -111,16 +111,91 @@ fn messages_become_contents() {
             {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
             {"role": "model", "parts": [
                 {"text": "hello"},
-                {"functionCall": {"name": "add", "args": {"x": 1}}, "thoughtSignature": "SIG"},
-                {"functionCall": {"name": "now", "args": {}}},
+                {"functionCall": {"name": "add", "args": {"x": 1}, "id": "a"}, "thoughtSignature": "SIG"},
+                {"functionCall": {"name": "now", "args": {}, "id": "b"}},
             ]},
             {"role": "user", "parts": [
-                {"functionResponse": {"name": "now", "response": {"content": "noon"}}},
-                {"functionResponse": {"name": "add", "response": {"sum": 2}}},
+                {"functionResponse": {"name": "add", "response": {"sum": 2}, "id": "a"}},
+                {"functionResponse": {"name": "now", "response": {"content": "noon"}, "id": "b"}},
             ]},
             {"role": "user", "parts": [{"text": "thanks"}]},
         ])
     );
+}
+
+fn called(id: &str, city: &str) -> Value {
+    let arguments = json!({"city": city}).to_string();
+    json!({"id": id, "type": "function", "function": {"name": "w", "arguments": arguments}})
+}
+
+/// What Gemini matches by where there are no ids: the order, and that nothing stands between.
+#[test]
+fn results_stand_behind_their_calls_and_in_their_order() {
+    let result = |id: &str, text: &str| json!({"role": "tool", "tool_call_id": id, "content": text});
+    let calls = |calls: Value| json!({"role": "assistant", "tool_calls": calls});
+    let told = |messages: Value| {
+        let sent = upstream("gemini-2.5-pro", &json!({"messages": messages})).unwrap();
+        let one = |part: &Value| match part.get("functionCall").or_else(|| part.get("functionResponse")) {
+            None => part["text"].as_str().unwrap().to_owned(),
+            Some(call) => match call["args"]["city"].as_str() {
+                Some(city) => format!("{}?{city}", call["id"].as_str().unwrap_or("-")),
+                None => format!(
+                    "{}={}",
+                    call["id"].as_str().unwrap_or("-"),
+                    call["response"]["content"].as_str().unwrap()
+                ),
+            },
+        };
+        let content = |content: &Value| {
+            content["parts"].as_array().unwrap().iter().map(one).collect::<Vec<_>>().join(" ")
+        };
+        sent["contents"].as_array().unwrap().iter().map(content).collect::<Vec<_>>().join(" | ")
+    };
+    let user = json!({"role": "user", "content": "and?"});
+    let both = calls(json!([called("c1", "Paris"), called("c2", "Rome")]));
+    for (messages, want) in [
+        (
+            json!([user, both, result("c2", "hot"), result("c1", "wet")]),
+            "and? | c1?Paris c2?Rome | c1=wet c2=hot",
+        ),
+        (
+            json!([both, user, result("c2", "hot"), result("c1", "wet"), user]),
+            "c1?Paris c2?Rome | c1=wet c2=hot | and? and?",
+        ),
+        (
+            json!([
+                calls(json!([called("c1", "Paris")])),
+                result("c1", "wet"),
+                calls(json!([called("c2", "Rome")])),
+                result("c2", "hot"),
+            ]),
+            "c1?Paris | c1=wet | c2?Rome | c2=hot",
+        ),
+        // An id that comes again is the later call's.
+        (
+            json!([
+                calls(json!([called("c", "Paris")])),
+                result("c", "wet"),
+                calls(json!([called("c", "Rome")])),
+                result("c", "hot"),
+            ]),
+            "c?Paris | c=wet | c?Rome | c=hot",
+        ),
+        (
+            json!([
+                {"role": "assistant", "function_call": {"name": "w", "arguments": "{\"city\":\"Paris\"}"}}, user,
+                {"role": "function", "name": "w", "content": "wet"},
+            ]),
+            "-?Paris | -=wet | and?",
+        ),
+        (
+            json!([calls(json!([called("c__thought__S", "Paris")])), result("c__thought__S", "wet")]),
+            "c?Paris | c=wet",
+        ),
+        (json!([user, {"role": "tool", "tool_call_id": "c", "name": "w", "content": "wet"}]), "and? | c=wet"),
+    ] {
+        assert_eq!(told(messages.clone()), want, "{messages}");
+    }
 }
 
 #[test]
@@ -448,8 +523,8 @@ fn what_failed_and_what_a_tool_shows_reach_the_model() {
         ]},
     ]});
     let image = json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}});
-    let failed = json!({"functionResponse": {"name": "see", "response": {"error": "no camera"}}});
-    let mut seen = json!({"functionResponse": {"name": "see", "response": {"content": "a cat"}}});
+    let failed = json!({"functionResponse": {"name": "see", "response": {"error": "no camera"}, "id": "a"}});
+    let mut seen = json!({"functionResponse": {"name": "see", "response": {"content": "a cat"}, "id": "b"}});
     let results = |model| upstream(model, &body).unwrap()["contents"][2]["parts"].clone();
     assert_eq!(results("gemini-2.5-pro"), json!([failed, seen, image]));
     seen["functionResponse"]["parts"] = json!([image]);

@@ -100,8 +100,11 @@ fn an_echoed_call_goes_back_as_it_came() {
         &json!({"messages": [{"role": "user", "content": "x"}, message, result]}),
     )
     .unwrap();
-    assert_eq!(sent["contents"][1]["parts"], whole["candidates"][0]["content"]["parts"]);
-    assert_eq!(sent["contents"][2]["parts"][0]["functionResponse"]["name"], "f");
+    let mut came = whole["candidates"][0]["content"]["parts"].clone();
+    came[0]["functionCall"]["id"] = message["tool_calls"][0]["id"].clone();
+    assert_eq!(sent["contents"][1]["parts"], came);
+    let response = &sent["contents"][2]["parts"][0]["functionResponse"];
+    assert_eq!((&response["name"], &response["id"]), (&json!("f"), &came[0]["functionCall"]["id"]));
 }
 
 #[test]

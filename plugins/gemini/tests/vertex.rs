@@ -54,6 +54,30 @@ fn claude_is_asked_raw() {
     );
 }
 
+/// It refuses them.
+#[test]
+fn calls_have_no_ids() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body = json!({"messages": [
+        {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": "x"}]});
+    let made = json!([
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"content": "x"}}}]},
+    ]);
+    assert_eq!(ask("gemini-2.5-pro", Dialect::OpenAiChat, false, &body).json()["contents"], made);
+    let express = json!({"provider": "gemini", "model": "gemini-2.5-pro", "secrets": ["api_key"],
+        "params": {"api_base": "https://aiplatform.googleapis.com/v1/publishers/google"}});
+    let body = body.to_string();
+    let input = RequestIn {
+        dialect: Dialect::OpenAiChat,
+        model: "gemini-2.5-pro",
+        body: body.as_bytes(),
+        ..RequestIn::default()
+    };
+    let sent = Harness::new::<Gemini>(&express).unwrap().request(&input).unwrap();
+    assert_eq!(sent.json()["contents"], made);
+}
+
 #[test]
 fn others_are_asked_in_openais_dialect() {
     for (model, url) in [

@@ -3,6 +3,8 @@
 //! What the model said in one turn comes as several items: reasoning, a message, calls. They become one message of the
 //! assistant's, up to the next thing that somebody else said.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::carry::Carried;
@@ -16,28 +18,35 @@ pub(super) fn messages(
     tools: &Tools,
     crossing: &mut Crossing,
 ) -> Result<Vec<Value>, String> {
-    let mut history = History { tools, messages: Vec::new(), turn: None, calls: Map::new() };
+    let mut history =
+        History { tools, messages: Vec::new(), called: HashMap::new(), turn: None, calls: Map::new() };
     match &request["instructions"] {
         Value::Null => {}
-        Value::String(text) => history.messages.push(json!({"role": "system", "content": text})),
+        Value::String(text) => history.say(json!({"role": "system", "content": text})),
         // As an answer repeats them: a list of items.
         Value::Array(items) => items.iter().try_for_each(|item| history.item(item, crossing))?,
         _ => return Err("\"instructions\" must be text".to_owned()),
     }
     match &request["input"] {
-        Value::String(text) => history.messages.push(json!({"role": "user", "content": text})),
+        Value::String(text) => history.say(json!({"role": "user", "content": text})),
         Value::Array(items) => items.iter().try_for_each(|item| history.item(item, crossing))?,
         _ => return Err("\"input\" must be text or an array of items".to_owned()),
     }
     history.end_turn();
-    let History { mut messages, calls, .. } = history;
+    let History { messages, calls, .. } = history;
+    let mut messages: Vec<Value> =
+        messages.into_iter().flat_map(|(message, results)| std::iter::once(message).chain(results)).collect();
     sign(&mut messages, &calls);
     Ok(messages)
 }
 
 struct History<'a> {
     tools: &'a Tools,
-    messages: Vec<Value>,
+    /// Each with the results of its calls: a chat completion wants them directly behind, and here the user may have spoken
+    /// in between.
+    messages: Vec<(Value, Vec<Value>)>,
+    /// The place in `messages` of each call's, by its id.
+    called: HashMap<String, usize>,
     /// What the model says.
     turn: Option<Turn>,
     /// The signatures of calls, by the calls' ids.
@@ -161,7 +170,12 @@ impl History<'_> {
     }
 
     fn result(&mut self, id: &str, content: Value) {
-        self.say(json!({"role": "tool", "tool_call_id": id, "content": content}));
+        let result = json!({"role": "tool", "tool_call_id": id, "content": content});
+        self.end_turn();
+        match self.called.get(id) {
+            Some(at) => self.messages[*at].1.push(result),
+            None => self.messages.push((result, Vec::new())),
+        }
     }
 
     /// The functions' names of tools that a search has found.
@@ -181,12 +195,14 @@ impl History<'_> {
 
     fn say(&mut self, message: Value) {
         self.end_turn();
-        self.messages.push(message);
+        self.messages.push((message, Vec::new()));
     }
 
     fn end_turn(&mut self) {
         if let Some(turn) = self.turn.take() {
-            self.messages.push(turn.message());
+            let ids = turn.calls.iter().filter_map(|call| call["id"].as_str());
+            self.called.extend(ids.map(|id| (id.to_owned(), self.messages.len())));
+            self.messages.push((turn.message(), Vec::new()));
         }
     }
 }

@@ -13,11 +13,20 @@ use tidegate_plugin_sdk::{Dropped, Fault};
 
 use crate::model::Model;
 
+/// What is known beside the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// A stream is wanted.
+    pub(crate) stream: bool,
+    /// Calls and their results may name their ids.
+    pub(crate) ids: bool,
+}
+
 /// Translates the body. What cannot be said to Gemini is refused by name, or `dropped`.
 pub(crate) fn translate(
     body: &Value,
     model: &Model,
-    stream: bool,
+    options: Options,
     dropped: &mut Dropped,
 ) -> Result<Value, Fault> {
     let body = body.as_object().ok_or_else(|| invalid("the request body is not a JSON object"))?;
@@ -25,8 +34,8 @@ pub(crate) fn translate(
         .get("messages")
         .and_then(Value::as_array)
         .ok_or_else(|| invalid("\"messages\" must be a list of messages"))?;
-    let mut out = messages::translate(messages, model)?;
-    let generation = generation::translate(body, model, stream, dropped)?;
+    let mut out = messages::translate(messages, model, options)?;
+    let generation = generation::translate(body, model, options.stream, dropped)?;
     if !generation.is_empty() {
         out.insert("generationConfig".to_owned(), Value::Object(generation));
     }

@@ -18,6 +18,11 @@ pub(super) fn of_call(call: &Value) -> Option<String> {
     given.or_else(in_id).filter(|signature| !signature.is_empty()).map(str::to_owned)
 }
 
+/// An id without the signature in it.
+pub(super) fn without(id: &str) -> &str {
+    id.split_once(IN_ID).map_or(id, |(id, _)| id)
+}
+
 /// The signature of a message's text: the last one that it carries.
 pub(super) fn of_message(message: &Value) -> Option<&str> {
     message

@@ -46,6 +46,31 @@ fn a_request_is_a_chat_completion() {
     assert_eq!(made, expected);
 }
 
+/// A chat completion wants it so, and a client of this dialect need not say it so.
+#[test]
+fn results_stand_directly_behind_their_calls() {
+    let call = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{}"});
+    let result = |id: &str| json!({"type": "function_call_output", "call_id": id, "output": id});
+    let user = json!({"role": "user", "content": "Well?"});
+    let told = |input: Value| {
+        let (made, _) = crossed(json!({"model": "m", "input": input}), false).expect("sayable");
+        let one = |message: &Value| match message["tool_call_id"].as_str() {
+            Some(id) => id.to_owned(),
+            None => message["role"].as_str().expect("role").to_owned(),
+        };
+        made["messages"].as_array().expect("list").iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    for (input, want) in [
+        (json!([user, call("a"), user, result("a")]), "user assistant a user"),
+        (json!([call("a"), call("b"), user, result("b"), result("a"), user]), "assistant b a user user"),
+        (json!([call("a"), result("a"), call("b"), user, result("b")]), "assistant a assistant b user"),
+        (json!([call("a"), result("a"), call("a"), user, result("a")]), "assistant a assistant a user"),
+        (json!([user, result("x")]), "user x"),
+    ] {
+        assert_eq!(told(input.clone()), want, "{input}");
+    }
+}
+
 #[test]
 fn what_cannot_cross_is_named() {
     let with = |more: Value| {

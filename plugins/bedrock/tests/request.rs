@@ -144,15 +144,19 @@ fn calls_and_results_are_matched_by_ids_that_bedrock_takes() {
     assert_eq!((id.len(), &results[1]["toolResult"]["toolUseId"]), (64, &json!(id)));
     for (message, words) in [
         (json!({"role": "tool", "content": "x"}), "tool_call_id"),
-        (
-            json!({"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "[1]"}}]}),
-            "JSON object",
-        ),
         (json!({"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}), "\"id\""),
     ] {
         refused(messages(json!([message])), E_INVALID, words);
     }
     refused(messages(json!([{"role": "function", "name": "f", "content": "x"}])), E_UNSUPPORTED, "role tool");
+}
+
+#[test]
+fn arguments_that_are_no_object_do_not_refuse_the_request() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"cut"}});
+    let sent = messages(json!([{"role": "assistant", "tool_calls": [call]}])).unwrap();
+    let made = &sent["messages"][0]["content"][0]["toolUse"]["input"];
+    assert_eq!(made, &json!({"INVALID_JSON": "{\"cut"}));
 }
 
 #[test]

@@ -199,6 +199,15 @@ fn results_stand_behind_their_calls_and_in_their_order() {
 }
 
 #[test]
+fn arguments_that_are_no_object_do_not_refuse_the_request() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"cut"}});
+    let body = json!({"messages": [{"role": "assistant", "tool_calls": [call]}]});
+    let sent = upstream("gemini-2.5-pro", &body).unwrap();
+    let made = &sent["contents"][0]["parts"][0]["functionCall"]["args"];
+    assert_eq!(made, &json!({"INVALID_JSON": "{\"cut"}));
+}
+
+#[test]
 fn system_messages_alone_are_the_user_s() {
     let got = upstream("gemini-2.5-pro", &json!({"messages": [{"role": "system", "content": "x"}]})).unwrap();
     assert_eq!(got, json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]}));
@@ -374,9 +383,7 @@ fn what_cannot_be_said_to_gemini_is_refused_by_name() {
         (message(json!({"role": "user", "content": 3})), E_INVALID, "\"content\""),
         (message(json!({"role": "tool", "tool_call_id": "z", "content": "x"})), E_INVALID, "\"z\""),
         (
-            message(
-                json!({"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]}),
-            ),
+            message(json!({"role": "assistant", "tool_calls": [{"id": "a", "function": {}}]})),
             E_INVALID,
             "messages[0].tool_calls[0]",
         ),

@@ -120,6 +120,14 @@ fn thinking_is_said_as_the_model_takes_it() {
 }
 
 #[test]
+fn arguments_that_are_no_object_do_not_refuse_the_request() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"cut"}});
+    let made = sent(json!({"messages": [{"role": "assistant", "tool_calls": [call]}]}));
+    let arguments = &made["messages"][0]["tool_calls"][0]["function"]["arguments"];
+    assert_eq!(arguments, &json!({"INVALID_JSON": "{\"cut"}));
+}
+
+#[test]
 fn messages_keep_their_tools_pictures_and_thoughts() {
     let messages = json!([
         {"role": "developer", "content": "Be brief."},
@@ -197,9 +205,9 @@ fn what_cannot_be_said_is_named_or_left_out() {
             "answers no call",
         ),
         (
-            json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "[1]"}}]}]}),
+            json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {}}]}]}),
             E_INVALID,
-            "messages[0].tool_calls[0]: \"arguments\"",
+            "messages[0].tool_calls[0]: only calls",
         ),
         (json!({"messages": "hello"}), E_INVALID, "\"messages\" must be a list"),
         (json!({"options": 3}), E_INVALID, "\"options\""),

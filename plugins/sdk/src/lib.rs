@@ -4,10 +4,11 @@
 //! behind the one exported symbol. Every call into the plugin is shielded: a panic becomes `TG_E_PANIC` and a line
 //! in the host's log. Author crates can carry `#![forbid(unsafe_code)]`.
 //!
-//! [`retry_after`], [`classify`] and [`body`] are the parts that every provider needs; [`harness`] drives a plugin
+//! [`retry_after`], [`classify`], [`body`] and [`arguments`] are the parts that every provider needs; [`harness`] drives a plugin
 //! through the same C tables as the host, without a network.
 #![allow(unsafe_code, reason = "the C ABI is wrapped here, so that plugins need none")]
 
+pub mod arguments;
 pub mod body;
 pub mod classify;
 mod dropped;

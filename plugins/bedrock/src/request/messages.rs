@@ -1,7 +1,7 @@
 //! Messages: system text aside, the rest by role, what follows each other of one role as one message.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Fault, arguments};
 
 use super::{at, cache_point, invalid, media, unsupported};
 use crate::model::Family;
@@ -153,15 +153,7 @@ fn tool_use(call: &Value, at: &str) -> Result<Value, Fault> {
     let name =
         text(function, "name").ok_or_else(|| invalid(format!("{at}: the function has no \"name\"")))?;
     let id = text(call, "id").ok_or_else(|| invalid(format!("{at}: the call has no \"id\"")))?;
-    let arguments = text(function, "arguments").unwrap_or_default();
-    let input: Value = if arguments.trim().is_empty() {
-        json!({})
-    } else {
-        serde_json::from_str(&arguments).unwrap_or_default()
-    };
-    if !input.is_object() {
-        return Err(invalid(format!("{at}: \"arguments\" is not the text of a JSON object")));
-    }
+    let input = arguments::object(&text(function, "arguments").unwrap_or_default());
     Ok(json!({"toolUse": {"toolUseId": tool_id(&id), "name": name, "input": input}}))
 }
 

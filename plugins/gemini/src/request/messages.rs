@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Fault, arguments};
 
 use super::{Options, at, invalid, media, signature};
 use crate::model::Model;
@@ -178,12 +178,12 @@ impl<'a> Contents<'a> {
             let name = name(function, &at)?;
             let id = call.get("id").and_then(Value::as_str);
             made.push((name, id));
-            parts.push(call_part(name, id.filter(|_| self.ids), function, signature::of_call(call), &at)?);
+            parts.push(call_part(name, id.filter(|_| self.ids), function, signature::of_call(call)));
         }
         if let Some(function) = message.get("function_call").filter(|call| call.is_object()) {
             let name = name(function, at)?;
             made.push((name, None));
-            parts.push(call_part(name, None, function, None, at)?);
+            parts.push(call_part(name, None, function, None));
         }
         // A history from another model has no signatures, and Gemini 3 refuses the first call of a turn without one;
         // this is Google's own word for "do not check".
@@ -224,18 +224,8 @@ fn name<'a>(function: &'a Value, at: &str) -> Result<&'a str, Fault> {
     name.ok_or_else(|| invalid(format!("{at}: the function has no \"name\"")))
 }
 
-fn call_part(
-    name: &str,
-    id: Option<&str>,
-    function: &Value,
-    signature: Option<String>,
-    at: &str,
-) -> Result<Value, Fault> {
-    let text = function.get("arguments").and_then(Value::as_str).unwrap_or("").trim();
-    let args = if text.is_empty() { json!({}) } else { serde_json::from_str(text).unwrap_or_default() };
-    if !args.is_object() {
-        return Err(invalid(format!("{at}: \"arguments\" is not the text of a JSON object")));
-    }
+fn call_part(name: &str, id: Option<&str>, function: &Value, signature: Option<String>) -> Value {
+    let args = arguments::object(function.get("arguments").and_then(Value::as_str).unwrap_or(""));
     let mut part = json!({"functionCall": {"name": name, "args": args}});
     if let Some(id) = id {
         part["functionCall"]["id"] = json!(signature::without(id));
@@ -243,7 +233,7 @@ fn call_part(
     if let Some(signature) = signature {
         part["thoughtSignature"] = json!(signature);
     }
-    Ok(part)
+    part
 }
 
 /// Gemini takes an object: the tool's own when it wrote one, else `{"content": TEXT}`, as litellm has it; what failed is

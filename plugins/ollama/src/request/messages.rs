@@ -1,7 +1,7 @@
 //! Messages: a text each, with pictures beside it, and calls of tools whose arguments are objects.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Fault, arguments};
 
 use super::{invalid, unsupported};
 
@@ -78,12 +78,7 @@ fn function<'a>(function: &'a Value, at: &str) -> Result<(&'a str, Value), Fault
     let name = function["name"]
         .as_str()
         .ok_or_else(|| invalid(format!("{at}: only calls of functions are known")))?;
-    let text = function["arguments"].as_str().unwrap_or("").trim();
-    let arguments: Value =
-        if text.is_empty() { json!({}) } else { serde_json::from_str(text).unwrap_or_default() };
-    if !arguments.is_object() {
-        return Err(invalid(format!("{at}: \"arguments\" is not the text of a JSON object")));
-    }
+    let arguments = arguments::object(function["arguments"].as_str().unwrap_or(""));
     Ok((name, json!({"function": {"name": name, "arguments": arguments}})))
 }
 

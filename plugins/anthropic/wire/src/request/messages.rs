@@ -1,7 +1,7 @@
 //! Messages: system text aside, the rest by role, results of tools as the user's.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_plugin_sdk::{Fault, arguments};
 
 use super::content::{blocks, keep_cache_control, texts};
 use super::{Platform, at, invalid, put};
@@ -156,11 +156,7 @@ impl Turns {
     fn call(&mut self, id: &str, function: &Value, at: &str) -> Result<Value, Fault> {
         let name = function.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| invalid(format!("{at}: the function has no \"name\"")))?;
-        let text = function.get("arguments").and_then(Value::as_str).unwrap_or("").trim();
-        let input = if text.is_empty() { json!({}) } else { serde_json::from_str(text).unwrap_or_default() };
-        if !input.is_object() {
-            return Err(invalid(format!("{at}: \"arguments\" is not the text of a JSON object")));
-        }
+        let input = arguments::object(function.get("arguments").and_then(Value::as_str).unwrap_or(""));
         if !self.history.called.iter().any(|called| called == name) {
             self.history.called.push(name.to_owned());
         }

@@ -85,6 +85,30 @@ fn arguments_that_are_no_object_do_not_refuse_the_request() {
 }
 
 #[test]
+fn blank_texts_are_left_out() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body = json!({"messages": [
+        {"role": "system", "content": " "},
+        {"role": "user", "content": [{"type": "text", "text": "\n"}, {"type": "text", "text": " x "}, "\t"]},
+        {"role": "assistant", "content": "\n\n"},
+        {"role": "user", "content": "y"},
+        {"role": "assistant", "content": "\n\n", "tool_calls": [call]},
+    ]});
+    let sent = upstream("claude-sonnet-4-5", &body).unwrap();
+    assert_eq!(sent.get("system"), None);
+    assert_eq!(
+        sent["messages"],
+        json!([
+            {"role": "user", "content": [{"type": "text", "text": " x "}]},
+            {"role": "user", "content": [{"type": "text", "text": "y"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+        ])
+    );
+    let blank = json!({"messages": [{"role": "user", "content": " "}]});
+    assert!(upstream("claude-sonnet-4-5", &blank).unwrap_err().1.contains("nothing to send"));
+}
+
+#[test]
 fn the_older_form_of_calls() {
     let body = json!({"messages": [
         {"role": "user", "content": "x"},

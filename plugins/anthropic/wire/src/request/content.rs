@@ -19,7 +19,8 @@ pub(super) fn texts(content: &Value, platform: Platform, at: &str) -> Result<Vec
     }
 }
 
-/// Any content. Empty texts are left out: Anthropic refuses them, and OpenAI's clients send them beside tool calls.
+/// Any content. Blank texts are left out: Anthropic refuses them ("text content blocks must contain non-whitespace text"),
+/// and OpenAI's clients send them beside tool calls. A message that holds nothing else is left out with them.
 pub(super) fn blocks(content: &Value, platform: Platform, at: &str) -> Result<Vec<Value>, Fault> {
     match content {
         Value::Null => Ok(Vec::new()),
@@ -33,7 +34,7 @@ pub(super) fn blocks(content: &Value, platform: Platform, at: &str) -> Result<Ve
 }
 
 fn text_block(text: &str) -> Option<Value> {
-    (!text.is_empty()).then(|| json!({"type": "text", "text": text}))
+    (!text.trim().is_empty()).then(|| json!({"type": "text", "text": text}))
 }
 
 fn one(part: &Value, platform: Platform, at: &str) -> Result<Option<Value>, Fault> {

@@ -284,6 +284,37 @@ fn thinking_by_effort_and_by_budget() {
     assert_eq!(own["output_config"], json!({"effort": "max"}));
 }
 
+/// An effort is a hint.
+#[test]
+fn an_effort_refuses_no_request() {
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let begun = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "It is"}]);
+    for more in [
+        json!({"tools": tools, "tool_choice": "required"}),
+        json!({"tools": tools, "tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        json!({"temperature": 0.2}),
+        json!({"top_k": 3}),
+        json!({"max_tokens": 100}),
+        json!({"messages": begun}),
+    ] {
+        let mut body = with_user(json!({"reasoning_effort": "high"}));
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let body = body.to_string();
+        let model = "claude-sonnet-4-5";
+        let input =
+            RequestIn { dialect: Dialect::OpenAiChat, model, body: body.as_bytes(), ..RequestIn::default() };
+        let sent = anthropic().request(&input).unwrap();
+        assert_eq!((sent.json().get("thinking"), sent.dropped()), (None, vec!["reasoning_effort"]), "{more}");
+    }
+    let new = json!({"reasoning_effort": "high", "tools": tools, "tool_choice": "required"});
+    let new = upstream("claude-opus-4-7", &with_user(new)).unwrap();
+    assert_eq!((new.get("thinking"), &new["output_config"]), (None, &json!({"effort": "high"})));
+    // In Anthropic's own words it is no hint.
+    let own = json!({"thinking": {"type": "enabled", "budget_tokens": 64}, "tools": tools, "tool_choice": "required"});
+    let own = upstream("claude-sonnet-4-5", &with_user(own)).unwrap();
+    assert_eq!(own["thinking"]["budget_tokens"], 64);
+}
+
 #[test]
 fn answers_in_json() {
     let schema =

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod classify;
+mod effort;
 mod event;
 mod members;
 mod model;
@@ -18,6 +19,7 @@ mod request;
 mod response;
 
 pub use classify::classify;
+pub use effort::{Effort, Past, effort};
 pub use native::{Passing, answer, for_vertex};
 pub use request::{JSON_TOOL, Options, Platform, VERTEX_VERSION, encode, translate};
 pub use response::{Translator, whole};

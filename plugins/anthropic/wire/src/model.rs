@@ -36,6 +36,11 @@ impl<'a> Model<'a> {
         self.since(4, 6)
     }
 
+    /// Whether it knows the effort `xhigh`, which 4.6 refuses (can1357/oh-my-pi#7924).
+    pub(crate) fn knows_xhigh(&self) -> bool {
+        self.since(4, 7)
+    }
+
     /// Whether it goes on with a last message of the assistant. Since 4.6 that is a 400 ("Prefill not supported").
     pub(crate) fn takes_prefill(&self) -> bool {
         !self.since(4, 6)

@@ -5,6 +5,7 @@ use tidegate_plugin_sdk::{Fault, arguments};
 
 use super::content::{blocks, keep_cache_control, texts};
 use super::{Platform, at, invalid, put};
+use crate::effort::Past;
 use crate::model::Model;
 
 /// What is said to a model that does not go on by itself with what it has begun.
@@ -19,6 +20,15 @@ pub(super) struct History {
     pub(super) thought: bool,
     /// The last message of the assistant called a tool.
     pub(super) calling: bool,
+    /// The last message is a text of the assistant's.
+    pub(super) begun: bool,
+}
+
+impl History {
+    /// What thinking depends on.
+    pub(super) fn past(&self) -> Past {
+        Past { lost_thought: self.calling && !self.thought, begun: self.begun }
+    }
 }
 
 struct Turns {
@@ -50,7 +60,7 @@ pub(super) fn translate(
     for (index, message) in messages.iter().enumerate() {
         turns.message(message, &at("messages", index))?;
     }
-    let Turns { mut system, mut list, history, .. } = turns;
+    let Turns { mut system, mut list, mut history, .. } = turns;
     if list.is_empty() {
         list.push(("user", core::mem::take(&mut system)));
     }
@@ -61,7 +71,8 @@ pub(super) fn translate(
         trim_prefill(blocks);
         // OpenAI's models take a last message of their own too, and answer with another. A turn that Anthropic has paused
         // ends in a block of its own tools, and goes on from there.
-        if !model.takes_prefill() && blocks.last().is_some_and(|last| last["type"] == "text") {
+        history.begun = blocks.last().is_some_and(|last| last["type"] == "text");
+        if history.begun && !model.takes_prefill() {
             list.push(("user", vec![json!({"type": "text", "text": GO_ON})]));
         }
     }

@@ -83,7 +83,7 @@ pub fn translate(body: &Value, model: &str, options: Options, dropped: &mut Drop
         Platform::Vertex => put(&mut out, "anthropic_version", json!(VERTEX_VERSION)),
     }
     let history = messages::translate(messages, &model, options.platform, &mut out)?;
-    thinking::translate(body, &model, &history, &mut out)?;
+    thinking::translate(body, &model, &history, dropped, &mut out)?;
     generation::translate(body, &model, dropped, &mut out)?;
     tools::translate(body, &history, &mut out)?;
     format::translate(body, &model, options, &mut out)?;

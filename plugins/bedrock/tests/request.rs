@@ -363,6 +363,46 @@ fn what_only_some_models_have_goes_beside_it() {
     assert_eq!(sent["additionalModelRequestFields"], json!({"anthropic_beta": ["a-1", "b-2"]}));
 }
 
+/// What Anthropic's plugin guards too: an effort is a hint.
+#[test]
+fn an_effort_refuses_no_request() {
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let history = |thoughts: Value| {
+        json!([
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "tool_calls": [call], "thinking_blocks": thoughts},
+            {"role": "tool", "tool_call_id": "a", "content": "3"},
+        ])
+    };
+    let signed = json!([{"type": "thinking", "thinking": "hm", "signature": "S"}]);
+    let asked = |model: &str, more: &Value| {
+        let mut body = json!({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let sent = sent(&bedrock(), model, false, &body).unwrap();
+        let thinking = sent.json()["additionalModelRequestFields"]["thinking"].clone();
+        (thinking, sent.dropped().join(" "))
+    };
+    for more in [
+        json!({"messages": history(json!(null)), "tools": tools}),
+        json!({"max_tokens": 500}),
+        json!({"tools": tools, "tool_choice": "required"}),
+        json!({"temperature": 0}),
+        json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "It is"}]}),
+    ] {
+        assert_eq!(asked(CLAUDE, &more), (Value::Null, "reasoning_effort".to_owned()), "{more}");
+    }
+    let budget = |tokens: u64| (json!({"type": "enabled", "budget_tokens": tokens}), String::new());
+    assert_eq!(asked(CLAUDE, &json!({"messages": history(signed), "tools": tools})), budget(4096));
+    assert_eq!(asked(CLAUDE, &json!({"max_tokens": 3000})), budget(2999));
+    let new =
+        with("us.anthropic.claude-opus-4-7", json!({"reasoning_effort": "high", "max_tokens": 500})).unwrap();
+    assert_eq!(
+        new["additionalModelRequestFields"],
+        json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}})
+    );
+}
+
 #[test]
 fn bedrocks_own_members_pass_through() {
     let own = json!({
@@ -415,6 +455,13 @@ fn tools_and_the_choice_among_them() {
         "tools": tools, "tool_choice": "none",
     });
     refused(upstream(CLAUDE, &used), E_UNSUPPORTED, "call none");
+    // What was called is declared, where nothing is offered any more.
+    let specs =
+        json!([{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object", "properties": {}}}}}]);
+    for choice in [json!(null), json!("none")] {
+        let bare = json!({"messages": used["messages"], "tool_choice": choice});
+        assert_eq!(upstream(CLAUDE, &bare).unwrap()["toolConfig"], json!({"tools": specs}), "{choice}");
+    }
 }
 
 #[test]

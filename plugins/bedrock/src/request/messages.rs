@@ -1,6 +1,7 @@
 //! Messages: system text aside, the rest by role, what follows each other of one role as one message.
 
 use serde_json::{Map, Value, json};
+use tidegate_anthropic_wire::Past;
 use tidegate_plugin_sdk::{Fault, arguments};
 
 use super::{at, cache_point, invalid, media, unsupported};
@@ -9,24 +10,45 @@ use crate::model::Family;
 /// `messages` and, when there is any, `system`.
 pub(super) struct Translated {
     pub(super) out: Map<String, Value>,
-    /// A call or a result stands in them.
-    pub(super) has_tools: bool,
+    /// The tools that were called, each once, in order.
+    pub(super) called: Vec<String>,
+    /// What thinking depends on.
+    pub(super) past: Past,
 }
 
 struct Messages {
     list: Vec<(&'static str, Vec<Value>)>,
     system: Vec<Value>,
-    has_tools: bool,
+    called: Vec<String>,
+    /// A thought was sent back.
+    thought: bool,
+    /// The last message of the assistant called a tool.
+    calling: bool,
     family: Family,
 }
 
 /// A conversation of system messages alone becomes the user's: Bedrock refuses one without messages.
 pub(super) fn translate(messages: &[Value], family: Family) -> Result<Translated, Fault> {
-    let mut all = Messages { list: Vec::new(), system: Vec::new(), has_tools: false, family };
+    let mut all = Messages {
+        list: Vec::new(),
+        system: Vec::new(),
+        called: Vec::new(),
+        thought: false,
+        calling: false,
+        family,
+    };
     for (index, message) in messages.iter().enumerate() {
         all.message(message, &at("messages", index))?;
     }
-    let Messages { mut list, mut system, has_tools, .. } = all;
+    let Messages { mut list, mut system, called, thought, calling, .. } = all;
+    let begun = list.last().is_some_and(|(role, blocks)| {
+        *role == "assistant"
+            && blocks
+                .iter()
+                .rfind(|block| block.get("cachePoint").is_none())
+                .is_some_and(|last| last.get("text").is_some())
+    });
+    let past = Past { lost_thought: calling && !thought, begun };
     if list.is_empty() {
         list.push(("user", core::mem::take(&mut system)));
     }
@@ -40,7 +62,7 @@ pub(super) fn translate(messages: &[Value], family: Family) -> Result<Translated
     if !system.is_empty() {
         out.insert("system".to_owned(), Value::Array(system));
     }
-    Ok(Translated { out, has_tools })
+    Ok(Translated { out, called, past })
 }
 
 impl Messages {
@@ -66,7 +88,6 @@ impl Messages {
                     .get("tool_call_id")
                     .and_then(Value::as_str)
                     .ok_or_else(|| invalid(format!("{at}: a tool message needs a \"tool_call_id\"")))?;
-                self.has_tools = true;
                 let result = self.result(message, id, content, at)?;
                 self.push("user", result, message);
             }
@@ -97,11 +118,18 @@ impl Messages {
             return Err(unsupported(format!("{at}: a \"function_call\" has no id; use \"tool_calls\"")));
         }
         let mut blocks = thoughts(message);
+        self.thought |= !blocks.is_empty();
         blocks.extend(media::texts(content, self.family, at)?);
         let calls = message.get("tool_calls").and_then(Value::as_array);
+        self.calling = false;
         for (index, call) in calls.into_iter().flatten().enumerate() {
-            self.has_tools = true;
-            blocks.push(tool_use(call, &format!("{at}.tool_calls[{index}]"))?);
+            let call = tool_use(call, &format!("{at}.tool_calls[{index}]"))?;
+            self.calling = true;
+            let name = call["toolUse"]["name"].as_str().unwrap_or_default();
+            if !self.called.iter().any(|called| called == name) {
+                self.called.push(name.to_owned());
+            }
+            blocks.push(call);
         }
         Ok(blocks)
     }

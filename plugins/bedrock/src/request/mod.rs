@@ -39,9 +39,9 @@ pub(crate) fn translate(
         .and_then(Value::as_array)
         .ok_or_else(|| invalid("\"messages\" must be a list of messages"))?;
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
-    let messages::Translated { mut out, has_tools } = messages::translate(messages, model.family)?;
+    let messages::Translated { mut out, called, past } = messages::translate(messages, model.family)?;
     inference::translate(body, &mut out, dropped)?;
-    if let Some(config) = tools::translate(body, model.family, has_tools)? {
+    if let Some(config) = tools::translate(body, model.family, &called)? {
         out.insert("toolConfig".to_owned(), config);
     }
     if let Some(config) = format::translate(body)? {
@@ -52,7 +52,7 @@ pub(crate) fn translate(
         Some(_) => return Err(invalid("\"additionalModelRequestFields\" must be an object")),
         None => Map::new(),
     };
-    let thinks = thinking::translate(body, model.family, &mut more)?;
+    let thinks = thinking::translate(body, model, past, dropped, &mut more)?;
     inference::top_k(body, model.family, &mut more);
     if model.is_claude_4_5_or_later() {
         tools::one_at_a_time(body, &out, &mut more);

@@ -1,10 +1,11 @@
 //! How much the model thinks: each maker has a field of its own, beside Converse's.
 
 use serde_json::{Map, Value, json};
-use tidegate_plugin_sdk::Fault;
+use tidegate_anthropic_wire::{self as effort, Effort, Past};
+use tidegate_plugin_sdk::{Dropped, Fault};
 
 use super::invalid;
-use crate::model::Family;
+use crate::model::{Family, Model};
 
 /// The parameters read here, but for `reasoning_effort`, which not every model has.
 pub(super) const NAMES: &[&str] = &["thinking"];
@@ -12,7 +13,9 @@ pub(super) const NAMES: &[&str] = &["thinking"];
 /// From `thinking` (Anthropic's form, which litellm takes too), else `reasoning_effort`. True: the effort was understood.
 pub(super) fn translate(
     body: &Map<String, Value>,
-    family: Family,
+    model: &Model,
+    past: Past,
+    dropped: &mut Dropped,
     more: &mut Map<String, Value>,
 ) -> Result<bool, Fault> {
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
@@ -25,6 +28,10 @@ pub(super) fn translate(
         return Ok(true);
     }
     let Some(effort) = given("reasoning_effort") else { return Ok(true) };
+    if model.family == Family::Claude {
+        claude(effort::effort(body, &model.id, past)?, dropped, more);
+        return Ok(true);
+    }
     let effort = effort.as_str().unwrap_or("");
     if !matches!(effort, "none" | "disable" | "minimal" | "low" | "medium" | "high" | "xhigh") {
         return Err(invalid(
@@ -32,13 +39,9 @@ pub(super) fn translate(
         ));
     }
     let off = matches!(effort, "none" | "disable");
-    match family {
-        Family::Claude if !off => {
-            more.entry("thinking")
-                .or_insert_with(|| json!({"type": "enabled", "budget_tokens": budget(effort)}));
-        }
-        // Neither thinks unless it is asked to.
-        Family::Claude | Family::Nova if off => {}
+    match model.family {
+        // It does not think unless it is asked to.
+        Family::Nova if off => {}
         Family::Nova => {
             let level = match effort {
                 "minimal" | "low" => "low",
@@ -61,11 +64,24 @@ pub(super) fn translate(
     Ok(true)
 }
 
-/// litellm's budgets, none below the 1024 that Claude asks for.
-fn budget(effort: &str) -> u32 {
-    match effort {
-        "minimal" | "low" => 1024,
-        "medium" => 2048,
-        _ => 4096,
+/// As in Messages: Bedrock hands these members to the model as they are.
+fn claude(effort: Effort, dropped: &mut Dropped, more: &mut Map<String, Value>) {
+    let thinking = match effort {
+        Effort::Off => None,
+        Effort::Budget(budget) => Some(json!({"type": "enabled", "budget_tokens": budget})),
+        Effort::Word { word, thinks } => {
+            more.entry("output_config").or_insert_with(|| json!({"effort": word}));
+            if !thinks {
+                dropped.advice("reasoning_effort");
+            }
+            thinks.then(|| json!({"type": "adaptive"}))
+        }
+        Effort::Lost => {
+            dropped.advice("reasoning_effort");
+            None
+        }
+    };
+    if let Some(thinking) = thinking {
+        more.entry("thinking").or_insert(thinking);
     }
 }

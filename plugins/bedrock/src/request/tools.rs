@@ -31,11 +31,11 @@ pub(super) fn one_at_a_time(
     more.entry("tool_choice").or_insert(choice);
 }
 
-/// `toolConfig`, where there are tools. `used`: the messages hold calls or results.
+/// `toolConfig`, where there are tools. `called`: the tools that the messages hold calls of.
 pub(super) fn translate(
     body: &Map<String, Value>,
     family: Family,
-    used: bool,
+    called: &[String],
 ) -> Result<Option<Value>, Fault> {
     let list = match body.get("tools") {
         None | Some(Value::Null) => &[][..],
@@ -48,6 +48,15 @@ pub(super) fn translate(
         tools.push(spec(tool, &at("tools", index))?);
         let function = tool.get("function").unwrap_or(&Value::Null);
         tools.extend(cache_point(tool, family).or_else(|| cache_point(function, family)));
+    }
+    // A history with calls needs tools, even where none is offered any more; Converse cannot be told to call none of them.
+    if tools.is_empty()
+        && !called.is_empty()
+        && choice.is_none_or(|choice| matches!(choice.as_str(), Some("none" | "auto")))
+    {
+        let schema = json!({"json": {"type": "object", "properties": {}}});
+        let named = |name: &String| json!({"toolSpec": {"name": name, "inputSchema": schema}});
+        return Ok(Some(json!({"tools": called.iter().map(named).collect::<Vec<_>>()})));
     }
     if tools.is_empty() {
         return match choice {
@@ -62,7 +71,7 @@ pub(super) fn translate(
         None => {}
         Some(Some(choice)) => config["toolChoice"] = choice,
         // Without tools the model cannot call one; but a history with calls needs them.
-        Some(None) if !used => return Ok(None),
+        Some(None) if called.is_empty() => return Ok(None),
         Some(None) => {
             return Err(unsupported(
                 "\"tool_choice\": Bedrock cannot be told to call none of the tools while the messages hold calls",

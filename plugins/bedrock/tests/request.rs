@@ -207,6 +207,30 @@ fn media_go_as_bytes_or_by_s3() {
 }
 
 #[test]
+fn no_two_documents_have_one_name() {
+    let file = |name: &str| json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,QQ==", "filename": name}});
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let sent = messages(json!([
+        {"role": "user", "content": [file("a.pdf"), file("b.pdf"), file("a.pdf"), file("a 2.pdf"), file("??.pdf"), file("!.pdf")]},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": [file("a.pdf"), file("c.pdf")]},
+        {"role": "user", "content": [file(&format!("{}.pdf", "x".repeat(300))), file(&format!("{}.pdf", "x".repeat(300)))]},
+    ]))
+    .unwrap();
+    let mut names = Vec::new();
+    let mut see = |block: &Value| names.extend(block["document"]["name"].as_str().map(str::to_owned));
+    for block in
+        sent["messages"].as_array().unwrap().iter().flat_map(|message| message["content"].as_array().unwrap())
+    {
+        see(block);
+        block["toolResult"]["content"].as_array().into_iter().flatten().for_each(&mut see);
+    }
+    let (short, long) = names.split_at(8);
+    assert_eq!(short, ["a", "b", "a 2", "a 2 2", "document", "document 2", "a 3", "c"]);
+    assert!(long[0] != long[1] && long.iter().all(|name| name.len() <= 200), "{long:?}");
+}
+
+#[test]
 fn thoughts_go_back_with_their_signature_alone() {
     let assistant = |message: Value| {
         let sent = messages(json!([{"role": "user", "content": "x"}, message])).unwrap();

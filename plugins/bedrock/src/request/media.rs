@@ -1,10 +1,15 @@
 //! A message's content as blocks: text, images, documents, video, sound.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use tidegate_plugin_sdk::Fault;
 
 use super::{cache_point, invalid, unsupported};
 use crate::model::Family;
+
+/// Characters of a document's name.
+const LONGEST_NAME: usize = 200;
 
 /// The blocks of a content. Blank text, which Bedrock refuses, is left out.
 pub(super) fn blocks(content: &Value, family: Family, at: &str) -> Result<Vec<Value>, Fault> {
@@ -132,8 +137,29 @@ fn format_of(mime: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Bedrock takes letters, digits, single spaces, hyphens and brackets, and wants no two documents of one name: where it
-/// stands is its name, unless it has its own.
+/// Numbers the documents that have one name: Bedrock refuses a request with two of it.
+pub(super) fn number_documents<'a>(blocks: impl Iterator<Item = &'a mut Value>) {
+    let mut known: HashMap<String, u32> = HashMap::new();
+    for block in blocks {
+        let Some(Value::String(name)) =
+            block.get_mut("document").and_then(|document| document.get_mut("name"))
+        else {
+            continue;
+        };
+        let mut number = known.get(name).copied().unwrap_or(0);
+        let mut made = name.clone();
+        while number > 0 && (number == 1 || known.contains_key(&made)) {
+            number += 1;
+            let start: String = name.chars().take(LONGEST_NAME - 10).collect();
+            made = format!("{start} {number}");
+        }
+        known.insert(name.clone(), number.max(1));
+        known.entry(made.clone()).or_insert(1);
+        *name = made;
+    }
+}
+
+/// Bedrock takes letters, digits, single spaces, hyphens and brackets: where it stands is its name, unless it has its own.
 fn document_name(name: Option<&str>, at: &str) -> String {
     let name = name.map(|name| name.rsplit_once('.').map_or(name, |(stem, _)| stem)).unwrap_or(at);
     let kept: String = name
@@ -141,5 +167,5 @@ fn document_name(name: Option<&str>, at: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() || "-()[]".contains(c) { c } else { ' ' })
         .collect();
     let kept = kept.split_whitespace().collect::<Vec<_>>().join(" ");
-    if kept.is_empty() { "document".to_owned() } else { kept.chars().take(200).collect() }
+    if kept.is_empty() { "document".to_owned() } else { kept.chars().take(LONGEST_NAME).collect() }
 }

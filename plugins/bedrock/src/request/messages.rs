@@ -55,6 +55,7 @@ pub(super) fn translate(messages: &[Value], family: Family) -> Result<Translated
     if list.iter().all(|(_, blocks)| blocks.is_empty()) {
         return Err(invalid("\"messages\" holds nothing to send"));
     }
+    media::number_documents(list.iter_mut().flat_map(|(_, blocks)| blocks).flat_map(within));
     let list: Vec<Value> =
         list.into_iter().map(|(role, content)| json!({"role": role, "content": content})).collect();
     let mut out = Map::new();
@@ -147,6 +148,14 @@ impl Messages {
         out.extend(points.into_iter().take(1));
         Ok(out)
     }
+}
+
+/// A block, or what stands in it where it is a result.
+fn within(block: &mut Value) -> &mut [Value] {
+    if block.pointer("/toolResult/content").is_some_and(Value::is_array) {
+        return block["toolResult"]["content"].as_array_mut().map_or(&mut [], Vec::as_mut_slice);
+    }
+    core::slice::from_mut(block)
 }
 
 /// Thoughts go back with their signature, as they came. One without a signature proves nothing, and Claude refuses it.

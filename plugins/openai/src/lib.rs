@@ -7,6 +7,7 @@
 //! models that are asked by the Responses API alone are translated (`wire::chat`).
 #![forbid(unsafe_code)]
 
+mod call_id;
 mod effort;
 mod endpoint;
 mod quirks;

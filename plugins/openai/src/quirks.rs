@@ -30,6 +30,8 @@ pub struct Quirks {
     pub drop_in_messages: Vec<String>,
     /// Members of messages that are null are left out.
     pub drop_nulls: bool,
+    /// Ids of calls are nine letters or digits: another is replaced by a hash of it, alike in the call and in its result.
+    pub call_ids_of_nine: bool,
     /// Reasons for an answer's end by OpenAI's words.
     pub finish_reasons: FinishReasons,
 }
@@ -148,6 +150,7 @@ mod tests {
             text_content: true,
             drop_in_messages,
             drop_nulls: true,
+            call_ids_of_nine: true,
             finish_reasons,
         } = quirks(json!({"provider": "x", "vendor": {"quirks": all}})).unwrap()
         else {

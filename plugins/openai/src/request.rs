@@ -6,13 +6,17 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 use tidegate_plugin_sdk::{Dropped, Fault};
 
+use crate::call_id;
 use crate::quirks::Quirks;
 
 impl Quirks {
     /// The body with the quirks of requests; `None` where there is nothing to change. What is left out is `dropped`, but for
     /// what says nothing.
     pub(crate) fn edited(&self, body: &[u8], dropped: &mut Dropped) -> Result<Option<Vec<u8>>, Fault> {
-        let in_messages = self.text_content || self.drop_nulls || !self.drop_in_messages.is_empty();
+        let in_messages = self.text_content
+            || self.drop_nulls
+            || self.call_ids_of_nine
+            || !self.drop_in_messages.is_empty();
         let on_top = !self.rename.is_empty() || !self.drop.is_empty() || self.tool_choice_required.is_some();
         if !in_messages && !on_top {
             return Ok(None);
@@ -89,6 +93,9 @@ impl Quirks {
         {
             *content = Piece::Own(text);
             changed = true;
+        }
+        if self.call_ids_of_nine {
+            changed |= call_id::shorten(members);
         }
         changed
     }

@@ -166,6 +166,33 @@ fn ends_have_openais_words() {
 
 /// What reaches Mistral is what its API takes.
 #[test]
+fn mistral_gets_ids_of_nine_letters_or_digits() {
+    let call = |id: &str| {
+        format!(r#"{{"id":"{id}","type":"function","function":{{"name":"f","arguments":"1e400"}}}}"#)
+    };
+    let body = |first: &str, second: &str| {
+        let messages = format!(
+            r#"{{"role":"assistant","tool_calls":[{},{}]}},{{"role":"tool","tool_call_id":"{second}","content":"x"}},{{"role":"tool","tool_call_id":"{first}","content":"y"}}"#,
+            call(first),
+            call(second)
+        );
+        format!(r#"{{"model":"up","messages":[{messages}]}}"#)
+    };
+    let own = body("aB3dE6gH9", "012345678");
+    assert_eq!(sent(&vendor("mistral"), &own), own);
+    let made = sent(&vendor("mistral"), &body("call_abc", "toolu_01ABC"));
+    let read: Value = serde_json::from_str(&made).unwrap();
+    let id = |path: &str| read.pointer(path).unwrap().as_str().unwrap().to_owned();
+    let ids = (id("/messages/0/tool_calls/0/id"), id("/messages/0/tool_calls/1/id"));
+    assert!(
+        ids.0 != ids.1 && [&ids.0, &ids.1].iter().all(|id| id.len() == 9 && !id.contains('_')),
+        "{ids:?}"
+    );
+    assert_eq!(made, body(&ids.0, &ids.1), "nothing else changes");
+    assert_eq!(sent(&vendor("groq"), &body("call_abc", "b")), body("call_abc", "b"));
+}
+
+#[test]
 fn mistral_gets_what_it_knows() {
     let body = r#"{"model":"a","messages":[{"role":"user","name":"u","content":"c","tool_calls":null}],"max_completion_tokens":5,"seed":7,"tool_choice":"required","stream":true,"stream_options":{"include_usage":true}}"#;
     assert_eq!(

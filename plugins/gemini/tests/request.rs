@@ -305,6 +305,7 @@ fn tools_and_choices_are_translated() {
     }
 }
 
+
 #[test]
 fn parameters_become_the_generation_config() {
     let all = json!({
@@ -342,7 +343,42 @@ fn parameters_become_the_generation_config() {
         (
             "gemini-2.5-pro",
             json!({"reasoning_effort": "none"}),
+            json!({"thinkingConfig": {"thinkingBudget": 128, "includeThoughts": false}}),
+        ),
+        (
+            "gemini-2.5-flash",
+            json!({"reasoning_effort": "none"}),
             json!({"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": false}}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"thinking": {"type": "disabled"}}),
+            json!({"thinkingConfig": {"thinkingBudget": 128, "includeThoughts": false}}),
+        ),
+        (
+            "gemini-2.5-flash",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 31999}}),
+            json!({"thinkingConfig": {"thinkingBudget": 24576, "includeThoughts": true}}),
+        ),
+        (
+            "gemini-2.5-flash-lite",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 64}}),
+            json!({"thinkingConfig": {"thinkingBudget": 512, "includeThoughts": true}}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!({"thinkingConfig": {"thinkingBudget": 64}}),
+            json!({"thinkingConfig": {"thinkingBudget": 64}}),
+        ),
+        (
+            "gemini-3-pro",
+            json!({"thinking": {"type": "disabled"}}),
+            json!({"thinkingConfig": {"thinkingLevel": "low", "includeThoughts": false}}),
+        ),
+        (
+            "gemini-3-flash",
+            json!({"thinking": {"type": "disabled"}}),
+            json!({"thinkingConfig": {"thinkingLevel": "minimal", "includeThoughts": false}}),
         ),
         (
             "gemini-3-pro",
@@ -357,7 +393,7 @@ fn parameters_become_the_generation_config() {
         (
             "gemini-2.5-pro",
             json!({"thinking": {"type": "enabled", "budget_tokens": 64}}),
-            json!({"thinkingConfig": {"thinkingBudget": 64, "includeThoughts": true}}),
+            json!({"thinkingConfig": {"thinkingBudget": 128, "includeThoughts": true}}),
         ),
         (
             "gemini-2.5-pro",

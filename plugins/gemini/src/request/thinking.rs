@@ -18,12 +18,15 @@ pub(super) fn translate(body: &Map<String, Value>, model: &Model) -> Result<Opti
             // How much is the model's own business; Gemini 3 knows no other way.
             Some("adaptive") if model.is_third_or_later() => Ok(Some(json!({"includeThoughts": true}))),
             Some("adaptive") => Ok(Some(json!({"includeThoughts": true, "thinkingBudget": -1}))),
-            Some("disabled") => Ok(Some(json!({"includeThoughts": false, "thinkingBudget": 0}))),
+            Some("disabled") if model.is_third_or_later() => Ok(by_level("none", model)),
+            Some("disabled") => {
+                Ok(Some(json!({"includeThoughts": false, "thinkingBudget": bounded(0, model)})))
+            }
             Some("enabled") => {
-                let budget = thinking.get("budget_tokens").filter(|budget| budget.is_u64());
+                let budget = thinking.get("budget_tokens").and_then(Value::as_u64);
                 let mut config = json!({"includeThoughts": true});
                 if let Some(budget) = budget {
-                    config["thinkingBudget"] = budget.clone();
+                    config["thinkingBudget"] = json!(bounded(budget, model));
                 }
                 Ok(Some(config))
             }
@@ -32,7 +35,7 @@ pub(super) fn translate(body: &Map<String, Value>, model: &Model) -> Result<Opti
     }
     let Some(effort) = given("reasoning_effort") else { return Ok(None) };
     let effort = effort.as_str().unwrap_or("");
-    let config = if model.is_third_or_later() { by_level(effort, model) } else { by_budget(effort) };
+    let config = if model.is_third_or_later() { by_level(effort, model) } else { by_budget(effort, model) };
     config.map(Some).ok_or_else(|| {
         invalid("\"reasoning_effort\" must be none, disable, minimal, low, medium, high or xhigh")
     })
@@ -53,8 +56,8 @@ fn by_level(effort: &str, model: &Model) -> Option<Value> {
 }
 
 /// litellm's budgets.
-fn by_budget(effort: &str) -> Option<Value> {
-    let budget = match effort {
+fn by_budget(effort: &str, model: &Model) -> Option<Value> {
+    let asked = match effort {
         "none" | "disable" => 0,
         "minimal" => 512,
         "low" => 1024,
@@ -62,5 +65,16 @@ fn by_budget(effort: &str) -> Option<Value> {
         "high" | "xhigh" => 4096,
         _ => return None,
     };
-    Some(json!({"thinkingBudget": budget, "includeThoughts": budget > 0}))
+    Some(json!({"thinkingBudget": bounded(asked, model), "includeThoughts": asked > 0}))
+}
+
+/// What the model takes: Google's guide to thinking has the ranges. 2.5 Pro cannot stop thinking.
+fn bounded(budget: u64, model: &Model) -> u64 {
+    let (least, most) = match model.name.as_str() {
+        name if name.contains("flash-lite") => (if budget == 0 { 0 } else { 512 }, 24_576),
+        name if name.contains("flash") => (0, 24_576),
+        name if name.contains("2.5-pro") => (128, 32_768),
+        _ => (0, 32_768),
+    };
+    budget.clamp(least, most)
 }

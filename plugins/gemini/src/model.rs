@@ -58,6 +58,12 @@ impl Model {
         self.generation.is_some_and(|generation| generation >= 3)
     }
 
+    /// Whether it takes JSON Schema beside its own subset (`parametersJsonSchema`, `responseJsonSchema`): since Gemini 2, at
+    /// either API, which are the fields that Google's SDK and gemini-cli send.
+    pub(crate) fn takes_json_schema(&self) -> bool {
+        !self.is_tuned() && self.generation.is_none_or(|generation| generation >= 2)
+    }
+
     /// A tuned model's endpoint is named by its number.
     pub(crate) fn is_tuned(&self) -> bool {
         self.name.bytes().all(|byte| byte.is_ascii_digit())

@@ -305,6 +305,38 @@ fn tools_and_choices_are_translated() {
     }
 }
 
+/// The field of a tool's parameters, and that of an answer's schema, which hold all that was asked for.
+#[test]
+fn schemas_that_the_subset_cannot_hold_are_json_schema() {
+    let map = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+    let either = json!({"anyOf": [
+        {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+        {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}]});
+    let tool =
+        |parameters: &Value| json!({"type": "function", "function": {"name": "f", "parameters": parameters}});
+    let format = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": map}});
+    let body = with_user(json!({"tools": [tool(&map), tool(&either)], "response_format": format}));
+    let got = upstream("gemini-2.5-pro", &body).unwrap();
+    let declared = &got["tools"][0]["functionDeclarations"];
+    assert_eq!(declared[0], json!({"name": "f", "parametersJsonSchema": map}));
+    let mut object = either;
+    object["type"] = json!("object");
+    assert_eq!(declared[1], json!({"name": "f", "parametersJsonSchema": object}));
+    assert_eq!(
+        got["generationConfig"],
+        json!({"responseMimeType": "application/json", "responseJsonSchema": map})
+    );
+    let body = body.to_string();
+    let input = RequestIn {
+        dialect: Dialect::OpenAiChat,
+        model: "gemini-1.5-pro",
+        body: body.as_bytes(),
+        ..RequestIn::default()
+    };
+    let old = gemini().request(&input).unwrap();
+    assert_eq!(old.json()["tools"][0]["functionDeclarations"][0], json!({"name": "f"}));
+    assert_eq!(old.dropped(), ["response_format.json_schema.schema", "tools.parameters"]);
+}
 
 #[test]
 fn parameters_become_the_generation_config() {

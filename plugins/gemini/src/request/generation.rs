@@ -80,7 +80,7 @@ pub(super) fn translate(
         Some(_) => return Err(invalid("\"stop\" must be text or a list of texts")),
     }
     if let Some(format) = given("response_format") {
-        response_format(format, &mut out)?;
+        response_format(format, model, dropped, &mut out)?;
     }
     if let Some(list) = given("modalities") {
         out.insert("responseModalities".to_owned(), modalities(list)?);
@@ -91,7 +91,12 @@ pub(super) fn translate(
     Ok(out)
 }
 
-fn response_format(format: &Value, out: &mut Map<String, Value>) -> Result<(), Fault> {
+fn response_format(
+    format: &Value,
+    model: &Model,
+    dropped: &mut Dropped,
+    out: &mut Map<String, Value>,
+) -> Result<(), Fault> {
     let (schema, at) = match format.get("type").and_then(Value::as_str) {
         Some("text") => return Ok(()),
         Some("json_object") => (format.get("response_schema"), "response_format.response_schema"),
@@ -106,7 +111,16 @@ fn response_format(format: &Value, out: &mut Map<String, Value>) -> Result<(), F
     };
     out.insert("responseMimeType".to_owned(), json!("application/json"));
     if let Some(schema) = schema {
-        out.insert("responseSchema".to_owned(), schema::clean_answer(schema, at)?);
+        let schema::Cleaned { subset, json } = schema::clean_answer(schema, at)?;
+        match json {
+            Some(full) if model.takes_json_schema() => out.insert("responseJsonSchema".to_owned(), full),
+            full => {
+                if full.is_some() {
+                    dropped.advice(at);
+                }
+                out.insert("responseSchema".to_owned(), subset)
+            }
+        };
     }
     Ok(())
 }

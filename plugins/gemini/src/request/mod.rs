@@ -39,7 +39,7 @@ pub(crate) fn translate(
     if !generation.is_empty() {
         out.insert("generationConfig".to_owned(), Value::Object(generation));
     }
-    tools::translate(body, &mut out, dropped)?;
+    tools::translate(body, model, &mut out, dropped)?;
     dropped.parallel_tool_calls(body, "Gemini")?;
     dropped.marks(body, &[]);
     for (name, value) in body.iter().filter(|(_, value)| !value.is_null()) {

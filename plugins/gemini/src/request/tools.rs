@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{Dropped, Fault};
 
 use super::{at, invalid, schema, unsupported};
+use crate::model::Model;
 
 /// The parameters read here.
 pub(super) const NAMES: &[&str] =
@@ -26,6 +27,7 @@ const OWN: &[&str] = &[
 
 pub(super) fn translate(
     body: &Map<String, Value>,
+    model: &Model,
     out: &mut Map<String, Value>,
     dropped: &mut Dropped,
 ) -> Result<(), Fault> {
@@ -39,7 +41,7 @@ pub(super) fn translate(
     for (index, tool) in list("tools")?.iter().enumerate() {
         let at = at("tools", index);
         if let Some(function) = tool.get("function").filter(|function| function.is_object()) {
-            functions.push(declaration(function, &at)?);
+            functions.push(declaration(function, &at, model, dropped)?);
         } else if tool
             .as_object()
             .is_some_and(|tool| tool.keys().all(|key| OWN.contains(&key.as_str())) && !tool.is_empty())
@@ -53,7 +55,7 @@ pub(super) fn translate(
         }
     }
     for (index, function) in list("functions")?.iter().enumerate() {
-        functions.push(declaration(function, &at("functions", index))?);
+        functions.push(declaration(function, &at("functions", index), model, dropped)?);
     }
     if let Some(options) = body.get("web_search_options").filter(|options| !options.is_null()) {
         tools.push(json!({"googleSearch": {}}));
@@ -76,7 +78,7 @@ pub(super) fn translate(
     Ok(())
 }
 
-fn declaration(function: &Value, at: &str) -> Result<Value, Fault> {
+fn declaration(function: &Value, at: &str, model: &Model, dropped: &mut Dropped) -> Result<Value, Fault> {
     let name = function
         .get("name")
         .and_then(Value::as_str)
@@ -86,14 +88,24 @@ fn declaration(function: &Value, at: &str) -> Result<Value, Fault> {
         out["description"] = text.clone();
     }
     if let Some(parameters) = function.get("parameters").filter(|parameters| parameters.is_object()) {
-        let cleaned = schema::clean(parameters, &format!("{at}.parameters"))?;
-        // Gemini refuses an object type without properties.
-        if cleaned
-            .get("properties")
-            .and_then(Value::as_object)
-            .is_some_and(|properties| !properties.is_empty())
-        {
-            out["parameters"] = cleaned;
+        let schema::Cleaned { subset, json } = schema::clean(parameters, &format!("{at}.parameters"))?;
+        // Gemini refuses an object type without properties, and one with them beside `anyOf`.
+        let has_properties =
+            subset["properties"].as_object().is_some_and(|properties| !properties.is_empty());
+        let asks_more = subset.get("anyOf").is_some();
+        match json.or_else(|| asks_more.then(|| subset.clone())) {
+            Some(mut full) if model.takes_json_schema() => {
+                full["type"] = json!("object");
+                out["parametersJsonSchema"] = full;
+            }
+            full => {
+                if full.is_some() {
+                    dropped.advice("tools.parameters");
+                }
+                if has_properties {
+                    out["parameters"] = subset;
+                }
+            }
         }
     }
     Ok(out)

@@ -2,7 +2,7 @@
 //! being full or slow, is counted and gone.
 
 use std::fs::OpenOptions;
-use std::io::{Result, Write};
+use std::io::{Error, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 
-use crate::logging::wait_for_all;
+use crate::logging::{Batch, Lines, gathered, wait_for_all};
 
 /// Lines that wait for the thread.
 const WAITING: usize = 8_192;
+/// Bytes that are written at once.
+const TOGETHER: usize = 64 << 10;
 /// The longest wait for the last lines at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -43,7 +45,7 @@ impl File {
         let file = open(path)?;
         let (queue, items) = sync_channel(WAITING);
         let (of_thread, losses) = (path.to_owned(), lost.clone());
-        let work = move || write(&items, Some(file), || open(&of_thread), &losses);
+        let work = move || Writer::new(Some(file), || open(&of_thread), &losses).write(&items);
         thread::Builder::new().name("tidegate-access".into()).spawn(work)?;
         Ok(Self { queue, path: path.to_owned(), lost })
     }
@@ -73,48 +75,76 @@ fn open(path: &Path) -> Result<std::fs::File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// Writes until the other end is gone. `None` as a file: the last reopening failed, and each line tries again.
-fn write<W: Write>(
-    items: &Receiver<Item>,
-    mut file: Option<W>,
-    mut open: impl FnMut() -> Result<W>,
-    lost: &IntCounter,
-) {
-    let mut failing = false;
-    // A write broke off: what comes next begins on a line of its own.
-    let mut broken = false;
-    for item in items {
-        let line = match item {
-            Item::Line(line) => line,
-            Item::Reopen => {
-                // What the old one holds is whole: it has no buffer of ours.
-                file = None;
-                Vec::new()
-            }
-            Item::Flush(_) => continue,
-        };
-        let written = match &mut file {
-            Some(file) => put(file, &line, broken),
-            None => open().and_then(|opened| put(file.insert(opened), &line, false)),
-        };
-        broken = written.is_err();
-        if let Err(error) = written {
-            lost.inc_by(u64::from(!line.is_empty()));
-            if !failing {
-                tracing::error!(%error, "the access log cannot be written");
-            }
-            failing = true;
-        } else if !line.is_empty() {
-            failing = false;
-        }
-    }
+/// The thread's work.
+struct Writer<'a, W, O> {
+    /// `None`: the last opening failed, and each batch tries again.
+    file: Option<Lines<W>>,
+    open: O,
+    batch: Batch,
+    failing: bool,
+    lost: &'a IntCounter,
 }
 
-fn put(file: &mut impl Write, line: &[u8], broken: bool) -> Result<()> {
-    if broken && !line.is_empty() {
-        file.write_all(b"\n")?;
+impl<'a, W: Write, O: FnMut() -> Result<W>> Writer<'a, W, O> {
+    fn new(file: Option<W>, open: O, lost: &'a IntCounter) -> Self {
+        Self { file: file.map(Lines::new), open, batch: Batch::new(TOGETHER), failing: false, lost }
     }
-    file.write_all(line)
+
+    /// Writes until the other end is gone.
+    fn write(&mut self, items: &Receiver<Item>) {
+        for item in gathered(items) {
+            match item {
+                Some(Item::Line(line)) => {
+                    if !self.batch.has_room(&line) {
+                        self.put();
+                    }
+                    self.batch.push(&line);
+                }
+                Some(Item::Reopen) => {
+                    // What the old one holds is whole: it has no buffer of ours.
+                    self.put();
+                    self.file = None;
+                    self.is_open();
+                }
+                // Who waits is told when the item is dropped, after that.
+                Some(Item::Flush(_)) | None => self.put(),
+            }
+        }
+    }
+
+    fn put(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        if !self.is_open() {
+            self.lost.inc_by(self.batch.clear());
+            return;
+        }
+        let Some(file) = &mut self.file else { return };
+        let (lost, error) = file.write(&mut self.batch);
+        self.lost.inc_by(lost);
+        match error {
+            Some(error) => self.failed(&error),
+            None => self.failing = false,
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        if self.file.is_none() {
+            match (self.open)() {
+                Ok(file) => self.file = Some(Lines::new(file)),
+                Err(error) => self.failed(&error),
+            }
+        }
+        self.file.is_some()
+    }
+
+    /// Said once, until a write goes well.
+    fn failed(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%error, "the access log cannot be written");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +191,7 @@ mod tests {
         let writing = thread::spawn(move || {
             // Until it was found full.
             thread::park_timeout(Duration::from_millis(200));
-            write(&items, Some(file), || Err(ErrorKind::NotFound.into()), &lost());
+            Writer::new(Some(file), || Err(ErrorKind::NotFound.into()), &lost()).write(&items);
         });
         log.flush();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\n");
@@ -169,18 +199,18 @@ mod tests {
         writing.join().unwrap();
     }
 
-    /// Takes half of its second write, and fails the rest of it.
+    /// Takes six bytes, and fails the rest of that write.
     struct Full(Vec<u8>, u32);
 
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> Result<usize> {
             self.1 += 1;
             match self.1 {
-                2 => {
-                    self.0.extend_from_slice(&bytes[..2]);
-                    Ok(2)
+                1 => {
+                    self.0.extend_from_slice(&bytes[..6]);
+                    Ok(6)
                 }
-                3 => Err(ErrorKind::StorageFull.into()),
+                2 => Err(ErrorKind::StorageFull.into()),
                 _ => {
                     self.0.extend_from_slice(bytes);
                     Ok(bytes.len())
@@ -202,7 +232,7 @@ mod tests {
         }
         drop(queue);
         let mut full = Full(Vec::new(), 0);
-        write(&items, Some(&mut full), || Err(ErrorKind::NotFound.into()), &lost);
+        Writer::new(Some(&mut full), || Err(ErrorKind::NotFound.into()), &lost).write(&items);
         assert_eq!(full.0, b"one\ntw\nthree\n");
         assert_eq!(lost.get(), 1);
     }

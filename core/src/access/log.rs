@@ -81,7 +81,7 @@ impl Log {
             Self::Off => {}
             Self::File(file) => file.line(Line::of(visit, end).json()),
             Self::Stderr if !tracing::enabled!(target: TARGET, Level::INFO) => {}
-            Self::Stderr if logging::is_json() => logging::line(&Line::of(visit, end).json()),
+            Self::Stderr if logging::is_json() => logging::line(Line::of(visit, end).json()),
             Self::Stderr => Line::of(visit, end).say(),
         }
     }

@@ -1,12 +1,14 @@
 //! The log, on standard error: for people on a terminal, JSON lines otherwise. No keys, no prompts, at any level.
 
+mod batch;
 mod writer;
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use batch::{Batch, Lines, gathered};
 pub(crate) use writer::wait_for_all;
 pub use writer::{flush, lost};
 
@@ -23,9 +25,8 @@ pub fn is_json() -> bool {
 }
 
 /// Puts a line of a schema of its own into the log, where [`is_json`] says so. Does not wait.
-pub fn line(line: &[u8]) {
-    // It takes every line, or counts it as lost.
-    let _ = writer::Queue.write_all(line);
+pub fn line(line: Vec<u8>) {
+    writer::Queue.line(line);
 }
 
 /// Starts it. `TIDEGATE_LOG` filters in `tracing`'s syntax; `fallback` is used without it.

@@ -12,8 +12,13 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::batch::{Batch, Lines, gathered};
+
 /// Lines that wait for the thread: some seconds of a busy proxy's.
 const QUEUE: usize = 4096;
+/// Bytes that are written at once: a pipe takes no more without letting another writer's come between (pipe(7)), and at a
+/// restart two processes write to one.
+const TOGETHER: usize = 4096;
 /// The longest wait for the last lines at the end: who does not read by then has no use for them.
 const LAST_LINES: Duration = Duration::from_millis(500);
 /// A pause before a full queue is tried again.
@@ -78,6 +83,14 @@ impl Queue {
         });
         Self
     }
+
+    /// Hands a line over, or counts it as lost.
+    pub(super) fn line(self, line: Vec<u8>) {
+        let taken = QUEUED.get().is_some_and(|queue| queue.try_send(Item::Line(line)).is_ok());
+        if !taken {
+            LOST.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 impl<'a> MakeWriter<'a> for Queue {
@@ -91,10 +104,7 @@ impl<'a> MakeWriter<'a> for Queue {
 /// `tracing_subscriber` writes each line with one call.
 impl Write for Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let taken = QUEUED.get().is_some_and(|queue| queue.try_send(Item::Line(line.to_vec())).is_ok());
-        if !taken {
-            LOST.fetch_add(1, Relaxed);
-        }
+        self.line(line.to_vec());
         Ok(line.len())
     }
 
@@ -103,14 +113,23 @@ impl Write for Queue {
     }
 }
 
-/// Writes until the other end is gone. What cannot be written is counted, and the next line tried all the same: a disk has
-/// room again some day.
-fn write(lines: &Receiver<Item>, mut to: impl Write) {
-    while let Ok(item) = lines.recv() {
-        if let Item::Line(line) = item
-            && to.write_all(&line).is_err()
-        {
-            LOST.fetch_add(1, Relaxed);
+/// Writes until the other end is gone. What cannot be written is counted.
+fn write(lines: &Receiver<Item>, to: impl Write) {
+    let (mut to, mut batch) = (Lines::new(to), Batch::new(TOGETHER));
+    let mut put = |batch: &mut Batch| {
+        let (lost, _) = to.write(batch);
+        LOST.fetch_add(lost, Relaxed);
+    };
+    for item in gathered(lines) {
+        match item {
+            Some(Item::Line(line)) => {
+                if !batch.has_room(&line) {
+                    put(&mut batch);
+                }
+                batch.push(&line);
+            }
+            // Who waits is told when the item is dropped, after that.
+            Some(Item::Flush(_)) | None => put(&mut batch),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The clocks of one upstream answer, on a single timer.
 //!
-//! A clock that is fed does not move the timer: the timer fires at the earliest deadline it knew, looks again, and
-//! sleeps on. An event costs one read of the time.
+//! A clock that is fed does not move the timer: the timer fires at the earliest deadline there could be, looks again, and
+//! sleeps on. An event costs one read of the time. To move a timer forward costs more: a lock that all workers share, and a
+//! wake of the one that waits for IO. So it begins at the shortest of its limits, and what is shorter still is set
+//! when there is nothing to relay: measured, a stream that came at once woke a worker for the grace that it never needed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -34,6 +36,8 @@ pub struct Clocks {
     byte: Option<Instant>,
     /// Set once the answer is complete but for the upstream's own end.
     grace: Option<Instant>,
+    /// The earliest deadline; the timer is set to it when it is looked at.
+    earliest: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -49,7 +53,8 @@ pub enum Expired {
 impl Clocks {
     /// Starts them at `now`, for a request that began `total` before `deadline`.
     pub fn start(limits: Limits, total: Duration, deadline: Instant, now: Instant) -> Self {
-        let first = (now + limits.first_content).min(deadline);
+        let shortest = limits.first_content.min(limits.content_idle).min(limits.byte_idle);
+        let earliest = (now + shortest).min(deadline);
         Self {
             limits,
             total,
@@ -58,7 +63,8 @@ impl Clocks {
             content: None,
             byte: None,
             grace: None,
-            timer: Box::pin(sleep_until(first)),
+            earliest,
+            timer: Box::pin(sleep_until(earliest)),
         }
     }
 
@@ -106,6 +112,9 @@ impl Clocks {
 
     /// Ready when one has run out.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
+        if self.earliest < self.timer.deadline() {
+            self.timer.as_mut().reset(self.earliest);
+        }
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let (at, clock, limit) = self.next();
@@ -115,15 +124,14 @@ impl Clocks {
                     None => Expired::Grace,
                 });
             }
+            self.earliest = at;
             self.timer.as_mut().reset(at);
         }
     }
 
     /// A clock that starts may end before the timer fires.
     fn bring_forward(&mut self, at: Instant) {
-        if at < self.timer.deadline() {
-            self.timer.as_mut().reset(at);
-        }
+        self.earliest = self.earliest.min(at);
     }
 
     fn next(&self) -> (Instant, Option<Clock>, Duration) {
@@ -184,6 +192,29 @@ mod tests {
         }
         assert!(expired(&mut clocks).await.contains("no content"));
         assert_eq!(begin.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_starts_its_clock_when_the_timer_was_set_to_a_later_one() {
+        let mut clocks = clocks();
+        let begin = Instant::now();
+        assert!(tokio::time::timeout(3 * S, expired(&mut clocks)).await.is_err());
+        clocks.byte(Instant::now());
+        assert!(expired(&mut clocks).await.contains("no byte for 2s"));
+        assert_eq!(begin.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_timer_is_moved_when_there_is_nothing_to_relay_and_not_before() {
+        let mut clocks = clocks();
+        let (now, before) = (Instant::now(), clocks.timer.deadline());
+        assert_eq!(before, now + 2 * S, "no clock of its limits can end sooner");
+        clocks.byte(now);
+        clocks.content(now);
+        clocks.grace(now, S);
+        assert_eq!(clocks.timer.deadline(), before);
+        assert_eq!(expired(&mut clocks).await, "grace");
+        assert_eq!(now.elapsed().as_secs(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ const PLAIN: [&str; 8] =
     ["healthy", "fast", "tool-call", "tool-calls", "thought-signature", "usage", "describe", "echo"];
 
 /// Errors and ends as each dialect words them: before a stream, within it and cut short, and the end itself.
-const OWN_FORMS: [&str; 16] = [
+const OWN_FORMS: [&str; 17] = [
     "429-frame-end",
     "429-first",
     "429-after-opening",
@@ -34,6 +34,7 @@ const OWN_FORMS: [&str; 16] = [
     "text-cut-fin",
     "no-finish",
     "finish-no-done",
+    "done-no-finish",
     "stall-mid",
     "http-429",
     "http-429-quota",

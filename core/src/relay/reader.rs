@@ -74,6 +74,8 @@ pub(super) struct Reader<T = Stream> {
     finish: bool,
     /// Something of an answer was seen: content, or why a choice ended.
     answered: bool,
+    /// Why a choice ended was seen: without that a terminal marker is none.
+    reasoned: bool,
     /// Bytes taken since the last content: a flood of nothing is not an answer.
     empty: usize,
     empty_limit: usize,
@@ -118,6 +120,7 @@ impl<T: Translator> Reader<T> {
             head,
             finish: false,
             answered: false,
+            reasoned: false,
             empty: 0,
             empty_limit: limit,
         }
@@ -262,6 +265,7 @@ impl<T: Translator> Reader<T> {
                 batch.content |= chunk.content;
                 self.count(chunk);
                 self.answered |= chunk.is_answer();
+                self.reasoned |= chunk.finish;
                 self.finish = if self.dialect.ends_with_body() {
                     // The last event has both, most often. Content after a reason says that it was not the last.
                     chunk.finish || (self.finish && !chunk.content)
@@ -274,8 +278,13 @@ impl<T: Translator> Reader<T> {
             }
             Seen::Done(chunk) => {
                 self.count(chunk);
-                Err(if self.answered || chunk.is_answer() {
+                self.answered |= chunk.is_answer();
+                self.reasoned |= chunk.finish;
+                Err(if self.reasoned {
                     Ending::Done
+                } else if self.answered {
+                    // Servers and gateways write the marker behind whatever came, a call with half its arguments too.
+                    Ending::Failed(Failure::truncated("it does not say why it ends"))
                 } else {
                     Ending::Failed(Failure::truncated("it ended before its answer began"))
                 })

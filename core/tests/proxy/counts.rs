@@ -1,6 +1,6 @@
 //! Each request, attempt and loop is counted once, under the name of what happened.
 
-use crate::harness::{Proxy, SSE, answering, chunk, deployment, eventually, read_all, upstream};
+use crate::harness::{FINISH, Proxy, SSE, answering, chunk, deployment, eventually, read_all, upstream};
 use std::io::{Read, Write};
 
 fn attempts(proxy: &Proxy, outcome: &str) -> u64 {
@@ -44,7 +44,7 @@ fn a_client_that_comes_back_too_soon_is_a_loop() {
 
 #[test]
 fn every_ending_is_counted_once() {
-    let good = format!("{SSE}{}data: [DONE]\n\n", chunk("a"));
+    let good = format!("{SSE}{}{FINISH}data: [DONE]\n\n", chunk("a"));
     let proxy = Proxy::before(answering(good), "");
     proxy.stream();
     assert!(eventually(|| endings(&proxy) == [1, 0, 0, 0] && attempts(&proxy, "ok") == 1));

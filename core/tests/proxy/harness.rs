@@ -138,6 +138,10 @@ pub(crate) fn chunk(text: &str) -> String {
     format!("data: {}\n\n", bare_chunk(text))
 }
 
+/// Why the answer ends.
+pub(crate) const FINISH: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+
 pub(crate) fn bare_chunk(text: &str) -> String {
     format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#)
 }

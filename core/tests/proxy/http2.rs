@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 
-use crate::harness::{PATIENCE, Proxy, SSE, chunk, eventually, upstream};
+use crate::harness::{FINISH, PATIENCE, Proxy, SSE, chunk, eventually, upstream};
 
 /// Connects with a window of `window` bytes a stream and asks for a stream of `m`.
 async fn ask(proxy: &Proxy, window: u32) -> (SendRequest<Bytes>, ResponseFuture) {
@@ -47,7 +47,7 @@ async fn a_quiet_stream_is_not_taken_for_a_client_that_does_not_read() {
     let slow = upstream(|mut client| {
         let _ = client.write_all(format!("{SSE}{}", chunk("a")).as_bytes());
         crate::harness::pause(Duration::from_millis(2500));
-        let _ = client.write_all(b"data: [DONE]\n\n");
+        let _ = client.write_all(format!("{FINISH}data: [DONE]\n\n").as_bytes());
     });
     let proxy = Proxy::before(slow, "  clocks: {client_idle: 1s}");
     let (_send, response) = ask(&proxy, 1 << 20).await;

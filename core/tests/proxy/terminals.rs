@@ -1,6 +1,6 @@
 //! Exactly one terminal, and one that the client can read.
 
-use crate::harness::{Proxy, SSE, answering, chunk, events};
+use crate::harness::{FINISH, Proxy, SSE, answering, chunk, events};
 
 /// The events of a stream whose upstream sent `body` and ended.
 fn told(body: &str) -> Vec<String> {
@@ -32,7 +32,7 @@ fn an_event_that_runs_into_an_error_stays_its_own() {
 #[test]
 fn a_terminal_without_its_blank_line_is_given_whole() {
     for end in ["data: [DONE]", "data: [DONE]\n", "data: [DONE]\r\n"] {
-        let told = told(&format!("{}{end}", chunk("a")));
+        let told = told(&format!("{}{FINISH}{end}", chunk("a")));
         assert_eq!(told.last().map(String::as_str), Some("[DONE]"), "{end:?}: {told:?}");
     }
 }
@@ -43,8 +43,25 @@ fn nothing_follows_a_terminal() {
         told(&format!("{}data: {{\"error\":{{\"code\":429}}}}\n\ndata: [DONE]\n\n", chunk("a")));
     assert_eq!(after_error.len(), 2, "{after_error:?}");
     assert!(after_error[1].contains("\"429\""), "{after_error:?}");
-    let after_done = told(&format!("{0}data: [DONE]\n\n{0}data: {{\"error\":{{}}}}\n\n", chunk("a")));
-    assert_eq!(after_done[1..], ["[DONE]"], "{after_done:?}");
+    let after_done = told(&format!("{0}{FINISH}data: [DONE]\n\n{0}data: {{\"error\":{{}}}}\n\n", chunk("a")));
+    assert_eq!(after_done[2..], ["[DONE]"], "{after_done:?}");
+}
+
+/// A call with half its arguments, or a text, and the marker behind it: what made it did not know that it was cut.
+#[test]
+fn a_marker_without_a_reason_is_no_normal_end() {
+    let call = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{\"a"}}]}}]}"#;
+    for cut in [chunk("a"), format!("data: {call}\n\n")] {
+        let told = told(&format!("{cut}data: [DONE]\n\n"));
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[1].starts_with("{\"error\":") && told[1].contains("does not say why it ends"),
+            "{told:?}"
+        );
+    }
+    // Of several choices the core does not know which has ended; each chunk may say a reason too.
+    let each = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    assert_eq!(told(&format!("{each}{each}data: [DONE]\n\n")).last().map(String::as_str), Some("[DONE]"));
 }
 
 #[test]
@@ -75,7 +92,7 @@ fn an_error_event_without_data_is_an_error() {
 #[test]
 fn a_good_stream_passes_byte_for_byte() {
     use std::io::Write;
-    let body = format!(": hello\r\n\r\n{}data: [DONE]\r\n\r\n", chunk("é").replace('\n', "\r\n"));
+    let body = format!(": hello\r\n\r\n{}data: [DONE]\r\n\r\n", (chunk("é") + FINISH).replace('\n', "\r\n"));
     for step in 1..6 {
         let parts = body.clone();
         let proxy = Proxy::before(

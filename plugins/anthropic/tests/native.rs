@@ -86,6 +86,16 @@ fn events_pass_and_are_counted() {
 }
 
 #[test]
+fn a_stop_without_a_reason_is_no_end() {
+    let harness = anthropic();
+    let mut stream = harness.stream(&native()).unwrap();
+    stream.event("message_start", start());
+    stream.event("content_block_delta", text("a"));
+    stream.event("message_stop", MESSAGE_STOP);
+    assert_eq!(stream.end().status, E_TRUNCATED);
+}
+
+#[test]
 fn errors_end_it_and_strays_are_framed_again() {
     let harness = anthropic();
     let mut stream = harness.stream(&native()).unwrap();

@@ -9,10 +9,11 @@ use crate::members::Members;
 use crate::request::VERTEX_VERSION;
 use crate::response::wire::{Event, Usage};
 
-/// One stream whose events pass. Its end is `message_stop`, and nothing else.
+/// One stream whose events pass. Its end is `message_stop` after a reason for it, and nothing else.
 #[derive(Debug, Default)]
 pub struct Passing {
     usage: Usage,
+    reasoned: bool,
     done: bool,
 }
 
@@ -31,6 +32,9 @@ impl Stream for Passing {
             self.usage.merge(usage);
             self.usage.notes().try_for_each(|note| out.note(note))?;
         }
+        if let Event::MessageDelta { delta, .. } = &said {
+            self.reasoned |= delta.stop_reason.as_ref().is_some_and(|reason| !reason.is_empty());
+        }
         if matches!(said, Event::MessageStop) {
             self.done = true;
             out.note(Note::Done)?;
@@ -47,7 +51,7 @@ impl Stream for Passing {
     }
 
     fn end(&mut self, _out: &mut StreamOut<'_>) -> Result<End, Fault> {
-        Ok(if self.done { End::Done } else { End::Truncated })
+        Ok(if self.done && self.reasoned { End::Done } else { End::Truncated })
     }
 }
 

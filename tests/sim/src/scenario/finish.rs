@@ -38,6 +38,17 @@ pub(super) fn no_done(context: &Context<'_>) -> Script {
     say.end(Ending::Complete)
 }
 
+/// Good chunks, and the end's own mark without the reason for it: what a gateway makes of an answer that broke off behind
+/// it. Where there is no such mark, the body's end.
+pub(super) fn done_alone(context: &Context<'_>) -> Script {
+    if context.mode == Mode::Whole {
+        return Script::json(200, say::whole_unfinished(context, &FAULT_PIECES.concat()));
+    }
+    let mut say = Say::before_fault(context);
+    say.close();
+    say.end(Ending::Complete)
+}
+
 /// A normal answer with an error event behind its `[DONE]`. Where the end is the body's or
 /// in the answer itself, nothing can follow.
 pub(super) fn then_error(context: &Context<'_>) -> Script {

@@ -290,6 +290,12 @@ pub(super) static ALL: &[Scenario] = &[
         },
         finish::no_done,
     ),
+    scenario(
+        "done-no-finish",
+        "three good chunks, then `[DONE]` or `message_stop` without a finish reason",
+        truncated,
+        finish::done_alone,
+    ),
     // More errors of providers.
     scenario("http-402", "HTTP 402: the bill is not paid", http::<402>, refuse::plain::<402>),
     scenario("http-413", "HTTP 413", http::<413>, refuse::plain::<413>),

@@ -53,7 +53,7 @@ async fn faults_follow_three_good_chunks_and_never_finish() {
             assert_eq!(stop, scenario.name == "finish-no-done", "{case}");
             let done = text.contains("[DONE]");
             let openai = matches!(dialect, Dialect::OpenAiChat | Dialect::Azure);
-            let form_with_done = scenario.name == "429-then-done" && openai;
+            let form_with_done = matches!(scenario.name, "429-then-done" | "done-no-finish") && openai;
             assert_eq!(done, form_with_done, "{case}");
             if let Expect::Error { status: 429, .. } = expect {
                 let signs = [

@@ -23,6 +23,8 @@ pub enum Note {
     TokensCacheWrite,
     /// The upstream's terminal marker was seen: nothing follows.
     Done,
+    /// The answer is whole unless more comes: 1, or not after all: 0.
+    Finished,
 }
 
 impl Note {
@@ -35,6 +37,7 @@ impl Note {
             Note::TokensReasoning => note::TOKENS_REASONING,
             Note::TokensCacheWrite => note::TOKENS_CACHE_WRITE,
             Note::Done => note::DONE,
+            Note::Finished => note::FINISHED,
         }
     }
 }
@@ -154,6 +157,7 @@ impl Events {
             note::TOKENS_REASONING => Note::TokensReasoning,
             note::TOKENS_CACHE_WRITE => Note::TokensCacheWrite,
             note::DONE => Note::Done,
+            note::FINISHED => Note::Finished,
             // Of a later minor: the contract says that it means nothing to us.
             _ => return Ok(()),
         };

@@ -72,6 +72,8 @@ pub(super) struct Reader<T = Stream> {
     dialect: Dialect,
     head: Head,
     finish: bool,
+    /// The plugin says that the answer is whole unless more comes. It ends the waiting, and is no finish by itself.
+    settled: bool,
     /// Something of an answer was seen: content, or why a choice ended.
     answered: bool,
     /// Why a choice ended was seen: without that a terminal marker is none.
@@ -119,6 +121,7 @@ impl<T: Translator> Reader<T> {
             dialect: client.dialect,
             head,
             finish: false,
+            settled: false,
             answered: false,
             reasoned: false,
             empty: 0,
@@ -143,7 +146,12 @@ impl<T: Translator> Reader<T> {
 
     /// Every choice's end was seen.
     pub(super) fn finished(&self) -> bool {
-        self.finish
+        self.finish || self.settled
+    }
+
+    /// The plugin has seen it, and a connection that breaks takes nothing away.
+    pub(super) fn settled(&self) -> bool {
+        self.settled
     }
 
     /// What the answer has cost so far.
@@ -341,6 +349,10 @@ impl<T: Translator> Reader<T> {
                 Note::TokensReasoning => &mut self.noted.reasoning,
                 Note::Done => {
                     done = true;
+                    continue;
+                }
+                Note::Finished => {
+                    self.settled = *count != 0;
                     continue;
                 }
             };

@@ -129,6 +129,11 @@ impl<T: Translator> Source<T> {
                     Err(_) => return Batch::failed(Failure::malformed("an event is longer than the limit")),
                 }
             }
+            // Where the body's end is the only end, a provider's connection that breaks behind a whole answer is one too.
+            Some(Err(_)) if self.reader.settled() => {
+                self.over = true;
+                (self.framer.finish(), Then::Conclude)
+            }
             Some(Err(error)) => (self.framer.finish(), Then::Failed(Failure::body(&error))),
             None => {
                 self.over = true;

@@ -94,6 +94,34 @@ fn a_key_that_the_upstream_repeats_is_not_shown() {
     assert!(told[1].contains("wrong key") && !told[1].contains("sk-upstream-secret"), "{told:?}");
 }
 
+/// As Gemini 1.x and gateways say it.
+#[test]
+fn a_finish_in_every_event_ends_nothing_before_the_body() {
+    let part = |text: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}},\"finishReason\":\"STOP\"}}],\
+             \"usageMetadata\":{{\"promptTokenCount\":1,\"totalTokenCount\":2}}}}\n\n"
+        )
+    };
+    let said = |body: String| {
+        let upstream = answering(format!("{SSE}{body}"));
+        events(&Proxy::start(&deployment("m", "gemini/x", upstream, ""), "").stream())
+    };
+    let whole = said(part("One ") + &part("two ") + &part("three"));
+    let text = |events: &[String]| {
+        let chunks = events.iter().filter_map(|event| serde_json::from_str::<serde_json::Value>(event).ok());
+        chunks
+            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+            .collect::<String>()
+    };
+    assert_eq!((text(&whole).as_str(), whole.last().map(String::as_str)), ("One two three", Some("[DONE]")));
+    let finishes = whole.iter().filter(|event| event.contains("\"finish_reason\":\"stop\"")).count();
+    assert_eq!(finishes, 1, "{whole:?}");
+    let open = part("three").replace(",\"finishReason\":\"STOP\"", "");
+    let cut = said(part("One ") + &open);
+    assert!(text(&cut) == "One three" && cut.last().is_some_and(|last| last.contains("\"502\"")), "{cut:?}");
+}
+
 #[test]
 fn a_finished_answer_is_ended_though_its_upstream_stays() {
     let part = |body: &str| {

@@ -181,7 +181,9 @@ enum {
   TG_NOTE_TOKENS_CACHED = 3,
   TG_NOTE_TOKENS_REASONING = 4,
   TG_NOTE_DONE = 5, /* the upstream's terminal marker was seen, nothing follows: the host need not wait for the end */
-  TG_NOTE_TOKENS_CACHE_WRITE = 6 /* since minor 2 */
+  TG_NOTE_TOKENS_CACHE_WRITE = 6, /* since minor 2 */
+  TG_NOTE_FINISHED = 7 /* since minor 2: 1: the answer has said why it ended and is whole unless more comes, so that the host
+    waits for no more than a grace, and a connection that breaks now takes nothing away; 0: not after all */
 };
 typedef struct tg_stream_out_v1 {
   uint32_t size, reserved;

@@ -36,6 +36,7 @@ values!(/** Flags of a response description. */ response: u32 { EVERY_EVENT = 1 
 values!(/** Flags of an event. */ event: u32 { STRAY = 1 });
 values!(/** Kinds of a note. */ note: u32 {
     TOKENS_IN = 1, TOKENS_OUT = 2, TOKENS_CACHED = 3, TOKENS_REASONING = 4, DONE = 5, TOKENS_CACHE_WRITE = 6,
+    FINISHED = 7,
 });
 values!(/** Why a stream is closed. */ close: u32 { END = 0, CANCELLED = 1, FAILED = 2 });
 values!(/** Classes of failure. */ error: u32 {

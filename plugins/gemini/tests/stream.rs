@@ -4,7 +4,8 @@
 mod common;
 
 use common::{
-    E_PROTOCOL, E_TRUNCATED, E_UPSTREAM, ERROR_429, NOTE_DONE, OK, check_chunks, finish, gemini, head, text,
+    E_PROTOCOL, E_TRUNCATED, E_UPSTREAM, ERROR_429, NOTE_FINISHED, NOTE_WENT_ON, OK, check_chunks, finish,
+    gemini, head, text,
 };
 use serde_json::{Value, json};
 use tidegate_plugin_sdk::harness::{Ending, Recording};
@@ -25,12 +26,13 @@ fn a_good_stream() {
     let second = stream.event("", text("lo"));
     assert_eq!(second.json()[0]["choices"][0]["delta"], json!({"content": "lo"}));
     let last = stream.event("", finish("STOP"));
-    assert_eq!(check_chunks(&last), ["stop"]);
-    assert_eq!(last.notes, [(1, 7), (2, 8), (3, 4), (4, 3), NOTE_DONE]);
+    assert_eq!((last.status, last.events.len()), (OK, 0), "more may come");
+    assert_eq!(last.notes, [(1, 7), (2, 8), (3, 4), (4, 3), NOTE_FINISHED]);
     let end = stream.end();
     assert_eq!(end.status, OK);
+    assert_eq!(check_chunks(&end), ["stop"]);
     assert_eq!(
-        end.json()[0]["usage"],
+        end.json()[1]["usage"],
         json!({
             "prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15,
             "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 3},
@@ -40,6 +42,36 @@ fn a_good_stream() {
         check_chunks(step);
         assert_eq!((step.status, &step.json()[0]["id"]), (OK, &json!("r-1")));
     }
+}
+
+/// As Gemini 1.x and gateways say it: a finish in every event, which is the end only where nothing follows.
+#[test]
+fn a_finish_in_every_event_ends_nothing() {
+    let harness = gemini();
+    let mut stream = harness.stream(&head()).unwrap();
+    let said = |text: &str, finish: &str| {
+        json!({
+            "candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": finish, "index": 0}],
+            "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+        })
+        .to_string()
+    };
+    let steps = ["One ", "two ", "three"].map(|text| stream.event("", said(text, "STOP")));
+    let text: String = steps
+        .iter()
+        .map(|step| step.json()[0]["choices"][0]["delta"]["content"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(text, "One two three");
+    assert!(steps.iter().flat_map(check_chunks).next().is_none(), "it is told once, at the end");
+    let told = steps.each_ref().map(|step| step.notes.last().copied());
+    assert_eq!(told, [Some(NOTE_FINISHED), Some(NOTE_WENT_ON), Some((2, 0))]);
+    // One that goes on takes the finish back.
+    stream.event("", json!({"candidates": [{"content": {"parts": [{"text": ", fo"}]}}]}).to_string());
+    assert_eq!(stream.end().status, E_TRUNCATED);
+    stream.event("", said("ur", "MAX_TOKENS"));
+    stream.event("", finish("STOP"));
+    let end = stream.end();
+    assert_eq!((end.status, check_chunks(&end)), (OK, vec!["length".to_owned()]));
 }
 
 #[test]
@@ -82,9 +114,9 @@ fn thoughts_calls_and_signatures() {
     let third = stream.event("", json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "h"}}]}, "finishReason": "STOP"}]}).to_string());
     assert_eq!(third.json()[0]["choices"][0]["delta"]["tool_calls"][0]["index"], 2);
     assert_ne!(third.json()[0]["choices"][0]["delta"]["tool_calls"][0]["id"], got[0]["id"]);
-    assert_eq!(check_chunks(&third), ["tool_calls"]);
+    assert_eq!(check_chunks(&third), Vec::<String>::new());
     assert_eq!(check_chunks(&calls), Vec::<String>::new());
-    assert_eq!(stream.end().status, OK);
+    assert_eq!(check_chunks(&stream.end()), ["tool_calls"]);
 }
 
 #[test]
@@ -116,11 +148,11 @@ fn candidates_finish_each() {
         {"index": 1, "content": {"parts": [{"text": "b"}]}},
     ], "usageMetadata": {"promptTokenCount": 1}});
     let step = stream.event("", both.to_string());
-    assert_eq!(step.events.len(), 3);
-    assert!(!step.notes.contains(&NOTE_DONE));
+    assert_eq!(step.events.len(), 2);
+    assert!(!step.notes.contains(&NOTE_FINISHED));
     assert_eq!(stream.end().status, E_TRUNCATED, "the second has not finished");
     stream.event("", json!({"candidates": [{"index": 1, "finishReason": "MAX_TOKENS"}]}).to_string());
-    assert_eq!(stream.end().status, OK);
+    assert_eq!(check_chunks(&stream.end()), ["stop", "length"]);
 }
 
 #[test]
@@ -128,8 +160,8 @@ fn a_blocked_prompt_is_a_filter_s_finish() {
     let blocked = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 3}}).to_string();
     let harness = gemini();
     let mut stream = harness.stream(&head()).unwrap();
-    assert_eq!(check_chunks(&stream.event("", &blocked)), ["content_filter"]);
-    assert_eq!(stream.end().status, OK);
+    assert_eq!(stream.event("", &blocked).notes, [(1, 3), (2, 0), NOTE_FINISHED]);
+    assert_eq!(check_chunks(&stream.end()), ["content_filter"]);
     let (status, body) = harness.response(&head(), blocked.as_bytes());
     let completion: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, &completion["choices"][0]["finish_reason"]), (OK, &json!("content_filter")));

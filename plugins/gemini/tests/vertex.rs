@@ -152,15 +152,17 @@ fn a_wildcard_reads_either_answer() {
             let mut stream = harness.stream(&common::head()).unwrap();
             let mut told = String::new();
             let mut finish = None;
-            for (name, data) in events {
-                let step = stream.event(name, data.to_string());
+            let steps: Vec<_> =
+                events.iter().map(|(name, data)| stream.event(name, data.to_string())).collect();
+            let end = stream.end();
+            for step in steps.iter().chain([&end]) {
                 for chunk in step.json() {
                     told.push_str(chunk["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
                     finish = chunk["choices"][0]["finish_reason"].as_str().map(str::to_owned).or(finish);
                 }
             }
             assert_eq!((told.as_str(), finish.as_deref()), ("Ebbe", Some("stop")), "{model}");
-            assert_eq!(stream.end().status, common::OK, "{model}");
+            assert_eq!(end.status, common::OK, "{model}");
         }
     }
     let harness = vertex("*");

@@ -139,6 +139,9 @@ pub enum Note {
     TokensCacheWrite(u64),
     /// The upstream's terminal marker was seen: nothing follows.
     Done,
+    /// For an upstream without such a marker: whether the answer has said why it ended, and is whole unless more comes. The host
+    /// then waits for the upstream's end no longer than a grace, and takes a broken connection for it.
+    Finished(bool),
 }
 
 impl Note {
@@ -151,6 +154,7 @@ impl Note {
             Note::TokensReasoning(n) => (abi::note::TOKENS_REASONING, n),
             Note::TokensCacheWrite(n) => (abi::note::TOKENS_CACHE_WRITE, n),
             Note::Done => (abi::note::DONE, 0),
+            Note::Finished(is) => (abi::note::FINISHED, if is { 1 } else { 0 }),
         }
     }
 }

@@ -81,6 +81,15 @@ impl Delta {
         self.said.extend(sources::fields(grounding, citations));
     }
 
+    /// It is a part of the answer, and not only about it.
+    pub(crate) fn says(&self) -> bool {
+        !(self.text.is_empty()
+            && self.thoughts.is_empty()
+            && self.calls.is_empty()
+            && self.images.is_empty()
+            && self.other.is_empty())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
             && self.thoughts.is_empty()

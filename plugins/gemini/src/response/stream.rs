@@ -1,4 +1,7 @@
-//! A stream: each reply becomes at most a content chunk and a finish chunk for each candidate.
+//! A stream: each reply becomes at most a content chunk for each candidate, and its end a finish chunk for each.
+//!
+//! Google says why an answer ended in the last event, and so told it is the answer's end. Gemini 1.x and gateways say it in
+//! every event: it is kept until the stream ends, and forgotten where more of the answer comes.
 
 use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, HeadIn, Note, Stream, StreamOut};
@@ -19,6 +22,10 @@ pub struct Translator {
     choices: Vec<Choice>,
     usage: Option<Usage>,
     begun: bool,
+    /// What the host was told of the answer's finish.
+    settled: bool,
+    /// More came after every candidate's finish: this upstream says one in each event, so that none is the last.
+    went_on: bool,
 }
 
 #[derive(Debug)]
@@ -27,12 +34,20 @@ struct Choice {
     calls: u32,
     sources: Sources,
     begun: bool,
-    finished: bool,
+    /// Why it ended, unless more comes.
+    finish: Option<Finish>,
 }
 
 impl Translator {
     pub(crate) fn new(head: &HeadIn<'_>) -> Self {
-        Translator { identity: Identity::new(head), choices: Vec::new(), usage: None, begun: false }
+        Translator {
+            identity: Identity::new(head),
+            choices: Vec::new(),
+            usage: None,
+            begun: false,
+            settled: false,
+            went_on: false,
+        }
     }
 
     fn reply(&mut self, mut reply: Reply, out: &mut StreamOut<'_>) -> Result<(), Fault> {
@@ -43,16 +58,16 @@ impl Translator {
         let block = reply.prompt_feedback.and_then(|feedback| feedback.block_reason);
         if let Some(finish) = block.as_deref().and_then(Finish::blocked) {
             let at = self.choice(0)?;
-            self.finish(at, &finish, out)?;
+            self.choices[at].finish.get_or_insert(finish);
         }
         if let Some(usage) = reply.usage_metadata {
             usage.notes().try_for_each(|note| out.note(note))?;
             self.usage = Some(usage);
         }
-        // Counts come with the last chunk, if not before. A stream has one candidate (the request sees to it), so its
-        // finish is the end, even if the connection stays open.
-        if self.is_finished() && self.usage.is_some() {
-            out.note(Note::Done)?;
+        // A stream has one candidate (the request sees to it), so its finish is the end, even if the connection stays open.
+        let settled = self.is_finished() && !self.went_on;
+        if core::mem::replace(&mut self.settled, settled) != settled {
+            out.note(Note::Finished(settled))?;
         }
         Ok(())
     }
@@ -72,7 +87,13 @@ impl Translator {
         let word = candidate.finish_reason.as_deref();
         let finish = word.and_then(|word| Finish::of(word, choice.calls > 0));
         let said = (candidate.grounding_metadata, candidate.citation_metadata);
-        delta.add_sources(said, &mut choice.sources, finish.is_some() || choice.finished);
+        delta.add_sources(said, &mut choice.sources, finish.is_some() || choice.finish.is_some());
+        if delta.says() && choice.finish.take().is_some() {
+            self.went_on = true;
+        }
+        if choice.finish.is_none() {
+            choice.finish = finish;
+        }
         if !delta.is_empty() {
             let (logprobs, further) = (delta.take_logprobs(), delta.take_further_calls());
             self.chunk(at, delta.into_delta(), logprobs, None, out)?;
@@ -80,10 +101,7 @@ impl Translator {
                 self.chunk(at, call, Value::Null, None, out)?;
             }
         }
-        match finish {
-            Some(finish) => self.finish(at, &finish, out),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn choice(&mut self, index: u32) -> Result<usize, Fault> {
@@ -98,17 +116,9 @@ impl Translator {
             calls: 0,
             sources: Sources::default(),
             begun: false,
-            finished: false,
+            finish: None,
         });
         Ok(self.choices.len() - 1)
-    }
-
-    /// A candidate finishes once.
-    fn finish(&mut self, at: usize, finish: &Finish, out: &mut StreamOut<'_>) -> Result<(), Fault> {
-        if core::mem::replace(&mut self.choices[at].finished, true) {
-            return Ok(());
-        }
-        self.chunk(at, Map::new(), Value::Null, Some(finish), out)
     }
 
     fn chunk(
@@ -139,7 +149,7 @@ impl Translator {
     }
 
     fn is_finished(&self) -> bool {
-        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finished)
+        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some())
     }
 }
 
@@ -162,6 +172,11 @@ impl Stream for Translator {
     fn end(&mut self, out: &mut StreamOut<'_>) -> Result<End, Fault> {
         if !self.is_finished() {
             return Ok(End::Truncated);
+        }
+        for at in 0..self.choices.len() {
+            if let Some(finish) = self.choices[at].finish.clone() {
+                self.chunk(at, Map::new(), Value::Null, Some(&finish), out)?;
+            }
         }
         if let Some(usage) = self.usage.take() {
             let mut chunk = self.identity.object("chat.completion.chunk", Vec::new());

@@ -13,8 +13,9 @@ pub(crate) const E_PROTOCOL: i32 = -4;
 pub(crate) const E_TRUNCATED: i32 = -6;
 pub(crate) const E_UNSUPPORTED: i32 = -7;
 pub(crate) const E_UPSTREAM: i32 = -8;
-/// The note that nothing follows.
-pub(crate) const NOTE_DONE: (u32, u64) = (5, 0);
+/// The note that the answer is whole unless more comes, and that it is not after all.
+pub(crate) const NOTE_FINISHED: (u32, u64) = (7, 1);
+pub(crate) const NOTE_WENT_ON: (u32, u64) = (7, 0);
 
 pub(crate) const ERROR_429: &str = r#"{"error":{"code":429,"message":"Resource exhausted. Please try again later.","status":"RESOURCE_EXHAUSTED"}}"#;
 

@@ -6,6 +6,7 @@
 
 pub mod anthropic;
 mod body;
+mod calls;
 mod elements;
 pub mod gemini;
 mod json;

@@ -150,7 +150,7 @@ pub(super) fn spoken(delta: &Value, blocks: &mut Blocks) -> bool {
     }
     citations(delta, blocks);
     for (position, call) in list(delta, "tool_calls").enumerate() {
-        blocks.call(call, position as u64);
+        blocks.call(call, position);
     }
     refusal.is_some()
 }

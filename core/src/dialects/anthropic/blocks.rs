@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::ids;
+use crate::dialects::calls::Calls;
 
 /// What becomes of a block; the number is its place in the message.
 pub(super) enum Event {
@@ -25,9 +26,9 @@ pub(super) struct Blocks {
     queue: VecDeque<Block>,
     /// The place of the first.
     place: u64,
-    /// The indices and ids of the calls that are written.
-    past: Vec<(u64, String)>,
-    calls: u64,
+    /// All calls, written or not.
+    calls: Calls,
+    began: usize,
 }
 
 struct Block {
@@ -48,7 +49,8 @@ enum Kind {
 /// A call of a tool, as far as it is known.
 #[derive(Default)]
 struct Call {
-    index: u64,
+    /// Its place among the calls.
+    number: usize,
     id: String,
     name: String,
     signature: String,
@@ -57,12 +59,12 @@ struct Call {
 
 impl Blocks {
     pub(super) fn new(seed: u64) -> Self {
-        Self { seed, queue: VecDeque::new(), place: 0, past: Vec::new(), calls: 0 }
+        Self { seed, queue: VecDeque::new(), place: 0, calls: Calls::default(), began: 0 }
     }
 
     /// Whether there was a call.
     pub(super) fn have_calls(&self) -> bool {
-        self.calls > 0
+        self.began > 0
     }
 
     pub(super) fn text(&mut self, text: &str) {
@@ -102,7 +104,7 @@ impl Blocks {
     }
 
     /// A call, or a fragment of one.
-    pub(super) fn call(&mut self, fragment: &Value, position: u64) {
+    pub(super) fn call(&mut self, fragment: &Value, position: usize) {
         let text = |path: &str| fragment.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let (id, name, arguments) = (text("/id"), text("/function/name"), text("/function/arguments"));
         let signature = [
@@ -111,27 +113,17 @@ impl Blocks {
             "/function/provider_specific_fields/thought_signature",
         ];
         let signature = signature.iter().map(|path| text(path)).find(|text| !text.is_empty());
-        let index = fragment.get("index").and_then(Value::as_u64).unwrap_or(position);
-        // Some servers give every call the same index, and tell them apart by their ids.
-        let same = |at: u64, known: &str| at == index && (id.is_empty() || known.is_empty() || known == id);
-        if self.past.iter().any(|(at, known)| same(*at, known)) {
-            return;
+        let number = self.calls.place(fragment, position);
+        if number == self.began {
+            self.began += 1;
+            self.queue.push_back(Block::new(Kind::Call(Call { number, ..Call::default() })));
         }
         let known = self.queue.iter_mut().find_map(|block| match &mut block.kind {
-            Kind::Call(call) if same(call.index, &call.id) => Some((call, &mut block.deltas)),
+            Kind::Call(call) if call.number == number => Some((call, &mut block.deltas)),
             _ => None,
         });
-        let (call, deltas) = match known {
-            Some(known) => known,
-            None => {
-                self.calls += 1;
-                self.queue.push_back(Block::new(Kind::Call(Call { index, ..Call::default() })));
-                match self.queue.back_mut() {
-                    Some(Block { kind: Kind::Call(call), deltas, .. }) => (call, deltas),
-                    _ => return,
-                }
-            }
-        };
+        // One that is written was whole.
+        let Some((call, deltas)) = known else { return };
         for (part, given) in
             [(&mut call.id, id), (&mut call.name, name), (&mut call.signature, signature.unwrap_or_default())]
         {
@@ -179,9 +171,7 @@ impl Blocks {
             }
             told(Event::Stop(self.place));
             self.place += 1;
-            if let Some(Block { kind: Kind::Call(call), .. }) = self.queue.pop_front() {
-                self.past.push((call.index, call.id));
-            }
+            self.queue.pop_front();
         }
     }
 }

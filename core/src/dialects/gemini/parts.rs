@@ -1,19 +1,20 @@
 //! A chat answer's choice as a candidate: what a delta says goes out as parts at once, but for calls, which Gemini has
 //! whole.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::signature::{self, Foreign};
 use super::{grounding, words};
+use crate::dialects::calls::Calls;
 
 /// One candidate, as far as it has come.
 #[derive(Debug)]
 pub(super) struct Candidate {
     /// Which choice it is.
     pub(super) index: u64,
-    calls: BTreeMap<u64, Call>,
+    calls: Vec<Call>,
+    /// Which of them a fragment belongs to.
+    known: Calls,
     finish: Option<String>,
     citations: Vec<Value>,
     /// The answer's text, in which citations name characters and Google bytes.
@@ -30,7 +31,14 @@ struct Call {
 
 impl Candidate {
     pub(super) fn new(index: u64) -> Self {
-        Self { index, calls: BTreeMap::new(), finish: None, citations: Vec::new(), text: String::new() }
+        Self {
+            index,
+            calls: Vec::new(),
+            known: Calls::default(),
+            finish: None,
+            citations: Vec::new(),
+            text: String::new(),
+        }
     }
 
     /// Takes a choice of a chunk, or of a whole answer; gives what can be said at once. `thoughts`: the client wants them.
@@ -58,7 +66,7 @@ impl Candidate {
             }
         }
         for (at, call) in each(delta, "tool_calls").enumerate() {
-            self.call(at as u64, call);
+            self.call(at, call);
         }
         if let Some(call) = delta.get("function_call").filter(|call| call.is_object()) {
             // OpenAI's older form has one call and no number for it.
@@ -74,8 +82,12 @@ impl Candidate {
         Said { parts, logprobs: logprobs(choice.get("logprobs").unwrap_or(&Value::Null)) }
     }
 
-    fn call(&mut self, at: u64, fragment: &Value) {
-        let call = self.calls.entry(fragment["index"].as_u64().unwrap_or(at)).or_default();
+    fn call(&mut self, at: usize, fragment: &Value) {
+        let at = self.known.place(fragment, at);
+        if at == self.calls.len() {
+            self.calls.push(Call::default());
+        }
+        let Some(call) = self.calls.get_mut(at) else { return };
         if let Some(id) = full(fragment, "id") {
             id.clone_into(&mut call.id);
         }
@@ -93,7 +105,7 @@ impl Candidate {
     /// The end: its calls, whole, and why it ended. `parts`: what is said before that.
     pub(super) fn end(&mut self, mut parts: Vec<Value>) -> Value {
         let mut broken = None;
-        for call in std::mem::take(&mut self.calls).into_values() {
+        for call in std::mem::take(&mut self.calls) {
             match call.part() {
                 Ok(part) => parts.push(part),
                 Err(why) => broken = Some(why),

@@ -207,6 +207,30 @@ fn a_stream_has_its_citations_in_bytes_at_the_end() {
 }
 
 #[test]
+fn calls_that_share_an_index_are_told_apart_by_their_ids() {
+    let fragment = |id: Option<&str>, name: Option<&str>, arguments: &str| {
+        let function = json!({"name": name, "arguments": arguments});
+        chunk(&json!({"tool_calls": [{"index": 0, "id": id, "function": function}]}), None)
+    };
+    let chunks = [
+        fragment(Some("a"), Some("f"), "{\"x\":1}"),
+        fragment(Some("b"), Some("g"), "{\"y\":"),
+        fragment(None, None, "2}"),
+        chunk(&json!({}), Some("tool_calls")),
+    ];
+    let events = events(&told(&chunks, true, 0));
+    let last = &events.last().expect("an event")["candidates"][0];
+    assert_eq!(
+        last["content"]["parts"],
+        json!([
+            {"functionCall": {"name": "f", "args": {"x": 1}, "id": "a"}},
+            {"functionCall": {"name": "g", "args": {"y": 2}, "id": "b"}},
+        ])
+    );
+    assert_eq!(last["finishReason"], "STOP");
+}
+
+#[test]
 fn a_call_whose_arguments_are_broken_is_no_call() {
     let answer = |finish: &str, arguments: &str| {
         let call = json!({"id": "a", "function": {"name": "f", "arguments": arguments}});

@@ -10,8 +10,6 @@ use super::tools::{Kind, Tool, input_of};
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) place: Place,
-    /// Its place among the answer's calls.
-    pub(super) number: u64,
     /// The `call_id`.
     pub(super) id: String,
     name: String,
@@ -32,7 +30,6 @@ impl Call {
 
     pub(super) fn open(
         place: Place,
-        number: u64,
         id: String,
         function: &str,
         tool: Option<Tool>,
@@ -43,7 +40,7 @@ impl Call {
             Some(tool) => (tool.kind, tool.name, tool.namespace),
             None => (Kind::Function, function.to_owned(), None),
         };
-        let call = Self { place, number, id, name, namespace, kind, arguments: String::new() };
+        let call = Self { place, id, name, namespace, kind, arguments: String::new() };
         call.place.tell(ADDED, &call.shown("in_progress"), writer, out);
         call
     }

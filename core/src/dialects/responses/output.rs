@@ -7,6 +7,7 @@ use super::message::Message;
 use super::reasoning::Reasoning;
 use super::stream::Writer;
 use super::tools::Tools;
+use crate::dialects::calls::Calls;
 
 /// All of one answer's items.
 pub(super) struct Output {
@@ -18,6 +19,8 @@ pub(super) struct Output {
     reasoning: Option<Reasoning>,
     message: Option<Message>,
     calls: Vec<Call>,
+    /// Which of them a fragment belongs to.
+    known: Calls,
 }
 
 /// Where an item stands: what its events name it by.
@@ -47,7 +50,15 @@ pub(super) const DONE: &str = "response.output_item.done";
 
 impl Output {
     pub(super) fn new(seed: u64, tools: Tools) -> Self {
-        Self { seed, tools, items: Vec::new(), reasoning: None, message: None, calls: Vec::new() }
+        Self {
+            seed,
+            tools,
+            items: Vec::new(),
+            reasoning: None,
+            message: None,
+            calls: Vec::new(),
+            known: Calls::default(),
+        }
     }
 
     /// Takes a delta, or a whole message.
@@ -141,25 +152,19 @@ impl Output {
 
     /// A fragment of a call; `at`: its place among the calls, where it does not say so itself.
     fn call(&mut self, at: usize, fragment: &Value, writer: &mut Writer, out: &mut Vec<u8>) {
-        let number = fragment["index"].as_u64().unwrap_or(at as u64);
-        let known = self.calls.iter().position(|call| call.number == number);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let id = fragment["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned);
-                let id = id.unwrap_or_else(|| format!("call_{:016x}{number:04x}", self.seed));
-                self.sign(&id, fragment, writer, out);
-                self.close_open("completed", writer, out);
-                let function = fragment["function"]["name"].as_str().unwrap_or_default();
-                let tool = self.tools.called(function).cloned();
-                let place = self.place(Call::prefix(tool.as_ref()));
-                self.calls.push(Call::open(place, number, id, function, tool, writer, out));
-                self.calls.len() - 1
-            }
-        };
-        if known.is_some() {
-            let id = self.calls[at].id.clone();
+        let at = self.known.place(fragment, at);
+        if let Some(known) = self.calls.get(at) {
+            let id = known.id.clone();
             self.sign(&id, fragment, writer, out);
+        } else {
+            let id = fragment["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned);
+            let id = id.unwrap_or_else(|| format!("call_{:016x}{at:04x}", self.seed));
+            self.sign(&id, fragment, writer, out);
+            self.close_open("completed", writer, out);
+            let function = fragment["function"]["name"].as_str().unwrap_or_default();
+            let tool = self.tools.called(function).cloned();
+            let place = self.place(Call::prefix(tool.as_ref()));
+            self.calls.push(Call::open(place, id, function, tool, writer, out));
         }
         if let Some(piece) = fragment["function"]["arguments"].as_str().filter(|piece| !piece.is_empty()) {
             self.calls[at].arguments(piece, writer, out);

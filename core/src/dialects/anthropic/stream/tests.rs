@@ -236,6 +236,25 @@ fn calls_are_told_apart_however_a_server_numbers_them() {
     assert!(content[3]["id"].as_str().expect("an id").starts_with("toolu_"));
 }
 
+/// As Ollama and Dynamo send them: one index for all, an id with each first fragment, and none with the others.
+#[test]
+fn calls_that_share_an_index_go_on_by_their_ids() {
+    let (content, _) = message(&run(&[
+        call(0, "a", "f", "{\"x\":1}"),
+        call(0, "b", "g", ""),
+        call(0, "", "", "{\"y\":"),
+        call(0, "", "", "2}"),
+        finish("tool_calls"),
+    ]));
+    assert_eq!(
+        content,
+        [
+            json!({"type": "tool_use", "id": "a", "name": "f", "input": {}, "json": "{\"x\":1}"}),
+            json!({"type": "tool_use", "id": "b", "name": "g", "input": {}, "json": "{\"y\":2}"}),
+        ]
+    );
+}
+
 #[test]
 fn a_signature_travels_in_the_id() {
     let mut one = call(0, "a", "f", "{}");

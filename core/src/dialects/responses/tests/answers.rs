@@ -116,6 +116,26 @@ fn calls_come_in_turn() {
 }
 
 #[test]
+fn calls_that_share_an_index_are_told_apart_by_their_ids() {
+    let fragment = |more: Value| json!({"tool_calls": [more]});
+    let events = told(
+        asked(),
+        &[
+            fragment(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\":1}"}})),
+            fragment(json!({"index": 0, "id": "b", "function": {"name": "g", "arguments": "{\"y\":"}})),
+            fragment(json!({"index": 0, "function": {"arguments": "2}"}})),
+        ],
+        "tool_calls",
+    );
+    let calls = last(&events)["output"].as_array().expect("items").iter();
+    let calls: Vec<_> = calls.map(|item| (&item["call_id"], &item["name"], &item["arguments"])).collect();
+    assert_eq!(
+        calls,
+        [(&json!("a"), &json!("f"), &json!("{\"x\":1}")), (&json!("b"), &json!("g"), &json!("{\"y\":2}")),]
+    );
+}
+
+#[test]
 fn reasoning_is_a_summary_and_carries_its_signature_back() {
     let signed = json!({"thinking_blocks": [{"type": "thinking", "thinking": "", "signature": "c2ln"}]});
     let hidden = json!({"thinking_blocks": [{"type": "redacted_thinking", "data": "ZGF0YQ"}]});

@@ -7,6 +7,7 @@
 pub mod anthropic;
 mod body;
 mod calls;
+mod content;
 mod elements;
 pub mod gemini;
 mod json;

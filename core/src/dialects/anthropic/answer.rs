@@ -6,6 +6,7 @@ use super::blocks::{Blocks, Event};
 use super::usage::Counts;
 use super::{count, ids};
 use crate::dialects::Facts;
+use crate::dialects::content::{self, Piece};
 
 /// Anthropic's reasons for an end: a provider's own word among them is kept.
 const REASONS: [&str; 7] = [
@@ -138,11 +139,11 @@ fn reasoning(delta: &Value) -> &str {
 
 /// Text, its citations, and calls. Whether it was a refusal.
 pub(super) fn spoken(delta: &Value, blocks: &mut Blocks) -> bool {
-    match delta.get("content") {
-        Some(Value::String(text)) if !text.is_empty() => blocks.text(text),
-        // Mistral's form: thoughts are parts of the content.
-        Some(Value::Array(parts)) => parts.iter().for_each(|part| content_part(part, blocks)),
-        _ => {}
+    for piece in content::pieces(delta) {
+        match piece {
+            Piece::Text(text) => blocks.text(text),
+            Piece::Thought(thought) => blocks.thought(&thought),
+        }
     }
     let refusal = delta.get("refusal").and_then(Value::as_str).filter(|text| !text.is_empty());
     if let Some(refusal) = refusal {
@@ -153,20 +154,6 @@ pub(super) fn spoken(delta: &Value, blocks: &mut Blocks) -> bool {
         blocks.call(call, position);
     }
     refusal.is_some()
-}
-
-fn content_part(part: &Value, blocks: &mut Blocks) {
-    let text = |part: &Value| part.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match part.get("type").and_then(Value::as_str) {
-        Some("text") if !text(part).is_empty() => blocks.text(&text(part)),
-        Some("thinking") => {
-            let thought: String = list(part, "thinking").map(text).collect();
-            if !thought.is_empty() {
-                blocks.thought(&thought);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Anthropic's own as they were; else OpenAI's, which name a page, as results of a web search.

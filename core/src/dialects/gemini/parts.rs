@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::signature::{self, Foreign};
 use super::{grounding, words};
 use crate::dialects::calls::Calls;
+use crate::dialects::content::{self, Piece};
 
 /// One candidate, as far as it has come.
 #[derive(Debug)]
@@ -48,11 +49,20 @@ impl Candidate {
         if thoughts {
             thought(delta, &mut parts);
         }
-        self.text.push_str(full(delta, "content").unwrap_or_default());
-        for name in ["content", "refusal"] {
-            if let Some(text) = full(delta, name) {
-                parts.push(json!({"text": text}));
+        for piece in content::pieces(delta) {
+            match piece {
+                Piece::Text(text) => {
+                    self.text.push_str(text);
+                    parts.push(json!({"text": text}));
+                }
+                Piece::Thought(thought) if thoughts => {
+                    parts.push(json!({"thought": true, "text": thought}));
+                }
+                Piece::Thought(_) => {}
             }
+        }
+        if let Some(text) = full(delta, "refusal") {
+            parts.push(json!({"text": text}));
         }
         for image in each(delta, "images") {
             parts.extend(image.pointer("/image_url/url").and_then(Value::as_str).and_then(inline));

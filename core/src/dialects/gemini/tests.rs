@@ -206,6 +206,26 @@ fn a_stream_has_its_citations_in_bytes_at_the_end() {
     }
 }
 
+/// Mistral's form.
+#[test]
+fn content_in_parts_has_its_thoughts_and_its_text() {
+    let parts = json!([
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "42."},
+    ]);
+    let expected = json!([{"thought": true, "text": "hm"}, {"text": "42."}]);
+    let message = json!({"choices": [{"index": 0, "message": {"content": parts}, "finish_reason": "stop"}]});
+    let whole = |request: Value| {
+        answer::of_chat(&message, &facts(&request))["candidates"][0]["content"]["parts"].take()
+    };
+    assert_eq!(whole(json!({})), expected);
+    let unshown = json!({"generationConfig": {"thinkingConfig": {"includeThoughts": false}}});
+    assert_eq!(whole(unshown), json!([{"text": "42."}]));
+    let chunks = [chunk(&json!({"content": parts}), None), chunk(&json!({}), Some("stop"))];
+    let events = events(&told(&chunks, true, 0));
+    assert_eq!(events[0]["candidates"][0]["content"]["parts"], expected);
+}
+
 #[test]
 fn calls_that_share_an_index_are_told_apart_by_their_ids() {
     let fragment = |id: Option<&str>, name: Option<&str>, arguments: &str| {

@@ -8,6 +8,7 @@ use super::reasoning::Reasoning;
 use super::stream::Writer;
 use super::tools::Tools;
 use crate::dialects::calls::Calls;
+use crate::dialects::content::{self, Piece};
 
 /// All of one answer's items.
 pub(super) struct Output {
@@ -80,8 +81,11 @@ impl Output {
             // Where text is open it goes on: its signature gets an item of its own, behind it.
             self.reasoning(writer, out).carried.thought_signatures.push(signature.clone());
         }
-        if let Some(text) = text("content") {
-            self.message(writer, out).text(text, &logprobs["content"], writer, out);
+        for piece in content::pieces(said) {
+            match piece {
+                Piece::Text(text) => self.message(writer, out).text(text, &logprobs["content"], writer, out),
+                Piece::Thought(thought) => self.reasoning(writer, out).text(&thought, writer, out),
+            }
         }
         if let Some(text) = text("refusal") {
             self.message(writer, out).refusal(text, writer, out);

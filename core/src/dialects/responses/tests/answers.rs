@@ -115,6 +115,25 @@ fn calls_come_in_turn() {
     assert_eq!((&output[2]["call_id"], &output[2]["arguments"]), (&json!("call_b"), &json!("{}")));
 }
 
+/// Mistral's form.
+#[test]
+fn content_in_parts_is_reasoning_and_text() {
+    let thought = json!({"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]});
+    let events = told(
+        asked(),
+        &[
+            json!({"content": [thought]}),
+            json!({"content": [{"type": "text", "text": "The answer"}]}),
+            json!({"content": " is 42."}),
+        ],
+        "stop",
+    );
+    let output = &last(&events)["output"];
+    assert_eq!(output.as_array().map(Vec::len), Some(2), "{output}");
+    assert_eq!((&output[0]["type"], &output[0]["summary"][0]["text"]), (&json!("reasoning"), &json!("hm")));
+    assert_eq!(output[1]["content"][0]["text"], "The answer is 42.");
+}
+
 #[test]
 fn calls_that_share_an_index_are_told_apart_by_their_ids() {
     let fragment = |more: Value| json!({"tool_calls": [more]});

@@ -6,8 +6,18 @@ use tidegate_plugin_sdk::classify::{
 };
 use tidegate_plugin_sdk::{Class, ErrorKind, FailureIn, Phase, retry_after};
 
+use crate::response::is_failure;
+
 pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
     let document = serde_json::from_slice::<Value>(failure.body).ok();
+    let stop = document.as_ref().and_then(|document| document.get("stopReason")?.as_str());
+    if let Some(word) = stop.filter(|word| is_failure(word)) {
+        // The model failed, not the request: asked again, it may not.
+        set_status(class, 502);
+        class.message = Some(format!("the model's answer ended with {word}"));
+        class.code = Some(word.to_owned());
+        return;
+    }
     let said = said(document.as_ref(), failure.body);
     let name = name(failure, document.as_ref());
     let from_head = Some(failure.http_status).filter(|status| (400..=599).contains(status));

@@ -6,7 +6,7 @@ mod common;
 use common::{E_PROTOCOL, E_TRUNCATED, E_UPSTREAM, NOTE_DONE, OK, bedrock, head, recording};
 use serde_json::{Value, json};
 use tidegate_plugin_sdk::harness::{Ending, ToolCall};
-use tidegate_plugin_sdk::{ErrorKind, HeadIn, Headers};
+use tidegate_plugin_sdk::{ErrorKind, FailureIn, HeadIn, Headers, Phase};
 
 /// Fails unless each event has the shape that an OpenAI SDK demands of a chunk.
 fn check_chunks(chunks: &[Value]) {
@@ -239,6 +239,28 @@ fn awss_request_id_names_the_answer() {
             "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": null, "finish_reason": null}],
         })]
     );
+}
+
+/// Else it would look like a model that has nothing to say.
+#[test]
+fn a_model_that_failed_is_an_error_and_no_empty_answer() {
+    for word in ["malformed_model_output", "malformed_tool_use"] {
+        let harness = bedrock();
+        let mut stream = harness.stream(&head()).unwrap();
+        let data = json!({"stopReason": word}).to_string();
+        assert_eq!(stream.event("messageStop", &data).status, E_UPSTREAM, "{word}");
+        let body = json!({"output": {"message": {"role": "assistant", "content": []}}, "stopReason": word});
+        assert_eq!(whole(&body), (E_UPSTREAM, Value::Null), "{word}");
+        for (phase, event, body) in
+            [(Phase::Stream, "messageStop", data), (Phase::Body, "", body.to_string())]
+        {
+            let failure =
+                FailureIn { phase, http_status: 200, event, body: body.as_bytes(), ..FailureIn::default() };
+            let class = harness.classify(&failure).unwrap();
+            assert_eq!((class.http_status, class.retryable, class.code.as_deref()), (502, true, Some(word)));
+            assert!(class.message.is_some_and(|message| message.ends_with(word)));
+        }
+    }
 }
 
 #[test]

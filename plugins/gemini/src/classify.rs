@@ -7,10 +7,16 @@ use tidegate_plugin_sdk::classify::{
 use tidegate_plugin_sdk::{Class, ErrorKind, FailureIn, retry_after};
 
 use crate::error;
+use crate::response::is_failure;
 
 pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
     let text = String::from_utf8_lossy(failure.body);
     let found = error::find(&text);
+    if let Some((word, message)) = found.is_none().then(|| failed_answer(&text)).flatten() {
+        set_status(class, 502);
+        (class.message, class.code) = (Some(message), Some(word));
+        return;
+    }
     let said = found.as_ref().map_or_else(|| Said::of_bytes(failure.body), Said::of);
     let empty = Value::Null;
     let inner = found.as_ref().and_then(|found| found.get("error")).unwrap_or(&empty);
@@ -43,6 +49,19 @@ pub(crate) fn classify(failure: &FailureIn<'_>, class: &mut Class) {
     }
     class.message = said.message;
     class.code = word.map(str::to_owned).or(said.code).or(said.kind);
+}
+
+/// The word and a sentence of an answer whose model failed: asked again, it may not.
+fn failed_answer(text: &str) -> Option<(String, String)> {
+    let documents = error::documents::<Value>(text)?;
+    let mut candidates = documents.iter().filter_map(|one| one["candidates"].as_array()).flatten();
+    let failed =
+        |candidate: &&Value| candidate["finishReason"].as_str().is_some_and(|word| is_failure(word, false));
+    let candidate = candidates.find(failed)?;
+    let word = candidate["finishReason"].as_str()?;
+    let more = candidate["finishMessage"].as_str().filter(|more| !more.is_empty());
+    let more = more.map_or_else(String::new, |more| format!(": {more}"));
+    Some((word.to_owned(), format!("the model's answer ended with {word}{more}")))
 }
 
 /// The HTTP status of a canonical code (google/rpc/code.proto).

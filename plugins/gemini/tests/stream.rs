@@ -171,6 +171,51 @@ fn a_blocked_prompt_is_a_filter_s_finish() {
     );
 }
 
+/// Without an answer it would look like a model that has nothing to say.
+#[test]
+fn a_model_that_failed_is_an_error_and_no_empty_answer() {
+    let reply = |parts: Value, word: &str| {
+        json!({
+            "candidates": [{"content": {"parts": parts}, "finishReason": word, "finishMessage": "what it wrote"}],
+            "usageMetadata": {"promptTokenCount": 3},
+        })
+        .to_string()
+    };
+    let harness = gemini();
+    let text = json!([{"text": "I look."}]);
+    let thought = json!([{"text": "hm", "thought": true}]);
+    for (parts, word, want) in [
+        (json!([]), "MALFORMED_FUNCTION_CALL", E_UPSTREAM),
+        (thought.clone(), "MALFORMED_FUNCTION_CALL", E_UPSTREAM),
+        (text.clone(), "UNEXPECTED_TOOL_CALL", E_UPSTREAM),
+        (text.clone(), "OTHER", E_UPSTREAM),
+        (json!([]), "LANGUAGE", E_UPSTREAM),
+        (thought, "NO_IMAGE", E_UPSTREAM),
+        (text.clone(), "NO_IMAGE", OK),
+        (json!([]), "STOP", OK),
+        (json!([]), "SAFETY", OK),
+        (text, "A_WORD_OF_TOMORROW", OK),
+    ] {
+        let body = reply(parts, word);
+        let mut stream = harness.stream(&head()).unwrap();
+        let step = stream.event("", &body);
+        assert_eq!((step.status, harness.response(&head(), body.as_bytes()).0), (want, want), "{body}");
+        assert!(check_chunks(&step).is_empty());
+        if want == E_UPSTREAM {
+            let class = common::classed(200, vec![], &body);
+            assert_eq!((class.http_status, class.retryable, class.code.as_deref()), (502, true, Some(word)));
+            let sentence = format!("the model's answer ended with {word}: what it wrote");
+            assert_eq!(class.message.as_deref(), Some(sentence.as_str()));
+        }
+    }
+    // One of several answers is an answer.
+    let both = json!({"candidates": [
+        {"index": 0, "finishReason": "OTHER"},
+        {"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"},
+    ]});
+    assert_eq!(harness.response(&head(), both.to_string().as_bytes()).0, OK);
+}
+
 #[test]
 fn other_parts_are_not_lost() {
     let harness = gemini();

@@ -38,6 +38,11 @@ impl Finish {
     }
 }
 
+/// Whether a `stopReason` says that the model failed, and not that its answer is over.
+pub(crate) fn is_failure(word: &str) -> bool {
+    matches!(word, "malformed_model_output" | "malformed_tool_use")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ mod usage;
 mod whole;
 mod wire;
 
+pub(crate) use finish::is_failure;
 pub(crate) use whole::whole;
 
 pub use stream::Translator;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, HeadIn, Note, Stream, StreamOut};
 
 use super::citation::{annotation, canonical};
-use super::finish::Finish;
+use super::finish::{Finish, is_failure};
 use super::wire::{BlockDelta, BlockStart, BlockStop, MessageStart, MessageStop, Metadata, Usage};
 use super::{Identity, image, is_error};
 
@@ -249,6 +249,9 @@ impl Stream for Translator {
             "contentBlockStop" => self.stop(&read(text)?, out)?,
             "messageStop" => {
                 let stop: MessageStop = read(text)?;
+                if is_failure(&stop.stop_reason) {
+                    return Err(Fault::Upstream);
+                }
                 // The model stops once.
                 if !core::mem::replace(&mut self.finished, true) {
                     self.cite(out)?;

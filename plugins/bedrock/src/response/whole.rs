@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{Fault, HeadIn};
 
 use super::citation::{annotation, canonical};
-use super::finish::Finish;
+use super::finish::{Finish, is_failure};
 use super::wire::{Block, ToolUse, Whole};
 use super::{Identity, image, is_error};
 
@@ -21,6 +21,9 @@ pub(crate) fn whole(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {
     let message = answer.output.and_then(|output| output.message);
     let message = message.ok_or(Fault::Protocol("the body has no answer"))?;
     let stop = answer.stop_reason.ok_or(Fault::Protocol("the answer does not say why it stopped"))?;
+    if is_failure(&stop) {
+        return Err(Fault::Upstream);
+    }
     let mut told = Told::default();
     message.content.into_iter().for_each(|block| told.add(block));
     let more = answer.additional_model_response_fields.as_ref();

@@ -83,11 +83,12 @@ impl Delta {
 
     /// It is a part of the answer, and not only about it.
     pub(crate) fn says(&self) -> bool {
-        !(self.text.is_empty()
-            && self.thoughts.is_empty()
-            && self.calls.is_empty()
-            && self.images.is_empty()
-            && self.other.is_empty())
+        self.answers() || !self.thoughts.is_empty()
+    }
+
+    /// The same without thoughts, which alone are no answer.
+    pub(crate) fn answers(&self) -> bool {
+        !(self.text.is_empty() && self.calls.is_empty() && self.images.is_empty() && self.other.is_empty())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -41,6 +41,22 @@ impl Finish {
     }
 }
 
+/// Whether a `finishReason` says that the model failed, and not that its answer is over. `answers`: there is one, be it in part.
+pub(crate) fn is_failure(word: &str, answers: bool) -> bool {
+    match word {
+        "MALFORMED_FUNCTION_CALL"
+        | "MALFORMED_RESPONSE"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
+        | "MISSING_THOUGHT_SIGNATURE"
+        | "LANGUAGE"
+        | "OTHER" => true,
+        // The model may have said in words why it makes no picture.
+        "NO_IMAGE" => !answers,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

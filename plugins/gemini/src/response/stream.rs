@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{End, EventIn, Fault, Flow, HeadIn, Note, Stream, StreamOut};
 
 use super::delta::Delta;
-use super::finish::Finish;
+use super::finish::{Finish, is_failure};
 use super::sources::Sources;
 use super::wire::{Candidate, Reply, Usage};
 use super::{Identity, replies};
@@ -34,6 +34,8 @@ struct Choice {
     calls: u32,
     sources: Sources,
     begun: bool,
+    /// It is more than thoughts.
+    answers: bool,
     /// Why it ended, unless more comes.
     finish: Option<Finish>,
 }
@@ -88,6 +90,8 @@ impl Translator {
         let finish = word.and_then(|word| Finish::of(word, choice.calls > 0));
         let said = (candidate.grounding_metadata, candidate.citation_metadata);
         delta.add_sources(said, &mut choice.sources, finish.is_some() || choice.finish.is_some());
+        choice.answers |= delta.answers();
+        let failed = word.is_some_and(|word| is_failure(word, choice.answers));
         if delta.says() && choice.finish.take().is_some() {
             self.went_on = true;
         }
@@ -101,7 +105,7 @@ impl Translator {
                 self.chunk(at, call, Value::Null, None, out)?;
             }
         }
-        Ok(())
+        if failed { Err(Fault::Upstream) } else { Ok(()) }
     }
 
     fn choice(&mut self, index: u32) -> Result<usize, Fault> {
@@ -116,6 +120,7 @@ impl Translator {
             calls: 0,
             sources: Sources::default(),
             begun: false,
+            answers: false,
             finish: None,
         });
         Ok(self.choices.len() - 1)

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tidegate_plugin_sdk::{Fault, HeadIn};
 
 use super::delta::Delta;
-use super::finish::Finish;
+use super::finish::{Finish, is_failure};
 use super::sources::Sources;
 use super::{Identity, replies};
 
@@ -39,6 +39,9 @@ pub(crate) fn whole(head: &HeadIn<'_>, body: &[u8]) -> Result<Value, Fault> {
     if choices.is_empty() {
         return Err(Fault::Protocol("the body has neither an answer nor a reason for none"));
     }
+    if choices.iter().all(Pending::has_failed) {
+        return Err(Fault::Upstream);
+    }
     choices.sort_by_key(|pending| pending.index);
     let choices = choices.into_iter().map(Pending::choice).collect::<Result<_, _>>()?;
     let mut completion = identity.object("chat.completion", choices);
@@ -66,6 +69,11 @@ fn pending(choices: &mut Vec<Pending>, index: u32) -> &mut Pending {
 }
 
 impl Pending {
+    fn has_failed(&self) -> bool {
+        let word = self.finish.as_ref().and_then(|finish| finish.native.as_deref());
+        word.is_some_and(|word| is_failure(word, self.delta.answers()))
+    }
+
     fn choice(mut self) -> Result<Value, Fault> {
         let finish = self.finish.ok_or(Fault::Protocol("an answer does not say why it finished"))?;
         self.delta.add_sources((None, None), &mut self.sources, true);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::mask;
 use super::source::Place;
+use super::{loose, yaml::NOT_YAML};
 
 /// How much a [`Notice`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,8 @@ impl fmt::Display for Notice {
         }
         writeln!(f, "{}: {}: {}", self.place, self.severity, self.message)?;
         let line = mask::line(&self.place.source, self.place.line);
+        let line =
+            if self.message.starts_with(NOT_YAML) { loose::values(&line) } else { loose::words(&line) };
         let (shown, column) = window(&line, self.place.column);
         let number = self.place.line.to_string();
         let pad = " ".repeat(number.len());

@@ -11,6 +11,7 @@ mod diagnose;
 mod document;
 mod env;
 mod litellm;
+mod loose;
 mod mask;
 mod mid_stream;
 mod model;

@@ -10,6 +10,9 @@ use super::node::{Entry, Mapping, Node, Value};
 use super::scalar;
 use super::source::{Place, Source};
 
+/// How what is said of a file begins that is no YAML at all: nobody can say then what of it is a secret.
+pub(super) const NOT_YAML: &str = "this is not YAML";
+
 /// More nodes than any config has; it bounds what nested aliases can expand to.
 const MAX_NODES: usize = 200_000;
 /// Deeper than any config is; it bounds recursion over the tree.
@@ -75,7 +78,7 @@ impl<'a> Builder<'a> {
                 column: marker.col() + 1,
                 width: 1,
             };
-            Stop { place, message: format!("this is not YAML: {}", error.info()) }
+            Stop { place, message: format!("{NOT_YAML}: {}", error.info()) }
         })
     }
 

@@ -222,6 +222,30 @@ fn yaml_that_is_none() {
 }
 
 #[test]
+fn no_report_quotes_a_secret_wherever_it_stands() {
+    for text in [
+        "model_list:\n- model_name: a\n  litellm_params:\n    model: openai/x\n    api_key sk-CANARY\n    timeout: 3\n",
+        "model_list:\n- model_name: a\n  litellm_params:\n    model: openai/x\n    api_key= CANARY\n    timeout: 3\n",
+        "model_list:\n- model_name: a\n  litellm_params:\n    api_key:\n\tCANARY\n",
+        "model_list:\n- model_name: a\n  litellm_params:\n    api_key: \"CANARY\n    timeout: 3\n",
+        "general_settings:\n  master_key: [sk-CANARY]\n",
+        "general_settings:\n  master_key:\n  - sk-CANARY01\n",
+        "tidegate:\n  guard:\n  - {name: x, probe: \"http://u:CANARY@127.0.0.1/?k=CANARY\"}\n",
+        "tidegate: {listen: \"redis://u:CANARY/@h\"}\n",
+    ] {
+        let report = bad(text);
+        assert!(!report.to_string().contains("CANARY"), "{report}");
+    }
+    let config = good(
+        "general_settings:\n  database_url: postgres://u:CANARY@h/db\n  alert_to_webhook_url: {a: https://h/CANARY}\nlitellm_settings:\n  cache_params: {url: \"redis://:CANARY@h:1?k=CANARY\"}\n",
+    );
+    assert_eq!(config.notices.len(), 3);
+    for notice in &config.notices {
+        assert!(!notice.to_string().contains("CANARY"), "{notice}");
+    }
+}
+
+#[test]
 fn a_list_instead_of_a_config() {
     drawn(
         "- model_name: x\n",

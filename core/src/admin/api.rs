@@ -28,7 +28,9 @@ pub(super) fn one(watchdog: &Watchdog, id: &str) -> Option<Value> {
 pub(super) fn config(gateway: &Gateway) -> String {
     let mut config = gateway.routes.load().config.clone();
     for deployment in &mut config.deployments {
-        for (name, value) in deployment.params.iter_mut().chain(&mut deployment.defaults) {
+        for (name, value) in
+            deployment.params.iter_mut().chain(&mut deployment.defaults).chain(&mut deployment.extra_body)
+        {
             hide(value, is_secret_name(name));
         }
     }

@@ -114,7 +114,18 @@ pub(crate) fn resolve(node: &Node, env: &dyn Env, sink: &mut Sink) -> Node {
         Value::String(text) => match text.strip_prefix(PREFIX) {
             None => return node.clone(),
             Some(name) => match env.var(name.trim()) {
-                Some(value) if !value.is_empty() => Value::String(value),
+                Some(value) if !value.is_empty() => {
+                    let trimmed = value.trim_end_matches(['\n', '\r']);
+                    if trimmed.len() < value.len() {
+                        sink.warn(
+                            &node.place,
+                            format!(
+                                "the environment variable {name} ends in a line's end, which is left out"
+                            ),
+                        );
+                    }
+                    Value::String(trimmed.to_owned())
+                }
                 _ => {
                     sink.warn_hint(
                         &node.place,

@@ -29,6 +29,8 @@ pub struct Config {
     pub environment: BTreeMap<String, Secret>,
     /// What there is to say about a config that loads: see [`Notice`].
     pub notices: Vec<Notice>,
+    /// The entries of `model_list` that cannot be used, by their `model_name` where they have one.
+    pub left_out: Vec<(Option<String>, Notice)>,
     /// Set for a rehearsal: no file says it.
     pub hurry: Option<super::Hurry>,
 }
@@ -60,6 +62,8 @@ pub struct Deployment {
     pub secrets: BTreeMap<String, Secret>,
     /// Default request parameters: sent unless the request sets them.
     pub defaults: Map<String, Value>,
+    /// `extra_body`: members of every request's body, unless the request sets them.
+    pub extra_body: Map<String, Value>,
     /// `extra_headers` and `headers`: sent with every upstream request.
     pub headers: BTreeMap<String, Secret>,
     /// Weight for the choice among the group's deployments.
@@ -235,6 +239,9 @@ impl Config {
 
     /// A variable as this config sees it: `environment_variables:` first, then `env`.
     pub fn variable(&self, env: &dyn super::Env, name: &str) -> Option<Secret> {
-        self.environment.get(name).cloned().or_else(|| env.var(name).map(Secret::new))
+        self.environment.get(name).cloned().or_else(|| {
+            // A line's end is no part of a key: `echo KEY >` writes one.
+            env.var(name).map(|value| Secret::new(value.trim_end_matches(['\n', '\r'])))
+        })
     }
 }

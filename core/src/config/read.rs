@@ -32,7 +32,8 @@ pub(crate) fn gate(
     to: &str,
 ) -> Option<Secret> {
     if let Some(variable) = env::named(node) {
-        let key = env.var(variable.trim()).filter(|key| !key.is_empty());
+        let key = env.var(variable.trim()).map(|key| key.trim_end_matches(['\n', '\r']).to_owned());
+        let key = key.filter(|key| !key.is_empty());
         if key.is_none() {
             sink.error_hint(
                 &node.place,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Request;
 use super::options::{self, Options};
 
-/// Takes litellm's request-level options out of the body.
+/// Takes litellm's request-level options out of the body, and what else is litellm's alone.
 ///
 /// # Errors
 /// A sentence for the client.
@@ -23,11 +23,13 @@ pub(super) fn without_options(
         options.take(name, value)?;
     }
     let before = members.len();
-    members.retain(|(name, _)| !options::KEYS.contains(&name.as_str()));
+    let is_option = |name: &str| options::KEYS.contains(&name);
+    let has_options = members.iter().any(|(name, _)| is_option(name));
+    members.retain(|(name, value)| !is_option(name) && !options::is_litellms(name, value.get()));
     if members.len() < before {
         let members = members.iter().map(|(name, value)| (name.as_str(), value.get()));
         (request.body, request.model_at) = written(members);
-        request.options = Some(Box::new(options));
+        request.options = has_options.then(|| Box::new(options));
     }
     Ok(request)
 }

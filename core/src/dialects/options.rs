@@ -1,6 +1,8 @@
 //! What a client may ask for beside its prompt: litellm's request-level options. They stand in the body, belong to the
 //! gateway and are not sent upstream.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -30,6 +32,120 @@ pub(super) const KEYS: [&str; 18] = [
     "additional_drop_params",
     "allowed_openai_params",
 ];
+
+/// What litellm keeps to itself too (`all_litellm_params` of litellm 1.83.9), and no provider has a use for. In the order of the
+/// alphabet. `metadata` is missing: it is OpenAI's as well, see [`is_litellms`].
+const INTERNAL: [&str; 95] = [
+    "acompletion",
+    "aimg_generation",
+    "allowed_model_region",
+    "api_base",
+    "api_key",
+    "api_version",
+    "assistant_continue_message",
+    "atext_completion",
+    "azure",
+    "azure_ad_token_provider",
+    "azure_password",
+    "azure_scope",
+    "azure_username",
+    "base_model",
+    "bos_token",
+    "budget_duration",
+    "cache",
+    "cache_key",
+    "caching",
+    "caching_groups",
+    "client",
+    "client_id",
+    "client_secret",
+    "complete_response",
+    "configurable_clientside_auth_params",
+    "context_window_fallback_dict",
+    "cooldown_time",
+    "custom_llm_provider",
+    "disable_add_transform_inline_image_block",
+    "enable_json_schema_validation",
+    "ensure_alternating_roles",
+    "eos_token",
+    "fallback_depth",
+    "fastest_response",
+    "final_prompt_value",
+    "force_timeout",
+    "guardrails",
+    "headers",
+    "hf_model_name",
+    "id",
+    "input_cost_per_second",
+    "input_cost_per_token",
+    "litellm_call_id",
+    "litellm_credential_name",
+    "litellm_disabled_callbacks",
+    "litellm_logging_obj",
+    "litellm_metadata",
+    "litellm_proxy_rate_limit_response",
+    "litellm_request_debug",
+    "litellm_session_id",
+    "litellm_system_prompt",
+    "litellm_trace_id",
+    "logger_fn",
+    "max_budget",
+    "max_parallel_requests",
+    "max_retries",
+    "merge_reasoning_content_in_choices",
+    "mock_timeout",
+    "model_config",
+    "model_file_id_mapping",
+    "model_info",
+    "model_list",
+    "no-log",
+    "order",
+    "output_cost_per_second",
+    "output_cost_per_token",
+    "preset_cache_key",
+    "prompt_id",
+    "prompt_label",
+    "prompt_variables",
+    "prompt_version",
+    "provider_specific_header",
+    "proxy_server_request",
+    "region_name",
+    "retry_policy",
+    "retry_strategy",
+    "roles",
+    "rpm",
+    "search_tool_name",
+    "secret_fields",
+    "self",
+    "shared_session",
+    "supports_system_message",
+    "tags",
+    "tenant_id",
+    "text_completion",
+    "tpm",
+    "ttl",
+    "turn_off_message_logging",
+    "use_client",
+    "use_in_pass_through",
+    "use_litellm_proxy",
+    "user_continue_message",
+    "verbose",
+    "weight",
+];
+
+/// Whether a member of a body is one that a provider must not see: litellm's clients send such, and some providers refuse
+/// them. Of `metadata` only a map of texts is a provider's own.
+pub(super) fn is_litellms(name: &str, value: &str) -> bool {
+    if name == "metadata" {
+        return !is_words(value);
+    }
+    INTERNAL.binary_search(&name).is_ok()
+}
+
+/// Whether it is an object of texts alone, or none.
+fn is_words(value: &str) -> bool {
+    value == "null" || serde_json::from_str::<HashMap<Cow<'_, str>, Cow<'_, str>>>(value).is_ok()
+}
 
 /// More than any request could try.
 const MAX_TARGETS: usize = 64;
@@ -190,7 +306,10 @@ fn target(entry: &RawValue) -> Result<Target, String> {
     for (name, value) in all {
         if name == "model" {
             model = serde_json::from_str(value.get()).ok();
-        } else if FIXED.contains(&name.as_str()) || KEYS.contains(&name.as_str()) {
+        } else if FIXED.contains(&name.as_str())
+            || KEYS.contains(&name.as_str())
+            || is_litellms(&name, value.get())
+        {
             return Err(format!("an entry of \"fallbacks\" cannot change \"{name}\""));
         } else {
             members.push((name, value.to_owned()));
@@ -276,6 +395,37 @@ pub(super) fn members_of(text: &str) -> Result<Vec<(String, &RawValue)>, serde_j
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_litellms_own_is_known() {
+        assert!(INTERNAL.is_sorted());
+        for name in [
+            "api_base",
+            "api_key",
+            "cache",
+            "guardrails",
+            "litellm_session_id",
+            "no-log",
+            "tags",
+            "ttl",
+            "weight",
+        ] {
+            assert!(is_litellms(name, "1"), "{name}");
+        }
+        for name in ["user", "temperature", "extra_body", "provider", "tools", "timeout", "model", "stream"] {
+            assert!(!is_litellms(name, "1"), "{name}");
+        }
+        for (metadata, theirs) in [
+            (r#"{"user_id": "\u0061", "b": "c"}"#, false),
+            ("null", false),
+            ("{}", false),
+            (r#"{"tags": ["a"]}"#, true),
+            (r#"{"a": "b", "n": 1}"#, true),
+            ("7", true),
+        ] {
+            assert_eq!(is_litellms("metadata", metadata), theirs, "{metadata}");
+        }
+    }
 
     fn read(key: &str, json: &str) -> Result<Options, String> {
         let mut options = Options::default();

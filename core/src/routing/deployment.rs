@@ -113,6 +113,8 @@ pub struct Deployment {
     /// Whether it is asked for the usage of streams where the client did not ask.
     asks_usage: AtomicBool,
     defaults: Map<String, Value>,
+    /// Members of every body that does not have them.
+    extra: Map<String, Value>,
     secrets: HashMap<String, Secret>,
     google: Mutex<HashMap<String, Arc<GoogleToken>>>,
     /// How its AWS credentials are found, where its provider takes any; and the source, once it was asked for.
@@ -191,7 +193,8 @@ impl Deployment {
             drops_told: Mutex::default(),
             mocked: from.mocked.clone(),
             asks_usage: AtomicBool::new(manifest.stream_usage == StreamUsage::Ask),
-            defaults: defaults(from),
+            defaults: kept(from, &from.defaults),
+            extra: kept(from, &from.extra_body),
             aws_settings: aws,
             aws: Mutex::default(),
             secrets,
@@ -303,7 +306,7 @@ impl Deployment {
         }
         .unzip();
         let (request, dropped) = (fewer.as_ref().unwrap_or(request), dropped.unwrap_or_default());
-        if self.defaults.is_empty() {
+        if self.defaults.is_empty() && self.extra.is_empty() {
             let model_at = Some(request.model_at.clone()).filter(|at| !at.is_empty());
             return Ok((request.body.clone(), model_at, dropped));
         }
@@ -311,6 +314,9 @@ impl Deployment {
             |error: serde_json::Error| Failure::bad_request(format!("the request cannot be read: {error}"));
         let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(refuse)?;
         request.dialect.add_defaults(&mut body, &self.defaults);
+        for (name, value) in &self.extra {
+            body.entry(name).or_insert_with(|| value.clone());
+        }
         Ok((serde_json::to_vec(&body).map_err(refuse)?.into(), None, dropped))
     }
 
@@ -445,8 +451,9 @@ fn mark(from: &config::Deployment, manifest: &ProviderManifest) -> &'static str 
 }
 
 /// The default parameters, but for those that are dropped.
-fn defaults(from: &config::Deployment) -> Map<String, Value> {
-    let kept = from.defaults.iter().filter(|(name, _)| !from.dropped.contains(name));
+/// Those that it does not drop, nor may not have: what is asked, and of whom, is the request's.
+fn kept(from: &config::Deployment, members: &Map<String, Value>) -> Map<String, Value> {
+    let kept = members.iter().filter(|(name, _)| !from.dropped.contains(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

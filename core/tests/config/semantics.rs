@@ -117,7 +117,7 @@ fn parameters_go_where_they_belong() {
     assert_eq!(deployment.secrets["api_key"].expose(), "sk-1");
     assert_eq!(deployment.secrets["vertex_credentials"].expose(), r#"{"type":"service_account"}"#);
     assert_eq!(deployment.defaults["temperature"], 0.5);
-    assert_eq!(deployment.defaults["extra_body"], json!({"a": 1}));
+    assert_eq!(deployment.extra_body["a"], 1);
     assert_eq!(deployment.headers["x-one"].expose(), "1");
     assert_eq!((deployment.rpm, deployment.order), (Some(6), Some(2)));
     let typo = config.notices.iter().find(|n| n.message.contains("api_bse")).expect("a notice");
@@ -504,5 +504,78 @@ fn an_admin_key_that_is_asked_for_but_missing_is_an_error() {
     let report = bad(text).to_string();
     for part in ["ADMIN is not set", "whoever has the master key", "or remove `admin_key`"] {
         assert!(report.contains(part), "{part}: {report}");
+    }
+}
+
+const CREDENTIALS: &str = "
+credential_list:
+- credential_name: house
+  credential_values: {api_key: os.environ/HOUSE_KEY, api_base: \"http://house:8000/v1\", num_retries: 3}
+- {credential_name: house, credential_values: {api_base: \"http://second:1/v1\"}}
+model_list:
+- {model_name: a, litellm_params: {model: openai/x, litellm_credential_name: house}}
+- {model_name: b, litellm_params: {model: openai/x, litellm_credential_name: house, api_base: \"http://own:1/v1\", num_retries: 1}}
+- {model_name: c, litellm_params: {model: openai/x, litellm_credential_name: hose}}
+- {model_name: d, litellm_params: {model: openai/x}}
+";
+
+#[test]
+fn a_named_credential_says_where_and_with_which_key() {
+    let config = good_with(CREDENTIALS, &[("HOUSE_KEY", "sk-house")]);
+    let names: Vec<&str> = config.deployments.iter().map(|one| one.group.as_str()).collect();
+    assert_eq!(names, ["a", "b", "d"], "an unknown name leaves a deployment out");
+    let [a, b, d] = config.deployments.as_slice() else { panic!() };
+    assert_eq!((a.params["api_base"].as_str(), a.num_retries), (Some("http://house:8000/v1"), Some(3)));
+    assert_eq!((b.params["api_base"].as_str(), b.num_retries), (Some("http://own:1/v1"), Some(1)));
+    for one in [a, b] {
+        assert_eq!(one.secrets["api_key"].expose(), "sk-house");
+    }
+    assert!(d.params.is_empty() && d.secrets.is_empty());
+    let [(Some(group), notice)] = config.left_out.as_slice() else { panic!("{:?}", config.left_out) };
+    assert_eq!(group, "c");
+    assert!(notice.message.contains("no credential named `hose`"), "{notice}");
+    assert_eq!(notice.hint.as_deref(), Some("did you mean `house`?"));
+    // A key that is missing does not let another one be used.
+    let config = good(CREDENTIALS);
+    assert_eq!(config.deployments.len(), 1);
+    assert!(config.left_out[0].1.message.contains("HOUSE_KEY"), "{:?}", config.left_out);
+}
+
+#[test]
+fn what_is_litellms_own_is_sent_to_no_provider() {
+    let config = good(
+        "model_list:
+- model_name: a
+  litellm_params: {model: openai/a, stream: true, base_model: b, supports_system_message: false, no-log: true, id: x,
+    client: y, litellm_metadata: {a: b}, metadata: {tags: [a]}, hf_model_name: z, extra_body: {top_k: 3, x: {y: 1}}}
+- {model_name: b, litellm_params: {model: openai/a, metadata: {team: a}}}
+- {model_name: c, litellm_params: {model: openai/a, cache_control_injection_points: [{location: message, role: system}]}}
+- {model_name: d, litellm_params: {model: openai/a, extra_body: {messages: []}}}
+",
+    );
+    let [a, b] = config.deployments.as_slice() else { panic!("{:?}", config.left_out) };
+    assert!(a.defaults.is_empty(), "{:?}", a.defaults);
+    assert_eq!(serde_json::Value::Object(a.extra_body.clone()), json!({"top_k": 3, "x": {"y": 1}}));
+    assert_eq!(b.defaults["metadata"], json!({"team": "a"}));
+    let warned = messages(&config, Severity::Warning);
+    for name in ["stream", "base_model", "no-log", "litellm_metadata", "metadata", "hf_model_name"] {
+        assert!(warned.iter().any(|said| said.contains(&format!("`{name}`"))), "{name}: {warned:?}");
+    }
+}
+
+#[test]
+fn a_timeout_is_a_number_of_seconds_or_a_duration() {
+    let timeout = |text: &str| {
+        let text = format!(
+            "model_list:\n- {{model_name: a, litellm_params: {{model: openai/a, timeout: {text}}}}}\n- {{model_name: b, litellm_params: {{model: openai/a}}}}\n"
+        );
+        let config = good(&text);
+        (config.deployments[0].timeout, config.left_out.len())
+    };
+    for (text, seconds) in [("30", 30), ("30s", 30), ("\"30\"", 30), ("2m", 120)] {
+        assert_eq!(timeout(text), (Some(secs(seconds)), 0), "{text}");
+    }
+    for text in ["soon", "30 parsecs", "-1"] {
+        assert_eq!(timeout(text), (None, 1), "{text}");
     }
 }

@@ -177,3 +177,46 @@ async fn google_genai_embeds() {
     let keyed = call(&proxy, "/v1beta/models/gemini:embedContent?key=sk-1", "x: y", &body).await;
     assert_eq!(keyed.status, 200, "{}", keyed.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_litellms_own_reaches_no_provider() {
+    let sim = sim().await;
+    let base = format!("api_base: \"http://{}/v1\", api_key: sim-key", sim.addr());
+    let params =
+        format!("model: openai/sim, extra_body: {{top_k: 3, temperature: 0.5}}, no-log: true, {base}");
+    let proxy = Proxy::start(&Setup::of(&sim).short_clocks().params("extra", &params).yaml()).await;
+    let asked = async |more: Value| {
+        let mut body = json!({"model": "extra", "messages": [{"role": "user", "content": "sim:echo"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer =
+            ask(proxy.data, &post("/v1/chat/completions", "", body.to_string().as_bytes()), LONG).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let seen = answer.json()["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+        let mut seen: Value = serde_json::from_str(&seen).unwrap();
+        let mut body = seen["body"].take();
+        body.as_object_mut().unwrap().retain(|name, _| !matches!(name.as_str(), "model" | "messages"));
+        body
+    };
+    assert_eq!(asked(json!({})).await, json!({"top_k": 3, "temperature": 0.5}));
+    let own = json!({
+        "temperature": 1, "user": "u", "tags": ["a"], "metadata": {"tags": ["a"]}, "no-log": true, "api_key": "sk-other",
+        "cache": {"no-cache": true}, "ttl": 5, "guardrails": ["g"], "litellm_session_id": "s", "litellm_trace_id": "t",
+    });
+    assert_eq!(asked(own).await, json!({"top_k": 3, "temperature": 1, "user": "u"}));
+    let metadata = json!({"metadata": {"team": "a"}});
+    assert_eq!(asked(metadata).await, json!({"top_k": 3, "temperature": 0.5, "metadata": {"team": "a"}}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_another_coding_is_refused_by_name_and_a_byte_order_mark_is_no_matter() {
+    let (_sim, proxy) = world().await;
+    let body = json!({"model": "openai", "messages": [{"role": "user", "content": "sim:fast"}]}).to_string();
+    let send = async |headers: &str, body: &[u8]| {
+        ask(proxy.data, &post("/v1/chat/completions", &format!("{BEARER}\r\n{headers}"), body), LONG).await
+    };
+    let refused = send("content-encoding: gzip\r\n", &[0x1f, 0x8b, 8, 0]).await;
+    assert_eq!(refused.status, 415);
+    assert!(refused.text().contains("gzip"), "{}", refused.text());
+    says(&send("content-encoding: identity\r\n", body.as_bytes()).await);
+    says(&send("", format!("\u{feff}{body}").as_bytes()).await);
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::credentials::Credentials;
 use super::model_id::model_id;
 use super::params::{self, Role};
 use super::policies::{self, Of};
@@ -12,12 +13,18 @@ use crate::config::model::Deployment;
 use crate::config::node::{Entry, Mapping, Node, Value};
 use crate::config::source::Place;
 use crate::config::wildcard::is_pattern;
-use crate::config::{read, suggest};
+use crate::config::{read, suggest, units};
 use crate::dialects::Mocked;
 use crate::secret::Secret;
 
 /// Reads an entry. `None` when it cannot be used: the sink has an error then, or a notice that says why it is left out.
-pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sink) -> Option<Deployment> {
+pub(super) fn read(
+    entry: &Mapping,
+    place: &Place,
+    credentials: &Credentials,
+    env: &dyn Env,
+    sink: &mut Sink,
+) -> Option<Deployment> {
     let place = entry.entry("model_name").map_or(place, |name| &name.node.place).clone();
     let name = entry.get("model_name").map(|node| env::resolve(node, env, sink));
     let group = name.and_then(|node| read::text(sink, "model_name", &node)).filter(|name| !name.is_empty());
@@ -33,11 +40,12 @@ pub(super) fn read(entry: &Mapping, place: &Place, env: &dyn Env, sink: &mut Sin
         return None;
     };
     let mut deployment = empty(group, place);
-    for param in &params.entries {
+    let filled = credentials.filled(params, sink);
+    for param in &filled.entries {
         take(&mut deployment, param, sink);
     }
-    mocked(&mut deployment, params, sink);
-    name_provider(&mut deployment, &model, params, sink);
+    mocked(&mut deployment, &filled, sink);
+    name_provider(&mut deployment, &model, &filled, sink);
     wildcard(&deployment, params, sink);
     let active = model_info(&mut deployment, entry.get("model_info"), env, sink);
     if deployment.id.is_empty() {
@@ -71,6 +79,7 @@ fn empty(group: String, place: Place) -> Deployment {
         params: serde_json::Map::new(),
         secrets: Default::default(),
         defaults: serde_json::Map::new(),
+        extra_body: serde_json::Map::new(),
         headers: Default::default(),
         weight: None,
         rpm: None,
@@ -143,6 +152,10 @@ fn take(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
             }
         }
         Role::Provider => provider(deployment, param, sink),
+        Role::Request if key == "metadata" && !is_words(node) => sink.warn(
+            &param.key_place,
+            "`metadata` with values that are no texts is litellm's own, which no provider gets; it does nothing here",
+        ),
         Role::Request => {
             deployment.defaults.insert(key.to_owned(), node.to_json());
         }
@@ -158,6 +171,12 @@ fn take(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
             deployment.defaults.insert(key.to_owned(), node.to_json());
         }
     }
+}
+
+/// Whether it is a map of texts, as OpenAI's `metadata` is.
+fn is_words(node: &Node) -> bool {
+    let Value::Mapping(mapping) = &node.value else { return false };
+    mapping.entries.iter().all(|entry| matches!(entry.node.value, Value::String(_)))
 }
 
 fn provider(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
@@ -216,6 +235,20 @@ fn typed(deployment: &mut Deployment, param: &Entry, sink: &mut Sink) {
         ),
         "drop_params" => deployment.drop_params = read::flag(sink, key, node),
         "additional_drop_params" => deployment.dropped = dropped(sink, key, node),
+        "extra_body" => {
+            for member in read::mapping(sink, key, node).into_iter().flat_map(|extra| &extra.entries) {
+                if KEPT.contains(&member.key.as_str()) {
+                    let message = format!("`{key}` cannot set `{}`: it would be another request", member.key);
+                    sink.error(&member.key_place, message);
+                }
+                deployment.extra_body.insert(member.key.clone(), member.node.to_json());
+            }
+        }
+        "cache_control_injection_points" => sink.error_hint(
+            &param.key_place,
+            format!("`{key}`: prompts are not marked for a cache here, and the provider would refuse the key"),
+            Some("remove it; a client's own `cache_control` marks are passed on".to_owned()),
+        ),
         // `model` and `custom_llm_provider` are read together.
         _ => {}
     }
@@ -282,7 +315,20 @@ fn price(deployment: &mut Deployment, entry: &Entry, sink: &mut Sink) {
 
 /// Seconds, as litellm writes its timeouts. 0 counts as not written, in litellm as here: it cannot be meant.
 pub(super) fn timeout(sink: &mut Sink, name: &str, node: &Node) -> Option<Duration> {
-    let seconds = read::number(sink, name, node)?;
+    let seconds = match &node.value {
+        // Tidegate's own form.
+        Value::String(text) if text.trim().parse::<f64>().is_err() => match units::duration(text.trim()) {
+            Ok(duration) => duration.as_secs_f64(),
+            Err(_) => {
+                sink.error(
+                    &node.place,
+                    format!("`{name}` takes a number of seconds, or a duration such as 30s"),
+                );
+                return None;
+            }
+        },
+        _ => read::number(sink, name, node)?,
+    };
     if seconds == 0.0 {
         sink.warn(&node.place, format!("`{name}: 0` counts as not written, in litellm as here"));
         return None;

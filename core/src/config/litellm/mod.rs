@@ -1,5 +1,6 @@
 //! litellm's own sections, with the semantics of litellm 1.83.9 except where a notice says otherwise.
 
+mod credentials;
 mod deployment;
 mod differences;
 mod fallbacks;
@@ -27,7 +28,8 @@ use crate::secret::Secret;
 pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {
     let environment = environment(root, env, sink);
     let env = Layered { file: &environment, process: env };
-    let models = model_list::read(root.get("model_list"), &env, sink);
+    let credentials = credentials::read(root.get("credential_list"), &env, sink);
+    let models = model_list::read(root.get("model_list"), &credentials, &env, sink);
     let mut routing = router::Routing::default();
     if let Some(node) = root.get("litellm_settings") {
         settings::read(node, &env, &mut routing, sink);
@@ -51,6 +53,7 @@ pub(crate) fn config(root: &Mapping, env: &dyn Env, sink: &mut Sink) -> Config {
         tidegate,
         environment,
         notices: Vec::new(),
+        left_out: models.left_out,
         hurry: None,
     };
     differences::say(&config, &routing, sink);

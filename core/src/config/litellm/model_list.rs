@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::credentials::Credentials;
 use super::deployment;
-use crate::config::diagnose::{Severity, Sink};
+use crate::config::diagnose::{Notice, Severity, Sink};
 use crate::config::env::Env;
 use crate::config::model::{Deployment, Group};
 use crate::config::node::{Node, Value};
@@ -16,15 +17,17 @@ pub(super) struct Models {
     pub(super) groups: Vec<Group>,
     /// Every `model_name`, those of skipped entries included: naming one elsewhere is no mistake of its own.
     pub(super) names: Vec<String>,
+    /// What was skipped, and why.
+    pub(super) left_out: Vec<(Option<String>, Notice)>,
 }
 
 /// Reads the list. As in litellm (`ignore_invalid_deployments`), a bad entry is skipped and the rest serves.
-pub(super) fn read(node: Option<&Node>, env: &dyn Env, sink: &mut Sink) -> Models {
+pub(super) fn read(node: Option<&Node>, credentials: &Credentials, env: &dyn Env, sink: &mut Sink) -> Models {
     let mut models = Models::default();
     let Some(node) = node else { return models };
     let items = read::list(sink, "model_list", node);
     for item in items {
-        if let Some(deployment) = entry(item, env, &mut models.names, sink) {
+        if let Some(deployment) = entry(item, credentials, env, &mut models, sink) {
             models.add(deployment, sink);
         }
     }
@@ -45,7 +48,13 @@ pub(super) fn read(node: Option<&Node>, env: &dyn Env, sink: &mut Sink) -> Model
 
 const SKIPPED: &str = "; the deployment is skipped, as litellm does";
 
-fn entry(item: &Node, env: &dyn Env, names: &mut Vec<String>, sink: &mut Sink) -> Option<Deployment> {
+fn entry(
+    item: &Node,
+    credentials: &Credentials,
+    env: &dyn Env,
+    models: &mut Models,
+    sink: &mut Sink,
+) -> Option<Deployment> {
     let Value::Mapping(mapping) = &item.value else {
         let message = format!(
             "an entry of `model_list` is a mapping with `model_name` and `litellm_params`, not {}",
@@ -54,18 +63,19 @@ fn entry(item: &Node, env: &dyn Env, names: &mut Vec<String>, sink: &mut Sink) -
         sink.error(&item.place, message);
         return None;
     };
-    if let Some(Value::String(name)) = mapping.get("model_name").map(|node| &node.value)
-        && !names.contains(name)
-    {
-        names.push(name.clone());
-    }
+    let name = match mapping.get("model_name").map(|node| &node.value) {
+        Some(Value::String(name)) => Some(name),
+        _ => None,
+    };
+    models.names.extend(name.filter(|name| !models.names.contains(name)).cloned());
     let mut own = Sink::default();
-    let deployment = deployment::read(mapping, &item.place, env, &mut own);
+    let deployment = deployment::read(mapping, &item.place, credentials, env, &mut own);
     let bad = !own.errors.is_empty();
     sink.notices.extend(own.notices);
     for mut problem in own.errors {
         problem.severity = Severity::Warning;
         problem.message.push_str(SKIPPED);
+        models.left_out.push((name.cloned(), problem.clone()));
         sink.notices.push(problem);
     }
     deployment.filter(|_| !bad)

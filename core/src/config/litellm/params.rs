@@ -39,6 +39,9 @@ const TYPED: &[&str] = &[
     "mock_tool_calls",
     "drop_params",
     "additional_drop_params",
+    "litellm_credential_name",
+    "extra_body",
+    "cache_control_injection_points",
 ];
 
 const SECRET: &[&str] = &[
@@ -111,7 +114,6 @@ const REQUEST: &[&str] = &[
     "web_search_options",
     "prediction",
     "verbosity",
-    "extra_body",
     "dimensions",
     "encoding_format",
 ];
@@ -122,7 +124,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("tags", "routing by tags is not supported yet; the deployment serves every request of its group"),
     ("tag_regex", "routing by tags is not supported yet; the deployment serves every request of its group"),
     ("allowed_openai_params", "parameters are passed on as they come; the list is not needed"),
-    ("litellm_credential_name", "named credentials are not supported yet; write the credentials here"),
     (
         "configurable_clientside_auth_params",
         "a client cannot send its own credentials; the ones written here are used",
@@ -135,7 +136,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("default_api_key_rpm_limit", "limits by key are not supported yet; nothing is limited"),
     ("default_api_key_tpm_limit", "limits by key are not supported yet; nothing is limited"),
     ("max_file_size_mb", "files are not supported yet; the key is ignored"),
-    ("litellm_trace_id", "traces are not supported yet; the key is ignored"),
+    ("litellm_trace_id", "a trace is the client's, by its `traceparent`; the key is ignored"),
     ("model_info", "`model_info` stands beside `litellm_params`, not in it; the key is ignored"),
     (
         "mock_timeout",
@@ -167,6 +168,70 @@ const NOT_YET: &[(&str, &str)] = &[
     ("logger_fn", "Python callbacks are not supported; the key is ignored"),
 ];
 
+/// litellm's own (`all_litellm_params` of litellm 1.83.9): they steer its Python, and no provider ever sees them.
+const INTERNAL: &[&str] = &[
+    "litellm_metadata",
+    "litellm_request_debug",
+    "acompletion",
+    "aimg_generation",
+    "atext_completion",
+    "text_completion",
+    "disable_add_transform_inline_image_block",
+    "litellm_proxy_rate_limit_response",
+    "litellm_system_prompt",
+    "provider_specific_header",
+    "prompt_version",
+    "prompt_label",
+    "force_timeout",
+    "verbose",
+    "model_file_id_mapping",
+    "litellm_logging_obj",
+    "litellm_call_id",
+    "use_client",
+    "id",
+    "azure",
+    "model_list",
+    "context_window_fallback_dict",
+    "retry_policy",
+    "retry_strategy",
+    "bos_token",
+    "eos_token",
+    "complete_response",
+    "self",
+    "client",
+    "hf_model_name",
+    "proxy_server_request",
+    "secret_fields",
+    "preset_cache_key",
+    "caching_groups",
+    "ttl",
+    "no-log",
+    "base_model",
+    "supports_system_message",
+    "allowed_model_region",
+    "model_config",
+    "fastest_response",
+    "cache_key",
+    "azure_ad_token_provider",
+    "user_continue_message",
+    "ensure_alternating_roles",
+    "assistant_continue_message",
+    "fallback_depth",
+    "max_fallbacks",
+    "litellm_session_id",
+    "shared_session",
+    "search_tool_name",
+    "enable_json_schema_validation",
+    "turn_off_message_logging",
+    "litellm_disabled_callbacks",
+    "stream",
+    "humanloop_api_key",
+    "wandb_api_key",
+    "weave_project_id",
+];
+
+const OWN: &str = "litellm's own, which no provider gets; it does nothing here";
+
 /// Keys of which only the start is known.
 const NOT_YET_PREFIXES: &[(&str, &str)] = &[
     ("input_cost_per", "costs are not tracked yet; the price is ignored"),
@@ -181,6 +246,10 @@ const NOT_YET_PREFIXES: &[(&str, &str)] = &[
     ("vector_store_", "vector stores are not supported yet; the key is ignored"),
     ("milvus_", "vector stores are not supported yet; the key is ignored"),
     ("langfuse_", "logging callbacks are not supported yet; the key is ignored"),
+    ("langsmith_", "logging callbacks are not supported yet; the key is ignored"),
+    ("arize_", "logging callbacks are not supported yet; the key is ignored"),
+    ("posthog_", "logging callbacks are not supported yet; the key is ignored"),
+    ("litellm_", OWN),
 ];
 
 /// What `key` is.
@@ -197,7 +266,9 @@ pub(super) fn role(key: &str) -> Role {
     } else {
         let exact = NOT_YET.iter().find(|(name, _)| *name == key);
         let found = exact.or_else(|| NOT_YET_PREFIXES.iter().find(|(start, _)| key.starts_with(start)));
-        found.map_or(Role::Unknown, |(_, instead)| Role::NotYet(instead))
+        let own = listed(INTERNAL).then_some(OWN);
+        let instead = own.or(found.map(|(_, instead)| *instead));
+        instead.map_or(Role::Unknown, Role::NotYet)
     }
 }
 
@@ -209,11 +280,11 @@ pub(super) fn known() -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Role, known, role};
+    use super::{INTERNAL, Role, known, role};
 
     #[test]
     fn no_key_has_two_roles() {
-        let mut names: Vec<_> = known().collect();
+        let mut names: Vec<_> = known().chain(INTERNAL.iter().copied()).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
@@ -226,6 +297,9 @@ mod tests {
         assert_eq!(role("vertex_location"), Role::Provider);
         assert_eq!(role("temperature"), Role::Request);
         assert!(matches!(role("input_cost_per_second"), Role::NotYet(_)));
+        for own in ["no-log", "base_model", "litellm_session_id", "stream", "langsmith_project"] {
+            assert!(matches!(role(own), Role::NotYet(_)), "{own}");
+        }
         assert_eq!(role("api_bse"), Role::Unknown);
     }
 }

@@ -9,6 +9,7 @@ pub(super) const SECTIONS: &[&str] = &[
     "litellm_settings",
     "general_settings",
     "environment_variables",
+    "credential_list",
     "tidegate",
 ];
 
@@ -26,7 +27,6 @@ pub(super) const TOP_LEVEL: Table = &[
         "default_vertex_config",
         "pass-through to Vertex is not supported yet; write the project in `litellm_params`",
     ),
-    ("credential_list", "named credentials are not supported yet; write them in `litellm_params`"),
     ("callback_settings", "callbacks are not supported; the settings are ignored"),
     ("prompts", "prompt management is not supported; the list is ignored"),
     ("policies", "policies are not supported; the list is ignored"),
@@ -123,7 +123,7 @@ pub(super) const SETTINGS: Table = &[
     ),
     ("force_ipv4", "addresses are tried as the system resolves them"),
     ("model_group_settings", "headers of clients are not passed on; the settings are ignored"),
-    ("responses", "the Responses API is not supported yet; the settings are ignored"),
+    ("responses", "these steer how litellm itself makes Responses; the settings are ignored"),
     ("cost_*", "costs are not tracked yet; the key is ignored"),
     ("global_*", "prompt management is not supported; the key is ignored"),
     ("priority_reservation*", "reserved capacity is not supported; the key is ignored"),
@@ -132,11 +132,14 @@ pub(super) const SETTINGS: Table = &[
     ("websearch_interception_params", "web search is not intercepted; the key is ignored"),
     (
         "use_chat_completions_url_for_anthropic_messages",
-        "the Messages API is not supported yet; the key is ignored",
+        "a request of the Messages API goes on as Messages where the provider has them, else as a chat completion; the key is ignored",
     ),
     ("return_response_headers", "the key is not needed; it is ignored"),
     ("add_function_to_prompt", "tools are passed on in the provider's own form"),
-    ("credential_list", "named credentials are not supported yet; write them in `litellm_params`"),
+    (
+        "credential_list",
+        "named credentials stand at the top of the file, in litellm too; the list is ignored",
+    ),
 ];
 
 pub(super) const GENERAL: Table = &[

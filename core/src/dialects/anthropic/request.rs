@@ -44,7 +44,9 @@ pub(super) fn decode(route: &Route, bytes: Bytes) -> Result<Request, String> {
         Some("true") => true,
         Some(_) => return Err("\"stream\" must be true or false".to_owned()),
     };
-    let has_options = members.iter().any(|(name, _)| options::KEYS.contains(&name.as_str()));
+    let is_ours =
+        |name: &str, value: &str| options::KEYS.contains(&name) || options::is_litellms(name, value);
+    let has_options = members.iter().any(|(name, value)| is_ours(name, value.get()));
     let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
     let model_at = start..start + raw.get().len();
     let request = Request {

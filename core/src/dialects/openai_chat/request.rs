@@ -58,7 +58,8 @@ struct Found {
 
 /// Reads a request as clients send them. `None`: it is unusual or wrong, and [`explained`] says which.
 fn usual(body: &[u8]) -> Option<Found> {
-    let mut scan = Scan::new(std::str::from_utf8(body).ok()?);
+    let text = std::str::from_utf8(body).ok()?;
+    let mut scan = Scan::new(text);
     let (mut model, mut messages, mut stream, mut include_usage) = (None, 0, None, None);
     let (mut several, mut options) = (false, false);
     scan.object(|scan, name| {
@@ -91,8 +92,11 @@ fn usual(body: &[u8]) -> Option<Found> {
             several = is_several(&body[at]);
             return Ok(());
         }
-        options |= name.is_any(&options::KEYS);
-        scan.value().map(drop)
+        let (at, _) = scan.placed()?;
+        // A name with escapes is read again with care.
+        let own = |name: &str| options::is_litellms(name, text.get(at).unwrap_or_default());
+        options |= name.is_any(&options::KEYS) || name.plain().is_none_or(own);
+        Ok(())
     })
     .ok()?;
     scan.end().ok()?;
@@ -190,7 +194,7 @@ mod tests {
         assert_eq!(&changed.body[changed.model_at.clone()], b"\"a\"");
 
         for text in [
-            r#"{"model":"a","messages":[{"num_retries":1}],"metadata":{"fallbacks":[]}}"#,
+            r#"{"model":"a","messages":[{"num_retries":1}],"other":{"fallbacks":[],"tags":1}}"#,
             // Not read by the usual way, and without options all the same.
             r#"{"model":"a","messages":[],"stream":null}"#,
         ] {

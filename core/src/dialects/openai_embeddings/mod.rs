@@ -15,7 +15,7 @@ use super::{Request, Route, Seen, Speak};
 pub(super) struct Embeddings;
 
 /// Of a deployment's default parameters, those that an embedding knows. The rest are its chats'.
-const DEFAULTS: [&str; 6] = ["dimensions", "encoding_format", "input_type", "truncate", "user", "extra_body"];
+const DEFAULTS: [&str; 5] = ["dimensions", "encoding_format", "input_type", "truncate", "user"];
 
 impl Speak for Embeddings {
     fn number(&self) -> u32 {

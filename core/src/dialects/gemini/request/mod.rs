@@ -85,7 +85,8 @@ fn read(body: &[u8]) -> Result<Found, String> {
         found.contents |= name.is("contents") && value.is_full();
         found.wrapped |=
             name.is_any(&["generateContentRequest", "generate_content_request"]) && value.is_full();
-        found.options |= name.is_any(&options::KEYS);
+        let own = |name: &str| options::is_litellms(name, text.get(at.clone()).unwrap_or_default());
+        found.options |= name.is_any(&options::KEYS) || name.plain().is_none_or(own);
         if name.is("model") {
             found.model_at = Some(at);
         }

@@ -26,6 +26,10 @@ pub fn serve(file: Option<PathBuf>, take_over: bool, bad_config: u8) -> ExitCode
     let given = Given::by_manager();
     logging::start("info");
     serve::cores::forbid();
+    if let Err(wrong) = serve::workers_wanted() {
+        complain(&format!("tidegate: {wrong}"));
+        return ExitCode::from(USAGE);
+    }
     let given = if take_over { Given::by_predecessor() } else { given };
     let served = given.and_then(|given| {
         let Some(file) = file else { return demo::serve_simulated(given) };

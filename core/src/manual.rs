@@ -49,7 +49,7 @@ const SECTIONS: &[Section] = &[
         &[
             (
                 "TIDEGATE_LOG",
-                "What is logged, in the syntax of the crate tracing, such as debug. Usually info.",
+                "What is logged: a level, such as debug or WARNING, or the syntax of the crate tracing. Usually info.",
             ),
             ("TIDEGATE_WORKERS", "Worker threads; without it one for each core, and never fewer than two."),
             ("TIDEGATE_ADMIN_KEY", "The admin key, for the commands that ask a running tidegate."),

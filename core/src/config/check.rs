@@ -6,6 +6,7 @@ use std::path::Path;
 use tidegate_engine::MAX_ATTEMPTS;
 use tidegate_host::LoadError;
 
+use super::AccessLog;
 use super::diagnose::{Notice, Report, Severity};
 use super::env::Env;
 use super::model::Config;
@@ -21,6 +22,8 @@ pub struct CheckOutcome {
     pub groups: Vec<WorstCase>,
     /// The plugin and vendor files that `serve` would refuse.
     pub refused: Vec<LoadError>,
+    /// The files that `serve` would write to and cannot, each a sentence.
+    pub unwritable: Vec<String>,
 }
 
 /// Checks the config file at `path`.
@@ -35,7 +38,11 @@ impl CheckOutcome {
             Ok(config) => config.groups.iter().map(|group| config.worst_case(group)).collect(),
             Err(_) => Vec::new(),
         };
-        Self { result, groups, refused: Vec::new() }
+        let unwritable = match &result {
+            Ok(config) => unwritable(config),
+            Err(_) => Vec::new(),
+        };
+        Self { result, groups, refused: Vec::new(), unwritable }
     }
 
     /// Adds what the plugins that it would be served with say: of the config, and of the files that are none.
@@ -57,7 +64,7 @@ impl CheckOutcome {
 
     /// Whether `tidegate serve` would take this config.
     pub fn is_ok(&self) -> bool {
-        self.result.is_ok()
+        self.result.is_ok() && self.unwritable.is_empty()
     }
 
     fn notices(&self) -> &[Notice] {
@@ -89,8 +96,36 @@ impl fmt::Display for CheckOutcome {
         if let Ok(config) = &self.result {
             config.tidegate.guard.iter().try_for_each(|guard| writeln!(f, "{guard}"))?;
         }
-        writeln!(f, "the config is good: {}, {}", counted(warnings, "warning"), counted(notes, "note"))
+        for why in &self.unwritable {
+            writeln!(f, "error: {why}")?;
+        }
+        let verdict = if self.unwritable.is_empty() { "good" } else { "good, but cannot be served here" };
+        writeln!(f, "the config is {verdict}: {}, {}", counted(warnings, "warning"), counted(notes, "note"))
     }
+}
+
+/// `serve` opens these at its start, and makes them where they are not there.
+fn unwritable(config: &Config) -> Vec<String> {
+    let access = match &config.tidegate.access_log {
+        AccessLog::File(path) => Some(("access_log", path)),
+        _ => None,
+    };
+    let incidents =
+        config.tidegate.watchdog.incidents.file.as_ref().map(|path| ("watchdog.incidents.file", path));
+    let mut wrong = Vec::new();
+    for (key, path) in access.into_iter().chain(incidents) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let why = match path.metadata() {
+            // Opening a pipe would wait for its reader.
+            Ok(file) if file.is_file() => {
+                std::fs::OpenOptions::new().append(true).open(path).err().map(|error| error.to_string())
+            }
+            Ok(other) => other.is_dir().then(|| "it is a folder".to_owned()),
+            Err(_) => (!folder.is_dir()).then(|| format!("there is no folder {}", folder.display())),
+        };
+        wrong.extend(why.map(|why| format!("`{key}`: {} cannot be opened: {why}", path.display())));
+    }
+    wrong
 }
 
 fn counted(count: usize, what: &str) -> String {

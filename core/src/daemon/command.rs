@@ -110,7 +110,8 @@ fn uninstall(manager: Manager, writing: &Writing) -> Result<String, String> {
         }
     }
     let keys = under(writing, whose.keys());
-    if keys.is_dir() && !writing.dry_run {
+    // A unit that stays has its keys from there.
+    if keys.is_dir() && !writing.dry_run && kept.is_empty() {
         // One that has keys in it stays.
         match std::fs::remove_dir(&keys) {
             Ok(()) => line(&mut said, "removed", &keys),

@@ -167,6 +167,12 @@ impl Exchange {
             let wait = cooling.map_or(rest_of_minute(), |ms| rest_of_minute().min(Duration::from_millis(ms)));
             return refuse(". Every deployment has had its rpm or tpm of this minute".to_owned(), wait);
         }
+        if self.group.own().next().is_none() {
+            // No wait would mend that.
+            let message =
+                format!("every deployment of the model \"{name}\" is left out; the gateway's log says why");
+            return Failure { retryable: false, ..Failure::refusal(500, message) };
+        }
         Failure::refusal(503, format!("no deployment of the model \"{name}\" is available"))
             .retry_after(Duration::from_secs(1))
     }

@@ -31,8 +31,8 @@ pub fn line(line: Vec<u8>) {
 
 /// Starts it. `TIDEGATE_LOG` filters in `tracing`'s syntax; `fallback` is used without it.
 pub fn start(fallback: &str) {
-    let filter = EnvFilter::try_from_env("TIDEGATE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("{fallback},{QUIET}")));
+    let wanted = std::env::var("TIDEGATE_LOG").unwrap_or_default();
+    let (filter, wrong) = read(&wanted, fallback);
     // Its own complaint would go to standard error with `eprintln!`, which panics where that cannot be written.
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -47,7 +47,61 @@ pub fn start(fallback: &str) {
         JSON.store(started.is_ok(), Relaxed);
         started
     };
+    if wrong {
+        tracing::warn!(
+            "TIDEGATE_LOG is no filter, so that `{fallback}` is used: write a level, such as `warn`, or targets, such as `info,tidegate::access=off`"
+        );
+    }
     if let Err(error) = started {
         tracing::debug!(%error, "the log was started before");
+    }
+}
+
+/// The filter, and whether what was `wanted` cannot be read.
+fn read(wanted: &str, fallback: &str) -> (EnvFilter, bool) {
+    let usual = || EnvFilter::new(format!("{fallback},{QUIET}"));
+    let wanted = wanted.trim();
+    if wanted.is_empty() {
+        return (usual(), false);
+    }
+    let word = wanted.chars().all(|c| c.is_ascii_alphabetic());
+    let level = match wanted.to_ascii_lowercase().as_str() {
+        // Python's names, which litellm's users know.
+        "warning" => "warn",
+        "critical" | "fatal" => "error",
+        "notset" => "trace",
+        // `EnvFilter` would take any other word for a target, and be silent about all else.
+        "off" | "error" | "warn" | "info" | "debug" | "trace" => wanted,
+        _ if word => return (usual(), true),
+        _ => wanted,
+    };
+    match EnvFilter::try_new(level) {
+        Ok(filter) => (filter, false),
+        Err(_) => (usual(), true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_log() {
+        let usual = "gcp_auth=error,info";
+        for (wanted, filter, wrong) in [
+            ("", usual, false),
+            ("WARNING", "warn", false),
+            ("warning", "warn", false),
+            ("Critical", "error", false),
+            ("NOTSET", "trace", false),
+            ("debug", "debug", false),
+            ("DEBUG", "debug", false),
+            ("verbose", usual, true),
+            ("info,tidegate::access=off", "tidegate::access=off,info", false),
+            ("tidegate=nonsense", usual, true),
+        ] {
+            let (read, is_wrong) = read(wanted, "info");
+            assert_eq!((read.to_string().as_str(), is_wrong), (filter, wrong), "{wanted}");
+        }
     }
 }

@@ -126,7 +126,10 @@ impl Routes {
             };
             match built {
                 Ok(deployment) => deployments.push(Arc::new(deployment)),
-                Err(reason) => skipped.push(Skipped { id: from.id.clone(), reason }),
+                Err(reason) => {
+                    let reason = format!("{}: {reason}", from.place);
+                    skipped.push(Skipped { id: from.id.clone(), reason });
+                }
             }
         }
         if deployments.is_empty() && !config.deployments.is_empty() {

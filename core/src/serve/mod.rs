@@ -19,6 +19,7 @@ pub use control::RESTART_FAILED;
 pub use guarding::guard;
 pub use notify::SERVING;
 pub use reload::Reloads;
+pub use runtime::workers_wanted;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -170,8 +171,9 @@ impl Seen {
     fn start(settings: &config::Tidegate) -> Result<Self, Error> {
         let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
         let (reach, (ask, takeovers)) = (runtimes::Runtimes::default(), mpsc::unbounded_channel());
-        let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone())
-            .map_err(|error| system("the file of watchdog.incidents", &error))?;
+        let file = Writer::start(&settings.watchdog.incidents, metrics.incidents_unwritten.clone()).map_err(
+            |error| Error::Config(format!("the file of watchdog.incidents cannot be opened: {error}\n")),
+        )?;
         let hands = hooks::Hands {
             runtimes: reach.clone(),
             takeovers: ask,
@@ -211,6 +213,9 @@ pub fn read(file: &std::path::Path) -> Result<Config, Error> {
     let config = config::load(file, &ProcessEnv).map_err(|report| Error::Config(report.to_string()))?;
     for notice in &config.notices {
         tracing::debug!("{notice}");
+    }
+    for (_, notice) in &config.left_out {
+        tracing::error!("left out: {}: {}", notice.place, notice.message);
     }
     if !config.notices.is_empty() {
         tracing::info!(notices = config.notices.len(), "`tidegate check` lists what differs from litellm");

@@ -12,7 +12,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Error, notify};
-use crate::config::{Config, ProcessEnv};
+use crate::config::{Config, ProcessEnv, Tidegate};
 use crate::gateway::Gateway;
 use crate::listener::Ending;
 use crate::metrics::Metrics;
@@ -125,17 +125,11 @@ impl Reloader {
 
     fn read(&self) -> Result<Config, Error> {
         let file = self.file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-        let config = super::read(file)?;
+        let mut config = super::read(file)?;
         let next = (!self.given).then_some(config.tidegate.listen);
         let addresses: Vec<SocketAddr> = [self.bound].into_iter().chain(next).collect();
         super::guard_open_proxy(&config, &addresses)?;
-        let now = &self.gateway.routes.load().config.tidegate;
-        if (config.tidegate.listen, config.tidegate.admin) != (now.listen, now.admin) {
-            tracing::warn!("listen and admin take effect at the next start, or at SIGUSR2");
-        }
-        if (&config.tidegate.access_log, &config.tidegate.traces) != (&now.access_log, &now.traces) {
-            tracing::warn!("access_log and traces take effect at the next start");
-        }
+        keep_what_stays(&self.gateway.routes.load().config.tidegate, &mut config.tidegate);
         Ok(config)
     }
 
@@ -158,7 +152,9 @@ impl Reloader {
         for skipped in &next.skipped {
             tracing::error!("left out: {}", skipped.reason);
         }
-        if !new {
+        if new {
+            tell_of_lost(&before, &next);
+        } else {
             next.keep_tokens(&before);
         }
         announce(metrics, watchdog, &before.plugins, &next.plugins);
@@ -200,6 +196,41 @@ impl Reloader {
         // What the version before did says nothing of this one.
         self.gateway.watchdog.renew(Suspected::Plugin, name);
         self.gateway.watchdog.report(Report::new(crate::incidents::PLUGIN_SWAPPED, sentence).plugin(name));
+    }
+}
+
+/// What was made at the start stays as it was made, and is shown so: a word for what the file has changed of it.
+fn keep_what_stays(now: &Tidegate, next: &mut Tidegate) {
+    if (next.listen, next.admin) != (now.listen, now.admin) {
+        tracing::warn!("listen and admin take effect at the next start, or at SIGUSR2");
+        (next.listen, next.admin) = (now.listen, now.admin);
+    }
+    if (&next.access_log, &next.traces) != (&now.access_log, &now.traces) {
+        tracing::warn!("access_log and traces take effect at the next start");
+        (next.access_log, next.traces) = (now.access_log.clone(), now.traces.clone());
+    }
+    if next.watchdog != now.watchdog {
+        tracing::warn!("watchdog takes effect at the next start, or at SIGUSR2");
+        next.watchdog = now.watchdog.clone();
+    }
+    let (limits, before) = (&mut next.limits, now.limits);
+    if (limits.connections, limits.header) != (before.connections, before.header) {
+        tracing::warn!("limits.connections and limits.header take effect at the next start, or at SIGUSR2");
+        (limits.connections, limits.header) = (before.connections, before.header);
+    }
+}
+
+/// A model that clients were served, and are not any more, is loud: by mistake it is an outage.
+fn tell_of_lost(before: &Routes, next: &Routes) {
+    let there: BTreeSet<&str> = next.names().collect();
+    for lost in before.names().filter(|name| !there.contains(name)) {
+        let config = &next.config;
+        let bad = config.left_out.iter().any(|(name, _)| name.as_deref() == Some(lost));
+        if bad || config.groups.iter().any(|group| group.name == lost) {
+            tracing::error!(model = lost, "this model is served no more: its deployments are left out");
+        } else {
+            tracing::warn!(model = lost, "this model is served no more: the configuration has it no longer");
+        }
     }
 }
 
@@ -273,6 +304,21 @@ mod tests {
         let quiet = (access::Log::Off, Traces::off(false));
         let gateway = Gateway::new(Routes::none(config), upstream, metrics, watchdog, quiet);
         Reloader { gateway, file: Some(folder.join("c.yaml")), bound: bound.parse().unwrap(), given }
+    }
+
+    #[test]
+    fn what_takes_a_start_stays_as_it_is_in_force() {
+        use crate::config::{AccessLog, WatchdogMode};
+        let now = Tidegate::default();
+        let mut next =
+            Tidegate { listen: ([127, 0, 0, 1], 1).into(), access_log: AccessLog::Off, ..now.clone() };
+        next.watchdog.mode = WatchdogMode::Observe;
+        (next.limits.connections, next.limits.body) = (1, 2);
+        next.log_upstream_errors = true;
+        keep_what_stays(&now, &mut next);
+        assert_eq!((next.listen, &next.access_log), (now.listen, &now.access_log));
+        assert_eq!((&next.watchdog, next.limits.connections), (&now.watchdog, now.limits.connections));
+        assert_eq!((next.limits.body, next.log_upstream_errors), (2, true), "a reload changes these");
     }
 
     #[test]

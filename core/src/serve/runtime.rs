@@ -19,6 +19,22 @@ pub(super) fn build(watchdog: &Watchdog) -> io::Result<Runtime> {
         .build()
 }
 
+/// What `TIDEGATE_WORKERS` asks for.
+///
+/// # Errors
+/// A sentence: it is no number.
+pub fn workers_wanted() -> Result<Option<usize>, String> {
+    let wanted = std::env::var("TIDEGATE_WORKERS").unwrap_or_default();
+    let wanted = wanted.trim();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    wanted
+        .parse()
+        .map(Some)
+        .map_err(|_| format!("TIDEGATE_WORKERS takes a number of threads, and is {wanted:?}"))
+}
+
 fn workers(wanted: Option<&str>) -> usize {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(cores).clamp(2, 512)

@@ -181,6 +181,13 @@ async fn begin(
     let tidegate = &routes.config.tidegate;
     let (limit, clocks) = (tidegate.limits.body, tidegate.clocks);
     let forwarded = forwarded(request.headers());
+    if let Some(coding) = request.headers().get(http::header::CONTENT_ENCODING).filter(|it| *it != "identity")
+    {
+        let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
+        let message =
+            format!("a request in the content-encoding \"{coding}\" cannot be read; send it as it is");
+        return Err(Failure::refusal(415, message));
+    }
     let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await;
     let body = body.map_err(|unread| match unread {
         Unread::Refused(failure) => failure,
@@ -190,6 +197,8 @@ async fn begin(
         }
     })?;
     visit.facts.bytes_in = body.len() as u64;
+    // A UTF-8 BOM, which some editors and shells put there.
+    let body = if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body };
     let mut request = route.dialect.decode(route, body).map_err(Failure::bad_request)?;
     visit.model(&request.model);
     visit.facts.stream = Some(request.stream);

@@ -129,7 +129,8 @@ pub(super) fn beside(dialect: Dialect) -> &'static str {
              be asked of Anthropic itself"
         }
         _ => {
-            "POST /v1/chat/completions, /v1/completions and /v1/embeddings, GET /v1/models and GET /health/liveliness"
+            "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions and /v1/embeddings, GET /v1/models and GET \
+             /health/liveliness"
         }
     }
 }

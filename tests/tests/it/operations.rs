@@ -89,6 +89,7 @@ async fn sighup_swaps_a_good_configuration_and_refuses_a_bad_one() {
         .await;
     assert_eq!(told(&proxy, "added", "fast", true).await.text, healthy_text());
     assert_eq!(ask(proxy.data, &chat("openai", "fast", true), LONG).await.status, 404);
+    proxy.logged("the configuration has it no longer").await;
 
     for bad in ["model_list: [", "model_list: 7\n", "tidegate: {listne: x}\n", ""] {
         let before = proxy.metrics().await.sum("tidegate_config_reloads_total", &[("result", "refused")]);
@@ -154,11 +155,31 @@ async fn what_cannot_be_served_says_why_and_with_which_code() {
         assert_eq!(status.code(), Some(code), "{log}");
         assert!(log.contains(why), "{why:?} is not in {log}");
     }
-    let usage = std::process::Command::new(tidegate_tests::proxy::built().join("tidegate"))
-        .arg("swim")
-        .output()
-        .unwrap();
+    let program = || std::process::Command::new(tidegate_tests::proxy::built().join("tidegate"));
+    let usage = program().arg("swim").output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
+    // What `serve` cannot open, `check` does not call good.
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("nowhere/file");
+    let file = dir.path().join("c.yaml");
+    for lines in [
+        format!("access_log: {}", missing.display()),
+        format!("watchdog: {{incidents: {{file: {}}}}}", missing.display()),
+    ] {
+        let config = good.clone().tidegate(&lines).yaml();
+        let (status, log) = refused(&config).await;
+        assert_eq!(status.code(), Some(78), "{log}");
+        std::fs::write(&file, config).unwrap();
+        let checked = program().arg("check").arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(78), "{said}");
+        assert!(said.contains("cannot be opened") && said.contains("nowhere"), "{said}");
+    }
+    std::fs::write(&file, good.yaml()).unwrap();
+    let mut serve = program();
+    let serve = serve.args(["serve", "-c"]).arg(&file).env("TIDEGATE_WORKERS", "abc").output().unwrap();
+    assert_eq!(serve.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&serve.stderr).contains("TIDEGATE_WORKERS takes a number"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,4 +235,43 @@ async fn a_process_that_was_paused_gives_no_verdicts() {
             "{rule}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_a_reload_loses_is_an_error_in_the_log() {
+    let sim = sim().await;
+    let base = format!("api_base: \"http://{}/v1\"", sim.addr());
+    let setup = |params: &str| Setup::of(&sim).params("lost", params).yaml();
+    let proxy = Proxy::start(&setup(&format!("model: openai/sim, api_key: sim-key, {base}"))).await;
+    assert_eq!(told(&proxy, "lost", "fast", true).await.text, healthy_text());
+    // One without its key is a model still; one with a bad entry alone is none.
+    for (params, status, why) in [
+        (format!("model: openai/sim, {base}"), 500, "it has no api_key"),
+        (
+            format!("model: openai/sim, api_key: sim-key, timeout: soon, {base}"),
+            404,
+            "`timeout` takes a number of seconds",
+        ),
+    ] {
+        proxy.rewrite(&setup(&params));
+        proxy.signal(Signal::SIGHUP);
+        proxy.logged(why).await;
+        proxy.logged("the configuration was read again").await;
+        let until = std::time::Instant::now() + LONG;
+        let answer = loop {
+            let answer = ask(proxy.data, &chat("lost", "fast", true), LONG).await;
+            if answer.status == status || std::time::Instant::now() > until {
+                break answer;
+            }
+        };
+        assert_eq!(answer.status, status, "{params}: {}", answer.text());
+        assert_eq!(answer.header("retry-after"), None, "no wait mends it");
+    }
+    let log = proxy.log();
+    let loud = log.lines().find(|line| line.contains("its deployments are left out")).unwrap_or_default();
+    assert!(loud.contains("\"lost\"") && loud.contains("ERROR"), "{log}");
+    assert!(
+        log.lines().any(|line| line.contains("config.yaml:") && line.contains("it has no api_key")),
+        "{log}"
+    );
 }

@@ -70,6 +70,8 @@ fn what_is_installed_is_removed_and_what_is_changed_is_kept() {
         let path = changed.display().to_string();
         assert!(failed(&service(&install, root)).contains(&path));
         assert!(failed(&service(&["uninstall", manager], root)).contains(&path));
+        let keys = said.lines().find_map(|line| line.strip_prefix("made ")).map(Path::new);
+        assert!(keys.is_some_and(Path::is_dir), "a unit that stays has its keys from there: {said}");
         assert_eq!(std::fs::read_to_string(changed).unwrap(), text, "nothing is lost");
         done(&service(&[&install[..], &["--force"]].concat(), root));
         assert!(!std::fs::read_to_string(changed).unwrap().contains("# mine"));

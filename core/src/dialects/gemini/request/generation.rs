@@ -20,6 +20,9 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("logprobs", "top_logprobs"),
 ];
 
+/// The least budget of thought in Anthropic's words.
+const LEAST: u64 = 1024;
+
 /// See [`crate::dialects::Speak::own_name`].
 pub(in crate::dialects) fn own_name(chat: &str) -> Option<&'static str> {
     Some(match chat {
@@ -64,6 +67,7 @@ pub(super) fn translate(
             other => crossing.cannot(format!("\"generationConfig.{other}\""))?,
         }
     }
+    bounded(chat, crossing);
     if let Some(format) = format(config, crossing)? {
         chat.insert("response_format".to_owned(), format);
     }
@@ -126,6 +130,21 @@ fn thinking(config: &Value, chat: &mut Map<String, Value>, crossing: &mut Crossi
         }
     }
     Ok(())
+}
+
+/// In Anthropic's words no budget is below [`LEAST`], nor as large as the answer may be. Gemini knows neither rule, and a
+/// budget is a hint: where no room is left for one, there is none.
+fn bounded(chat: &mut Map<String, Value>, crossing: &mut Crossing) {
+    let limit = chat.get("max_completion_tokens").and_then(Value::as_u64).unwrap_or(u64::MAX);
+    let Some(budget) = chat.get_mut("thinking").and_then(|thinking| thinking.get_mut("budget_tokens")) else {
+        return;
+    };
+    let bounded = budget.as_u64().unwrap_or(LEAST).max(LEAST).min(limit.saturating_sub(1));
+    *budget = json!(bounded);
+    if bounded < LEAST {
+        chat.shift_remove("thinking");
+        crossing.leave_out("generationConfig.thinkingConfig.thinkingBudget");
+    }
 }
 
 fn modalities(list: &Value, chat: &mut Map<String, Value>, crossing: &mut Crossing) -> Result<(), String> {

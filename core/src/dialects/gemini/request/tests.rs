@@ -162,7 +162,7 @@ fn parameters_take_their_places() {
         "contents": [{"parts": [{"text": "a"}]}],
         "safetySettings": [{"category": "HARM_CATEGORY_HATE_SPEECH", "threshold": "BLOCK_NONE"}],
         "generationConfig": {
-            "temperature": 0.5, "topP": 0.9, "top_k": 40, "candidateCount": 1, "maxOutputTokens": 99,
+            "temperature": 0.5, "topP": 0.9, "top_k": 40, "candidateCount": 1, "maxOutputTokens": 2000,
             "stopSequences": ["x"], "seed": 7, "presencePenalty": 0.1, "frequencyPenalty": 0.2,
             "responseLogprobs": true, "logprobs": 3, "thinkingConfig": {"includeThoughts": true, "thinkingBudget": 1024},
             "responseMimeType": "application/json", "responseModalities": ["TEXT"],
@@ -182,7 +182,7 @@ fn parameters_take_their_places() {
     assert_eq!(
         got,
         json!({
-            "temperature": 0.5, "top_p": 0.9, "top_k": 40, "n": 1, "max_completion_tokens": 99, "stop": ["x"], "seed": 7,
+            "temperature": 0.5, "top_p": 0.9, "top_k": 40, "n": 1, "max_completion_tokens": 2000, "stop": ["x"], "seed": 7,
             "presence_penalty": 0.1, "frequency_penalty": 0.2, "logprobs": true, "top_logprobs": 3,
             "thinking": {"type": "enabled", "budget_tokens": 1024},
             "response_format": {"type": "json_schema", "json_schema": {"name": "My_list", "schema": {
@@ -202,6 +202,28 @@ fn parameters_take_their_places() {
         (&stream["stream"], &stream["stream_options"]),
         (&json!(true), &json!({"include_usage": true}))
     );
+}
+
+/// Anthropic's rules for a budget are none of Gemini's.
+#[test]
+fn a_budget_of_thought_has_room() {
+    for (budget, limit, want) in [
+        (json!(512), Value::Null, json!(1024)),
+        (json!(512), json!(100), Value::Null),
+        (json!(8000), json!(1024), Value::Null),
+        (json!(8000), json!(3000), json!(2999)),
+        (json!(8000), json!(9000), json!(8000)),
+    ] {
+        let mut config = json!({"thinkingConfig": {"thinkingBudget": budget}});
+        if !limit.is_null() {
+            config["maxOutputTokens"] = limit.clone();
+        }
+        let body = json!({"contents": [{"parts": [{"text": "a"}]}], "generationConfig": config});
+        let (made, dropped) = chat_of(&body, false).expect("it crosses");
+        assert_eq!(made["thinking"]["budget_tokens"], want, "{budget} {limit}");
+        let lost = dropped == ["generationConfig.thinkingConfig.thinkingBudget"];
+        assert_eq!((lost, made.get("thinking").is_none()), (want.is_null(), want.is_null()), "{dropped:?}");
+    }
 }
 
 #[test]

@@ -392,10 +392,15 @@ impl Deployment {
             .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "***") } else { text })
     }
 
-    /// What fetches tokens for it lives on a runtime; another one has taken over.
+    /// What fetches tokens for it lives on a runtime; another one has taken over. Waits for no lock for long: a thread that
+    /// is stuck for good could hold it.
     pub fn revive(&self) {
-        self.google.lock().values().for_each(|token| token.revive());
-        self.aws.lock().iter().for_each(|credentials| credentials.revive());
+        if let Some(google) = self.google.try_lock_for(SHORT) {
+            google.values().for_each(|token| token.revive());
+        }
+        if let Some(aws) = self.aws.try_lock_for(SHORT) {
+            aws.iter().for_each(|credentials| credentials.revive());
+        }
         self.any.iter().filter_map(|provider| provider.other()).for_each(|other| other.revive());
     }
 
@@ -440,6 +445,9 @@ impl Deployment {
         Ok(source)
     }
 }
+
+/// No lock here is held for as long.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// litellm's mark for models that are asked by the Responses API alone.
 const RESPONSES: &str = "responses/";

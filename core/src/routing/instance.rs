@@ -79,7 +79,7 @@ pub(super) fn make<'a>(
     // Who has a key, and nothing of AWS's own written down, is not signed for.
     if let Some(settings) = aws.as_ref().filter(|aws| aws.has_own() || !secrets.contains_key("api_key")) {
         let keyless = |message| Unusable { message, hint: None, keyless: true };
-        AwsCredentials::find(settings).map_err(keyless)?;
+        AwsCredentials::check(settings).map_err(keyless)?;
     }
     let api_base = told["params"]["api_base"].as_str().map(str::to_owned);
     Ok(Made { plugin, manifest, provider, told, secrets, aws, api_base })

@@ -15,7 +15,8 @@ pub struct GoogleToken(Renewed<Scoped>);
 
 impl GoogleToken {
     /// `credentials` is a service account's JSON key, or the path of one; a file is read again at each renewal. `None`
-    /// means application default credentials, then the metadata server.
+    /// means application default credentials, then the metadata server. No file is read here: what is wrong with one is the
+    /// error of [`GoogleToken::token`].
     ///
     /// # Errors
     /// A sentence that says what is wrong with the credentials. It shows nothing of the key.

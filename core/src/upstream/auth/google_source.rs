@@ -59,7 +59,8 @@ impl Source {
             None => return Ok(Self::Default),
             Some(text) if text.trim_start().starts_with('{') => Self::Json(Secret::new(text)),
             Some(path) if path.trim().is_empty() => return Err("the Google credentials are empty".to_owned()),
-            Some(path) => Self::File(path.into()),
+            // It may be slow to read, and is read at each fetch in any case.
+            Some(path) => return Ok(Self::File(path.into())),
         };
         source.account()?;
         Ok(source)
@@ -161,7 +162,6 @@ mod tests {
     #[test]
     fn bad_credentials_are_refused_with_a_reason() {
         assert!(refused(" ").contains("empty"));
-        assert!(refused("/no/such/key.json").contains("cannot read /no/such/key.json"));
         assert!(refused("{nonsense").contains("not a JSON key (line 1, column 2)"));
         assert!(refused(r#"{"type":"authorized_user"}"#).contains("only service_account"));
         assert!(refused(r#"{"type":"service_account"}"#).contains("no token_uri"));
@@ -169,5 +169,12 @@ mod tests {
         let unusable = r#"{"token_uri":"http://h/t","client_email":"a@b","private_key":"SECRET"}"#;
         let reason = refused(unusable);
         assert!(reason.contains("cannot be used") && !reason.contains("SECRET"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_when_a_token_is_fetched_and_not_before() {
+        let source = Source::new(Some("/no/such/key.json".to_owned())).unwrap();
+        let Err(reason) = source.fetch("s").await else { panic!("there is no such file") };
+        assert!(reason.contains("cannot read /no/such/key.json"), "{reason}");
     }
 }

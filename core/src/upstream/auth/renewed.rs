@@ -96,6 +96,10 @@ impl<S: Source> Renewed<S> {
         }
     }
 
+    pub(super) fn source(&self) -> &S {
+        &self.shared.source
+    }
+
     /// The latest, valid or not, for who looks for it in a text.
     pub(super) fn last(&self) -> Option<Arc<S::Value>> {
         self.shared.state.borrow().token.as_ref().map(Token::value)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::near::Address;
-use super::source::Source;
-use super::{Keys, Kind, Renewed, profile};
+use super::source::{Near, Source};
+use super::{Keys, Kind, profile};
 use crate::secret::Secret;
 
 /// The variables that are read, beside the deployment's own parameters.
@@ -61,9 +61,10 @@ impl Settings {
         self.env.get(name).map(Secret::expose)
     }
 
+    /// Reads no file.
     pub(super) fn find(&self) -> Result<Kind, String> {
         if let Some(profile) = self.own.get("aws_profile_name") {
-            return self.profile(profile.expose());
+            return Ok(self.profile(profile.expose()));
         }
         let own = keys(&self.own, ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])?;
         if let Some(keys) = own {
@@ -79,20 +80,22 @@ impl Settings {
                 .to_owned());
         }
         if let Some(profile) = self.env("AWS_PROFILE") {
-            return self.profile(profile);
+            return Ok(self.profile(profile));
         }
-        if self.files().iter().any(|(path, kind)| profile::has(path, *kind, "default")) {
-            return self.profile("default");
-        }
+        Ok(Kind::of(Source::Usual { files: self.files(), near: self.near().map(Box::new) }))
+    }
+
+    /// Where there is no profile `default`.
+    fn near(&self) -> Result<Near, String> {
         let token = || self.container_token();
         if let Some(path) = self.env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
             let at = Address::parse(&format!("http://169.254.170.2{path}"))?;
-            return Ok(Kind::Renewed(Renewed::new(Source::Container { at, token: token() })));
+            return Ok(Near::Container { at, token: token() });
         }
         if let Some(url) = self.env("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
             let at = Address::parse(url)
                 .map_err(|why| format!("AWS_CONTAINER_CREDENTIALS_FULL_URI cannot be used: {why}"))?;
-            return Ok(Kind::Renewed(Renewed::new(Source::Container { at, token: token() })));
+            return Ok(Near::Container { at, token: token() });
         }
         if self.env("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true")) {
             return Err(nowhere());
@@ -100,14 +103,11 @@ impl Settings {
         let base = self.env("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or("http://169.254.169.254");
         let base = Address::parse(base)
             .map_err(|why| format!("AWS_EC2_METADATA_SERVICE_ENDPOINT cannot be used: {why}"))?;
-        Ok(Kind::Renewed(Renewed::new(Source::Instance { base })))
+        Ok(Near::Instance { base })
     }
 
-    /// A profile is read once here, so that what is wrong with it is said before the first request.
-    fn profile(&self, name: &str) -> Result<Kind, String> {
-        let source = Source::Profile { files: self.files(), name: name.into() };
-        source.keys_of_profile()?;
-        Ok(Kind::Renewed(Renewed::new(source)))
+    fn profile(&self, name: &str) -> Kind {
+        Kind::of(Source::Profile { files: self.files(), name: name.into() })
     }
 
     /// The credentials file, then the configuration file.

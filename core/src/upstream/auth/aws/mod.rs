@@ -42,6 +42,12 @@ enum Kind {
     Renewed(Renewed<Source>),
 }
 
+impl Kind {
+    fn of(source: Source) -> Self {
+        Self::Renewed(Renewed::new(source))
+    }
+}
+
 impl AwsCredentials {
     /// Those that `settings` lead to: the first that there are of
     ///
@@ -52,12 +58,24 @@ impl AwsCredentials {
     /// 5. the container's, where `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `..._FULL_URI` says where they are;
     /// 6. the EC2 instance's (IMDSv2), unless `AWS_EC2_METADATA_DISABLED` is true.
     ///
-    /// The order is that of AWS's own SDKs, with litellm's parameters in front.
+    /// The order is that of AWS's own SDKs, with litellm's parameters in front. No file is read here: what is wrong with one
+    /// is said when a call is signed, or before that by [`AwsCredentials::check`].
     ///
     /// # Errors
     /// A clause that says what is missing or not supported. It shows nothing of a key.
     pub fn find(settings: &Settings) -> Result<Self, String> {
         settings.find().map(|kind| Self { kind })
+    }
+
+    /// Whether there are any, as far as this machine's files can tell. Blocks.
+    ///
+    /// # Errors
+    /// As [`AwsCredentials::find`], and a clause that says what is wrong with a file.
+    pub fn check(settings: &Settings) -> Result<(), String> {
+        match settings.find()? {
+            Kind::Fixed(_) => Ok(()),
+            Kind::Renewed(renewed) => renewed.source().check(),
+        }
     }
 
     async fn keys(&self) -> Result<Arc<Keys>, AuthError> {

@@ -17,23 +17,30 @@ const REREAD: Duration = Duration::from_secs(10 * 60);
 /// Credentials that do not say when they expire.
 const UNSAID: Duration = Duration::from_secs(60 * 60);
 
+type Files = Vec<(PathBuf, profile::Kind)>;
+
 pub(super) enum Source {
     Profile {
-        files: Vec<(PathBuf, profile::Kind)>,
+        files: Files,
         name: Box<str>,
     },
-    /// What ECS and EKS offer to a container.
-    Container {
-        at: Address,
-        token: Option<Token>,
-    },
-    /// EC2's metadata service, in its second version.
-    Instance {
-        base: Address,
+    /// The profile `default` where a file has one, else what is near, or why nothing is.
+    Usual {
+        files: Files,
+        near: Result<Box<Near>, String>,
     },
 }
 
+/// Who is asked over the network, beside this process.
+pub(super) enum Near {
+    /// What ECS and EKS offer to a container.
+    Container { at: Address, token: Option<Token> },
+    /// EC2's metadata service, in its second version.
+    Instance { base: Address },
+}
+
 /// What a container shows to get its credentials.
+#[derive(Clone)]
 pub(super) enum Token {
     Text(Secret),
     /// Read each time: it changes.
@@ -61,9 +68,42 @@ impl renewed::Source for Source {
 
     async fn fetch(&self) -> Result<token::Token<Keys>, String> {
         match self {
-            Self::Profile { .. } => Ok(token::Token::new(self.keys_of_profile()?, REREAD)),
+            Self::Profile { files, name } => {
+                let (files, name) = (files.clone(), name.clone());
+                Ok(token::Token::new(aside(move || profile::keys(&files, &name)).await?, REREAD))
+            }
+            Self::Usual { files, near } => {
+                let files = files.clone();
+                match (aside(move || default_profile(&files)).await?, near) {
+                    (Some(keys), _) => Ok(token::Token::new(keys, REREAD)),
+                    (None, Ok(near)) => near.fetch().await,
+                    (None, Err(why)) => Err(why.clone()),
+                }
+            }
+        }
+    }
+}
+
+/// Reads files where a slow disk holds nobody else.
+async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err("its files could not be read".to_owned()))
+}
+
+fn default_profile(files: &Files) -> Result<Option<Keys>, String> {
+    let there = files.iter().any(|(path, kind)| profile::has(path, *kind, "default"));
+    there.then(|| profile::keys(files, "default")).transpose()
+}
+
+impl Near {
+    async fn fetch(&self) -> Result<token::Token<Keys>, String> {
+        match self {
             Self::Container { at, token } => {
-                let shown = token.as_ref().map(Token::read).transpose()?;
+                let shown = match token.clone() {
+                    Some(token) => Some(aside(move || token.read()).await?),
+                    None => None,
+                };
                 let headers: Vec<(&str, &str)> =
                     shown.iter().map(|shown| ("authorization", shown.expose())).collect();
                 given(&fetch("GET", at, at.path(), &headers).await?)
@@ -90,11 +130,14 @@ impl renewed::Source for Source {
 }
 
 impl Source {
-    /// Of a profile; small files of this machine are read where they are asked for.
-    pub(super) fn keys_of_profile(&self) -> Result<Keys, String> {
+    /// What is wrong with its files, or with there being nothing else. Blocks.
+    pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Profile { files, name } => profile::keys(files, name),
-            _ => Err("it is no profile".to_owned()),
+            Self::Profile { files, name } => profile::keys(files, name).map(drop),
+            Self::Usual { files, near } => match (default_profile(files)?, near) {
+                (None, Err(why)) => Err(why.clone()),
+                _ => Ok(()),
+            },
         }
     }
 }
@@ -137,6 +180,15 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Profile { name, .. } => write!(f, "the profile {name}"),
+            Self::Usual { near: Ok(near), .. } => write!(f, "the profile default, or {near}"),
+            Self::Usual { .. } => f.write_str("the profile default"),
+        }
+    }
+}
+
+impl fmt::Display for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Container { at, .. } => write!(f, "the container's at {at}"),
             Self::Instance { base } => write!(f, "the instance's at {base}"),
         }

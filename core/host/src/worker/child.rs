@@ -28,9 +28,7 @@ use crate::process::exit_at_once;
 use crate::provider::{Limits, ProviderInstance};
 use crate::sandbox;
 use crate::stream::{Answer, Stream};
-
-/// What the answers to the events of one upstream read may come to, in bytes, beside the last of them.
-const MAX_ANSWERS: usize = 32 << 20;
+use crate::worker::protocol::events::MAX_ANSWERS;
 
 /// sysexits.h: EX_USAGE, EX_PROTOCOL, EX_CONFIG, EX_OSERR.
 const NOT_A_WORKER: i32 = 64;

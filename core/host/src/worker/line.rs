@@ -372,6 +372,7 @@ impl Line {
             // The call behind it is what the instance was created for.
             instance = call.instance().filter(|_| matches!(call.what, What::Create(_)));
             settled.fail(&call, how);
+            self.closed(&call);
             if let Some(kept) = stream.and_then(|stream| self.streams.get_mut(&stream)) {
                 kept.lose(how);
             }
@@ -388,11 +389,21 @@ impl Line {
                 What::Replay(..) => {}
                 What::Create(_) if call.slot.is_none() => {}
                 What::Hello => settled.fail(&call, how),
-                _ if of_the_guilty || call.tries >= MAX_TRIES => settled.fail(&call, how),
+                _ if of_the_guilty || call.tries >= MAX_TRIES => {
+                    settled.fail(&call, how);
+                    self.closed(&call);
+                }
                 _ => self.send(call, &mut settled.wakers),
             }
         }
         settled
+    }
+
+    /// A call that is never sent again was a stream's last: nothing of the stream is needed any more.
+    fn closed(&mut self, call: &Call) {
+        if let What::Close(stream) = call.what {
+            self.streams.remove(&stream);
+        }
     }
 
     /// There will be no worker for long: what waits for one fails.

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use super::line::What;
 use super::protocol::events::{self, Event, Next};
-use super::protocol::frame::MAX_FRAME;
 use super::protocol::{Tag, Take};
 use super::remote::{Remote, breach, no_answer};
 use super::shard::Shard;
@@ -93,7 +92,7 @@ impl RemoteStream {
             return;
         }
         let mut count = 0;
-        let waiting = self.shard.call(Tag::Events, What::Events(self.id), MAX_FRAME, |put| {
+        let waiting = self.shard.call(Tag::Events, What::Events(self.id), events::LONGEST, |put| {
             count = events::put_asked(put, self.id, events, end);
         });
         (self.flight, self.ready) = (Some(Flight { waiting, events: count, end }), Ready::Nothing);

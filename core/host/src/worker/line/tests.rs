@@ -317,3 +317,17 @@ fn an_answer_that_was_not_asked_for_is_told() {
     assert!(played.line.expects(&head(id, Tag::Classify, 0)).is_err(), "to another call");
     assert!(played.line.expects(&head(id + 1, Tag::Request, 0)).is_err(), "of another number");
 }
+
+#[test]
+fn a_stream_whose_close_ended_the_worker_is_kept_no_longer() {
+    let (mut played, one) = (Played::new(), config(7));
+    for (stream, blame) in [(3, Blame::Head), (4, Blame::Nobody)] {
+        played.open(&one, stream);
+        assert_eq!(played.line.load(), 1);
+        played.tell(Tag::Close, What::Close(stream));
+        played.takes();
+        let settled = played.line.end(blame, HOW);
+        assert_eq!((played.line.load(), settled.replayed), (0, 0), "{blame:?}");
+        played.begin();
+    }
+}

@@ -10,6 +10,13 @@ use crate::hook::Outcome;
 use crate::sinks::Fault;
 use crate::stream::{Answer, End};
 
+/// What the answers to the events of one upstream read may come to, in bytes, beside the last of them.
+pub(crate) const MAX_ANSWERS: usize = 32 << 20;
+
+/// The longest answer to them: that, the last event's, and that of the stream's end. Each of these two is what one call may
+/// write ([`Events::default`]), and what is told beside it.
+pub(crate) const LONGEST: usize = MAX_ANSWERS + 2 * (17 << 20);
+
 /// An event of an upstream: its name, its data, and whether the framing did not understand it.
 pub(crate) type Event<'a> = (&'a [u8], &'a [u8], bool);
 

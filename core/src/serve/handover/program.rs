@@ -7,12 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 /// The argument that says that there is a process before.
 const TAKE_OVER: &str = "--take-over";
 
 /// The hidden subcommand of [`start_detached`].
 const START: &str = "start-detached";
+
+/// Between two looks at what was started.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Variables that were meant for one process.
 const FOR_ONE: [&str; 4] = ["WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
@@ -42,14 +46,25 @@ impl Program {
     }
 
     /// Starts it with `socket` as its standard input, as no child of this process: systemd hears of the end of its own
-    /// children alone, and it has to hear of this one's while this process still drains.
-    pub(super) fn start(&self, socket: UnixStream) -> io::Result<ExitStatus> {
+    /// children alone, and it has to hear of this one's while this process still drains. What has not got there within
+    /// `limit` is killed.
+    pub(super) fn start(&self, socket: UnixStream, limit: Duration) -> io::Result<ExitStatus> {
         let mut command = Command::new(&self.path);
         command.arg(START).arg(&self.path).args(&self.args).arg(TAKE_OVER);
         FOR_ONE.iter().for_each(|name| {
             command.env_remove(name);
         });
-        command.stdin(OwnedFd::from(socket)).spawn()?.wait()
+        let mut child = command.stdin(OwnedFd::from(socket)).spawn()?;
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::park_timeout(LOOK);
+        }
+        child.kill()?;
+        child.wait()?;
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not start within {limit:?}")))
     }
 
     /// Where it is.
@@ -85,6 +100,21 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_does_not_let_go_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, pid) = (dir.path().join("program"), dir.path().join("pid"));
+        let script = format!("#!/bin/sh\necho $$ > {}.new\nmv {0}.new {0}\nexec sleep 600\n", pid.display());
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let started = Program::at(path).start(socket, Duration::from_secs(3));
+        assert_eq!(started.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let pid: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+        assert_eq!(gone, Err(nix::errno::Errno::ESRCH), "it runs on");
+    }
 
     #[test]
     fn a_link_stays_a_link_and_a_name_is_looked_for() {

@@ -110,7 +110,8 @@ pub(crate) fn hand_over(handing: &Handing) -> Result<Successor, String> {
     let until = Instant::now() + *limit;
     let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
     let path = program.path().display();
-    let started = program.start(theirs).map_err(|error| format!("{path} cannot be started: {error}"))?;
+    let started =
+        program.start(theirs, *limit).map_err(|error| format!("{path} cannot be started: {error}"))?;
     if !started.success() {
         return Err(format!("{path} could not be started"));
     }

@@ -100,7 +100,7 @@ impl Exchange {
             }
             let body = read_some(answer.body, &mut clocks).await;
             if !(wanted.hide_usage && deployment.refuses_usage(head.status.as_u16(), &body)) {
-                let failure = head.classify_status(&body).await;
+                let failure = within(&mut clocks, pin!(head.classify_status(&body))).await?;
                 let Some(chat) = self.instead(&deployment, &model, &asked, request.dialect, &failure) else {
                     return Err(failure);
                 };
@@ -211,7 +211,7 @@ impl Exchange {
         if passes && framing != Framing::Sse {
             let whole = self.collect(body, &mut clocks, event_limit).await?;
             return Err(match request.dialect.inspect_body(&whole) {
-                Seen::Error => head.classify_body(&whole).await,
+                Seen::Error => within(&mut clocks, pin!(head.classify_body(&whole))).await?,
                 _ => Failure::malformed("it answered a request for a stream with a whole body"),
             });
         }
@@ -303,7 +303,9 @@ impl Exchange {
             match within(&mut clocks, pin!(head.provider.response(&head_in, &body))).await? {
                 Ok(Reply::Pass) => None,
                 Ok(Reply::Body(translated)) => Some(request.dialect.settled(request, translated.into())),
-                Ok(Reply::Upstream) => return Err(head.classify_body(&body).await),
+                Ok(Reply::Upstream) => {
+                    return Err(within(&mut clocks, pin!(head.classify_body(&body))).await?);
+                }
                 Err(PluginError::Protocol(_)) => return Err(unreadable(&body)),
                 Err(error) => return Err(Failure::plugin_call(&error)),
             }
@@ -322,8 +324,8 @@ impl Exchange {
             (Seen::Chunk(chunk), None) if chunk.content => {
                 Err(Failure::truncated("it does not say why it ends"))
             }
-            (Seen::Error, None) => Err(head.classify_body(&body).await),
-            (_, None) => Err(not_an_answer(request, &head, &body).await),
+            (Seen::Error, None) => Err(within(&mut clocks, pin!(head.classify_body(&body))).await?),
+            (_, None) => Err(within(&mut clocks, pin!(not_an_answer(request, &head, &body))).await?),
             (_, Some(_)) => Err(Failure::plugin(
                 &"the provider plugin's answer is not in the dialect that it was asked in",
             )),

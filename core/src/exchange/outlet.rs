@@ -77,7 +77,7 @@ pub(super) fn asked() {
     let _ = GIVEN.try_with(|given| given.set(None));
 }
 
-/// It has been given bytes. Costs a read of the time for HTTP/2 clients alone.
-pub(super) fn given() {
+/// It has been given bytes, or the head of its answer. Costs a read of the time for HTTP/2 clients alone.
+pub fn given() {
     let _ = GIVEN.try_with(|given| given.set(Some(Instant::now())));
 }

@@ -76,3 +76,17 @@ async fn a_drain_that_is_over_gives_each_stream_its_terminal() {
     let text = String::from_utf8_lossy(&got);
     assert!(text.contains("\"503\"") && !text.contains("[DONE]"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_answer_to_a_window_that_stays_shut_is_cut() {
+    let proxy = Proxy::before(upstream(drop), "  clocks: {client_idle: 1s}");
+    let tcp = tokio::net::TcpStream::connect(proxy.addr).await.unwrap();
+    let (send, connection) =
+        h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(tcp).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get("http://t/v1/models").body(()).unwrap();
+    let (response, _) = send.ready().await.unwrap().send_request(request, true).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    let end = tokio::time::timeout(PATIENCE, body.data()).await.expect("its stream ends");
+    assert!(matches!(end, Some(Err(_))), "{end:?}");
+}

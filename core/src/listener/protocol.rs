@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -22,8 +23,8 @@ const H2_STREAMS: u32 = 250;
 /// What an h2c client with prior knowledge begins with (RFC 9113, section 3.4). No HTTP/1.1 method is named so.
 const PREFACE: &[u8; 4] = b"PRI ";
 
-/// The next look at a client that has sent less than that.
-const AGAIN: Duration = Duration::from_millis(5);
+/// The next look at a client that has sent less than that: the first, and the last of the doubled ones.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(640));
 
 /// How connections are served.
 pub(super) struct Protocols {
@@ -59,12 +60,20 @@ impl Protocols {
 pub(super) async fn detect(stream: &TcpStream, idle: Duration) -> Result<Protocol> {
     let look = async {
         let mut seen = [0; PREFACE.len()];
+        let mut pause = AGAIN.0;
         loop {
             match stream.peek(&mut seen).await? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 n if seen[..n] != PREFACE[..n] => return Ok(Protocol::Http1),
                 n if n == PREFACE.len() => return Ok(Protocol::Http2),
-                _ => sleep(AGAIN).await,
+                // Its bytes are still there to be read, and so is its end behind them.
+                _ if stream.ready(Interest::READABLE).await?.is_read_closed() => {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                _ => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(AGAIN.1);
+                }
             }
         }
     };
@@ -99,6 +108,10 @@ mod tests {
         assert_eq!(told(&[b"P", b"RI", b" * "]).await.expect("read"), Protocol::Http2);
         assert_eq!(told(&[b"P", b"OST / HTTP/1.1\r\n"]).await.expect("read"), Protocol::Http1);
         assert_eq!(told(&[b"GET / HTTP/1.1\r\n"]).await.expect("read"), Protocol::Http1);
-        assert!(told(&[]).await.is_err());
+        let some: [&[&[u8]]; 3] = [&[], &[b"P"], &[b"P", b"RI"]];
+        for left in some {
+            let end = told(left).await.expect_err("it has left");
+            assert_eq!(end.kind(), ErrorKind::UnexpectedEof, "{left:?}");
+        }
     }
 }

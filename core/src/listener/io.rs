@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 use tidegate_watchdog::Kill;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -53,10 +53,13 @@ pub struct ClientIo {
     blocked: Option<Pin<Box<Sleep>>>,
     /// Until when the last words of a stream that was ended may be taken.
     until: Option<Instant>,
+    /// hyper has read since its last flush: then it sees by itself when the client leaves.
+    reading: bool,
     cut: IntCounter,
 }
 
-/// How long a client may not read. Its requests may lengthen or shorten it: each model group has a clock of its own.
+/// How long a client may not read, and whether it waits for an answer. Its requests may lengthen or shorten the time: each
+/// model group has a clock of its own.
 #[derive(Clone, Debug)]
 pub struct Patience(Arc<Waits>);
 
@@ -65,6 +68,7 @@ struct Waits {
     millis: AtomicU64,
     /// The request's stream was ended, and waits for nothing but its client.
     hurried: AtomicBool,
+    answering: AtomicBool,
 }
 
 impl Patience {
@@ -78,6 +82,11 @@ impl Patience {
     pub fn set(&self, time: Duration) {
         self.0.millis.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.0.hurried.store(false, Relaxed);
+    }
+
+    /// Whether a whole request of HTTP/1.1 was read and is being answered. A client that closes its side then has left.
+    pub fn answers(&self, answering: bool) {
+        self.0.answering.store(answering, Relaxed);
     }
 
     fn get(&self) -> Duration {
@@ -102,7 +111,7 @@ impl ClientIo {
         let idle = Patience::new(idle);
         let socket = Mutex::new(Some(stream.as_raw_fd()));
         let shutter = Arc::new(Shutter { socket, shut, idle: idle.clone() });
-        Self { stream, shutter, idle, opening, blocked: None, until: None, cut }
+        Self { stream, shutter, idle, opening, blocked: None, until: None, reading: false, cut }
     }
 
     /// The socket, to look at.
@@ -118,6 +127,19 @@ impl ClientIo {
     /// The handle for the watchdog.
     pub fn shutter(&self) -> Arc<Shutter> {
         self.shutter.clone()
+    }
+
+    /// Whether the client closed its side while its answer is under way. hyper looks for that by reading, and does not read
+    /// while it has bytes that came behind the request, such as a line end or the next request.
+    fn has_left(&mut self, cx: &mut Context<'_>) -> bool {
+        if std::mem::take(&mut self.reading) || !self.idle.0.answering.load(Relaxed) {
+            return false;
+        }
+        let mut next = [0];
+        // Asks to be woken, where nothing is there yet; and looks, because what was read last may have been all.
+        let Poll::Ready(seen) = self.stream.poll_peek(cx, &mut ReadBuf::new(&mut next)) else { return false };
+        let now = pin!(self.stream.ready(Interest::READABLE)).poll(cx);
+        seen.is_err() || matches!(now, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// Looks at what was just read until it tells the protocol.
@@ -176,6 +198,7 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.reading = true;
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.heard(cx, &buf.filled()[before..], read)
@@ -202,6 +225,9 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_left(cx) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client has left")));
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

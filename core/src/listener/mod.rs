@@ -34,6 +34,7 @@ use streams::Streams;
 
 use protocol::{Protocol, Protocols};
 
+use crate::exchange::outlet;
 use crate::gateway::{Gateway, Nudges};
 use crate::service::{self, Peer};
 
@@ -204,7 +205,10 @@ fn connect(
                 (gateway.clone(), Peer { addr, kill: kill.clone(), patience: patience.clone() });
             async move {
                 let version = request.version();
+                peer.patience.answers(false);
                 let mut answer = service::handle(gateway.clone(), peer, request).await;
+                // A client whose window is shut never comes for the body.
+                outlet::given();
                 if gateway.has_left() && version < Version::HTTP_2 {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }

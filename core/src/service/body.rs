@@ -1,13 +1,16 @@
 //! Reads a request's body, bounded in size and in time.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::gateway::Gateway;
 
 /// Why there is no body.
 pub(super) enum Unread {
@@ -23,8 +26,9 @@ impl From<Failure> for Unread {
     }
 }
 
-/// The whole body. `idle`: the longest wait for its next piece; `total`: for all of it.
+/// The whole body. `idle`: the longest wait for its next piece; `total`: for all of it. The end of a drain ends it.
 pub(super) async fn read(
+    gateway: &Gateway,
     mut body: Incoming,
     limit: u64,
     idle: Duration,
@@ -38,8 +42,13 @@ pub(super) async fn read(
     let mut whole = BytesMut::new();
     loop {
         let wait = deadline.min(Instant::now() + idle);
-        let frame = tokio::time::timeout_at(wait, body.frame()).await;
-        let frame = frame.map_err(|_| Failure::refusal(408, "the request's body did not come"))?;
+        // The end of a drain has every connection polled.
+        let frame = poll_fn(|cx| match gateway.is_cut() {
+            true => Poll::Ready(Err(Failure::shutdown())),
+            false => Pin::new(&mut body).poll_frame(cx).map(Ok),
+        });
+        let frame = tokio::time::timeout_at(wait, frame).await;
+        let frame = frame.map_err(|_| Failure::refusal(408, "the request's body did not come"))??;
         let Some(frame) = frame else { return Ok(whole.freeze()) };
         let frame = frame.map_err(|_| Unread::Left)?;
         let Ok(data) = frame.into_data() else { continue };

@@ -188,7 +188,7 @@ async fn begin(
             format!("a request in the content-encoding \"{coding}\" cannot be read; send it as it is");
         return Err(Failure::refusal(415, message));
     }
-    let body = body::read(request.into_body(), limit, clocks.client_idle, clocks.total).await;
+    let body = body::read(gateway, request.into_body(), limit, clocks.client_idle, clocks.total).await;
     let body = body.map_err(|unread| match unread {
         Unread::Refused(failure) => failure,
         Unread::Left => {
@@ -199,7 +199,11 @@ async fn begin(
     visit.facts.bytes_in = body.len() as u64;
     // A UTF-8 BOM, which some editors and shells put there.
     let body = if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body };
-    let mut request = route.dialect.decode(route, body).map_err(Failure::bad_request)?;
+    let mut request = {
+        // It may be long, and no stream is watched yet.
+        let _work = tidegate_watchdog::work_enter();
+        route.dialect.decode(route, body).map_err(Failure::bad_request)?
+    };
     visit.model(&request.model);
     visit.facts.stream = Some(request.stream);
     request.headers = forwarded;
@@ -224,6 +228,7 @@ async fn begin(
     let client_idle = group.clocks.client_idle;
     if alone {
         peer.patience.set(client_idle);
+        peer.patience.answers(true);
     } else {
         outlet::be_patient(client_idle);
     }

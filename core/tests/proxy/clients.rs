@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use crate::harness::{Proxy, answering, eventually, pause, read_all};
+use crate::harness::{Proxy, SSE, answering, chunk, eventually, pause, read_all, upstream};
 
 fn idle(limits: &str) -> Proxy {
     Proxy::before(answering(""), limits)
@@ -96,4 +96,45 @@ fn the_admin_port_outlives_clients_that_do_not_read() {
     let mut head = [0; 12];
     ask(1).read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
+}
+
+/// A whole request on a connection that is to stay, and what may come behind it.
+fn request(behind: &str) -> String {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}"#;
+    format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}{behind}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_client_that_leaves_is_noticed_whatever_it_sent_behind_its_request() {
+    let silent = upstream(|mut client| {
+        let _ = client.write_all(format!("{SSE}{}", chunk("a")).as_bytes());
+        let _ = client.read(&mut [0; 64]);
+    });
+    let proxy = Proxy::before(silent, "");
+    let active = || proxy.gateway.metrics.active.get();
+    for behind in ["", "\r\n", "GET /health/liveliness HTTP/1.1\r\nhost: t\r\n\r\n"] {
+        let mut client = proxy.send(&request(behind));
+        // The answer has begun, so the whole request was read.
+        client.read_exact(&mut [0; 12]).unwrap();
+        assert_eq!(active(), 1, "{behind:?}");
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(eventually(|| active() == 0), "{behind:?}: its request goes on without it");
+    }
+}
+
+#[test]
+fn a_request_behind_another_is_served_after_it() {
+    let slow = upstream(|mut client| {
+        let _ = client.write_all(format!("{SSE}{}", chunk("a")).as_bytes());
+        pause(Duration::from_millis(300));
+        let _ = client.write_all(b"data: [DONE]\n\n");
+    });
+    let proxy = Proxy::before(slow, "");
+    let next = "GET /health/liveliness HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+    let answers = read_all(&mut proxy.send(&request(next)));
+    let at = |part: &str| answers.find(part).unwrap_or_else(|| panic!("no {part} in {answers}"));
+    assert!(at("[DONE]") < answers.rfind("HTTP/1.1 200").unwrap(), "{answers}");
 }

@@ -140,3 +140,15 @@ fn a_finished_answer_is_ended_though_its_upstream_stays() {
     let body = unchunk(response.split_once("\r\n\r\n").unwrap().1);
     assert!(body.ends_with("data: [DONE]\n\n"), "{body}");
 }
+
+#[test]
+fn a_body_that_is_still_coming_when_the_drain_is_over_is_refused() {
+    let mut proxy = Proxy::before(answering(""), "  clocks: {drain: 1s}");
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n{";
+    let mut client = proxy.send(head);
+    assert!(eventually(|| proxy.gateway.metrics.connections.get() == 1));
+    proxy.stop();
+    let answer = read_all(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
+    assert!(proxy.ends());
+}

@@ -23,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) stream: Option<StreamRef>,
     pub(crate) plugin: Option<u32>,
     pub(crate) poll: Option<PollTimes>,
+    /// The thread serves nobody.
+    pub(crate) aside: bool,
 }
 
 pub(crate) struct Ladder {
@@ -76,7 +78,9 @@ impl Ladder {
             shared.plugins.count_stuck(plugin);
         }
         let incident = shared.keep(incident);
-        shared.gates.blame(&shared, &incident);
+        if !case.aside {
+            shared.gates.blame(&shared, &incident);
+        }
         Some(action)
     }
 
@@ -133,10 +137,10 @@ impl Ladder {
         kill: &mut Option<Arc<dyn Kill>>,
     ) -> Action {
         let shared = &self.shared;
-        let Some(live) = live else { return Action::Counted };
         if shared.config.mode != Mode::Enforce {
             return Action::Observed;
         }
+        let Some(live) = live else { return Action::Counted };
         if !self.aborts.take(now, shared.config.rules.brake.limit(shared.slab.live())) {
             return Action::Braked;
         }

@@ -55,7 +55,7 @@ pub use incident::{Action, Incident, Labels, Phase, PollTimes, Rule, Sample, Str
 pub use probe::{Lived, Probe};
 pub use report::{Event, IncidentId, Kind, Report};
 pub use stats::{PollDurations, Stats};
-pub use worker::{PluginGuard, plugin_enter};
+pub use worker::{PluginGuard, WorkGuard, plugin_enter, work_enter};
 
 /// What the watchdog asks of its owner. Called on the watchdog's own thread, or on that of who makes a report, so none may
 /// block; a panic in one is caught and counted.
@@ -75,7 +75,8 @@ pub trait Hooks: Send + Sync + 'static {
     fn raise(&self, _thread: i32) -> bool {
         false
     }
-    /// Start another runtime, and announce it with [`Watchdog::runtime`] within ten seconds. Only in [`Mode::Enforce`].
+    /// Start another runtime, and say with [`Watchdog::serves`] that it serves, within ten seconds. Only in
+    /// [`Mode::Enforce`].
     fn take_over(&self) {}
     /// End the process: nothing else is left. Only in [`Mode::Enforce`], and once.
     fn give_up(&self, _dump: &Dump) {}
@@ -136,10 +137,26 @@ impl Watchdog {
         Probe::new(Arc::clone(shared), stream)
     }
 
-    /// A runtime with so many workers serves from now on. Answers its number, for [`Watchdog::register_worker_of`]. When
-    /// over half of these workers are lost, another is asked for: [`Hooks::take_over`].
+    /// A runtime with so many workers is made, and does not serve yet. Answers its number, for
+    /// [`Watchdog::register_worker_of`] and [`Watchdog::serves`].
     pub fn runtime(&self, workers: usize) -> u32 {
-        self.0.as_ref().map_or(0, |handle| handle.shared.workers.announce(workers))
+        self.0.as_ref().map_or(0, |handle| handle.shared.workers.made(workers))
+    }
+
+    /// That runtime serves from now on. When over half of its workers are lost, another is asked for:
+    /// [`Hooks::take_over`].
+    pub fn serves(&self, runtime: u32) {
+        if let Some(handle) = &self.0 {
+            handle.shared.workers.serves(runtime);
+        }
+    }
+
+    /// The process is ending in order: from now on neither is another runtime asked for nor is the process given up, for what
+    /// still serves has its own limit.
+    pub fn drains(&self) {
+        if let Some(handle) = &self.0 {
+            handle.shared.draining.store(true, Relaxed);
+        }
     }
 
     /// Makes the calling thread one of the workers of a runtime. Call it when the runtime starts a thread.
@@ -149,7 +166,8 @@ impl Watchdog {
         }
     }
 
-    /// The same for a runtime that was not announced.
+    /// Makes the calling thread one that is watched and serves nobody: a poll of it that does not return is counted, told
+    /// and demoted, and nobody is quarantined or replaced for it. Before any runtime serves it is one of the workers.
     pub fn register_worker(&self) {
         self.register_worker_of(0);
     }
@@ -212,7 +230,8 @@ impl Watchdog {
     pub fn end(&self, stream: u64) -> bool {
         let Some(handle) = &self.0 else { return false };
         let Some(stream) = StreamRef::unpack(stream) else { return false };
-        let case = Case { rule: Rule::Operator, stream: Some(stream), plugin: None, poll: None };
+        let case =
+            Case { rule: Rule::Operator, stream: Some(stream), plugin: None, poll: None, aside: false };
         let mut kill = None;
         let condemned = case.incident(&handle.shared, |live| {
             if let Some(live) = live {

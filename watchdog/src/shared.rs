@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) gates: Gates,
     pub(crate) incidents: Ring,
     pub(crate) stopping: AtomicBool,
+    pub(crate) draining: AtomicBool,
 }
 
 impl Shared {
@@ -38,12 +39,13 @@ impl Shared {
             slab: Slab::new(config.slots),
             incidents: Ring::new(config.incidents),
             config,
+            workers: Workers::new(ticks.clone()),
             ticks,
-            workers: Workers::new(),
             counters: Counters::default(),
             plugins: Plugins::default(),
             gates: Gates::default(),
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
         })
     }
 
@@ -122,7 +124,7 @@ impl Shared {
         }
         stats.set_polls(&totals, |ticks| self.ticks.nanos(ticks));
         stats.plugin_stuck = self.plugins.stuck();
-        stats.takeovers = (self.workers.current().0 as usize).saturating_sub(1);
+        stats.takeovers = self.workers.current().2;
         stats.quarantines = self.gates.list();
         stats.stuck_plugin =
             self.counters.stuck_plugin.load(Relaxed).checked_sub(1).map(|id| self.plugins.get(id as u32));

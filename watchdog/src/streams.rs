@@ -140,7 +140,7 @@ impl Suspect {
             (Rule::Cpu, rules.r2.judge(used, &mut self.cpu_strikes, &rules.strikes)),
         ];
         for (at, (rule, judgement)) in judgements.into_iter().enumerate() {
-            let case = Case { rule, stream: Some(stream), plugin: self.plugin, poll: None };
+            let case = Case { rule, stream: Some(stream), plugin: self.plugin, poll: None, aside: false };
             match judgement {
                 Judgement::Abort if matches!(self.outcome, None | Some(Action::Braked)) => {
                     let samples = self.samples(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));

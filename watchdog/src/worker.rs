@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, fence};
 use parking_lot::Mutex;
 
 use crate::cpu;
+use crate::ticks::Ticks;
 
 /// Poll durations are counted in buckets up to 1 us, 2 us, 4 us ... 2^20 us (about 1 s), and one for longer ones.
 pub(crate) const BUCKETS: usize = 22;
@@ -20,10 +21,11 @@ thread_local! {
 }
 
 /// Written by its own thread alone, except for `tid`, which is claimed under the lock of [`Workers`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct WorkerSlot {
-    /// Odd while in a poll; each poll has its own number.
+    /// Odd while in a poll, or in work outside of one that was said to begin ([`work_enter`], [`plugin_enter`]); each has
+    /// its own number.
     sequence: AtomicU64,
     start: AtomicU64,
     current: AtomicU64,
@@ -33,6 +35,7 @@ pub(crate) struct WorkerSlot {
     tid: AtomicI32,
     /// The watchdog it belongs to: a probe of another one must not write its stream here.
     owner: u32,
+    ticks: Ticks,
     /// The runtime whose thread it is.
     runtime: AtomicU32,
     busy: AtomicU64,
@@ -56,6 +59,40 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl WorkerSlot {
+    fn new(owner: u32, ticks: Ticks) -> Self {
+        Self {
+            sequence: AtomicU64::new(0),
+            start: AtomicU64::new(0),
+            current: AtomicU64::new(0),
+            plugin: AtomicU32::new(0),
+            tid: AtomicI32::new(0),
+            owner,
+            ticks,
+            runtime: AtomicU32::new(0),
+            busy: AtomicU64::new(0),
+            no_progress: AtomicU64::new(0),
+            buckets: Default::default(),
+        }
+    }
+
+    /// Begins work of no stream's, unless the thread is in a poll or in such work already. Answers when it began.
+    #[inline]
+    fn begin_work(&self) -> Option<u64> {
+        self.sequence.load(Relaxed).is_multiple_of(2).then(|| {
+            let now = self.ticks.now();
+            self.begin(0, now);
+            now
+        })
+    }
+
+    #[inline]
+    fn end_work(&self, began: u64) {
+        let ticks = self.ticks.now().saturating_sub(began);
+        self.end(ticks, self.ticks.nanos(ticks) / 1_000, true);
+        // Orders the end with what is stored after it, for `sight`.
+        fence(Release);
+    }
+
     /// The calling thread's slot, when it has one with this owner and is not in a poll: the outermost poll is the one
     /// that holds the worker.
     #[inline]
@@ -137,32 +174,50 @@ pub(crate) struct Totals {
 pub(crate) struct Workers {
     slots: Mutex<Vec<&'static WorkerSlot>>,
     owner: u32,
-    /// How many workers each announced runtime has.
-    runtimes: Mutex<Vec<usize>>,
+    ticks: Ticks,
+    runtimes: Mutex<Runtimes>,
+}
+
+#[derive(Debug, Default)]
+struct Runtimes {
+    /// How many workers each has that was made.
+    workers: Vec<usize>,
+    /// The number of the one that serves; 0: none does.
+    current: u32,
+    /// How many have served.
+    served: usize,
 }
 
 impl Workers {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(ticks: Ticks) -> Self {
         static OWNERS: AtomicU32 = AtomicU32::new(0);
         let owner = OWNERS.fetch_add(1, Relaxed);
-        Self { slots: Mutex::new(Vec::new()), owner, runtimes: Mutex::new(Vec::new()) }
+        Self { slots: Mutex::new(Vec::new()), owner, ticks, runtimes: Mutex::default() }
     }
 
     pub(crate) fn owner(&self) -> u32 {
         self.owner
     }
 
-    /// A runtime with so many workers is the one that serves from now on. Answers its number, from 1.
-    pub(crate) fn announce(&self, workers: usize) -> u32 {
+    /// A runtime with so many workers is made. Answers its number, from 1.
+    pub(crate) fn made(&self, workers: usize) -> u32 {
         let mut runtimes = self.runtimes.lock();
-        runtimes.push(workers);
-        runtimes.len() as u32
+        runtimes.workers.push(workers);
+        runtimes.workers.len() as u32
     }
 
-    /// The number of the runtime that serves, and its workers; zeros when none was announced.
-    pub(crate) fn current(&self) -> (u32, usize) {
+    /// It is the one that serves from now on.
+    pub(crate) fn serves(&self, runtime: u32) {
+        let mut runtimes = self.runtimes.lock();
+        runtimes.current = runtime;
+        runtimes.served += 1;
+    }
+
+    /// The number of the runtime that serves, its workers, and how many took over before it did; zeros when none serves.
+    pub(crate) fn current(&self) -> (u32, usize, usize) {
         let runtimes = self.runtimes.lock();
-        (runtimes.len() as u32, runtimes.last().copied().unwrap_or(0))
+        let workers = (runtimes.current as usize).checked_sub(1).and_then(|at| runtimes.workers.get(at));
+        (runtimes.current, workers.copied().unwrap_or(0), runtimes.served.saturating_sub(1))
     }
 
     /// Gives the calling thread a slot; a thread has one at a time, of the watchdog that registered it last.
@@ -173,7 +228,7 @@ impl Workers {
             Some(free) => *free,
             None => {
                 let slot: &'static WorkerSlot =
-                    Box::leak(Box::new(WorkerSlot { owner: self.owner, ..WorkerSlot::default() }));
+                    Box::leak(Box::new(WorkerSlot::new(self.owner, self.ticks.clone())));
                 slots.push(slot);
                 slot
             }
@@ -197,17 +252,44 @@ impl Workers {
     }
 }
 
-/// Says that the calling thread is inside plugin `id` until the guard is dropped. Calls may nest. Does nothing on a
-/// thread that is not registered.
+/// Says that the calling thread is inside plugin `id` until the guard is dropped. Calls may nest. Outside of a stream's poll
+/// the call is watched like one: whatever drops a stream or an instance may do so there. Does nothing on a thread that is
+/// not registered.
 #[inline]
 pub fn plugin_enter(id: u32) -> PluginGuard {
     let slot = WORKER.get();
-    let outer = slot.map_or(0, |slot| {
+    let (outer, began) = slot.map_or((0, None), |slot| {
         let outer = slot.plugin.load(Relaxed);
         slot.plugin.store(id.wrapping_add(1), Relaxed);
-        outer
+        (outer, slot.begin_work())
     });
-    PluginGuard { slot, outer, _same_thread: PhantomData }
+    PluginGuard { slot, outer, began, _same_thread: PhantomData }
+}
+
+/// Says that the calling thread does work of some length, of no stream's, until the guard is dropped: then another worker
+/// is woken where it holds the IO of all, as for a poll. Does nothing inside a stream's poll, nor on a thread that is not
+/// registered.
+#[inline]
+pub fn work_enter() -> WorkGuard {
+    let slot = WORKER.get();
+    WorkGuard { began: slot.and_then(|slot| Some((slot, slot.begin_work()?))), _same_thread: PhantomData }
+}
+
+/// Ends a [`work_enter`] when dropped, on the same thread.
+#[derive(Debug)]
+#[must_use = "the work ends when the guard is dropped"]
+pub struct WorkGuard {
+    began: Option<(&'static WorkerSlot, u64)>,
+    _same_thread: PhantomData<*const ()>,
+}
+
+impl Drop for WorkGuard {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some((slot, began)) = self.began {
+            slot.end_work(began);
+        }
+    }
 }
 
 /// Ends a [`plugin_enter`] when dropped, on the same thread.
@@ -216,6 +298,8 @@ pub fn plugin_enter(id: u32) -> PluginGuard {
 pub struct PluginGuard {
     slot: Option<&'static WorkerSlot>,
     outer: u32,
+    /// Where no poll was under way.
+    began: Option<u64>,
     _same_thread: PhantomData<*const ()>,
 }
 
@@ -223,6 +307,9 @@ impl Drop for PluginGuard {
     #[inline]
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
+            if let Some(began) = self.began {
+                slot.end_work(began);
+            }
             slot.plugin.store(self.outer, Relaxed);
         }
     }
@@ -234,7 +321,7 @@ mod tests {
 
     fn on_a_worker(f: impl FnOnce(&'static WorkerSlot) + Send + 'static) {
         std::thread::spawn(|| {
-            let workers = Workers::new();
+            let workers = Workers::new(Ticks::new());
             workers.register(0);
             let mut slots = Vec::new();
             workers.list(&mut slots);
@@ -290,8 +377,37 @@ mod tests {
     }
 
     #[test]
+    fn a_call_and_work_outside_of_a_poll_are_seen_and_inside_of_one_are_part_of_it() {
+        on_a_worker(|slot| {
+            let outer = plugin_enter(2);
+            let seen = slot.sight().unwrap();
+            assert_eq!((seen.current, seen.plugin), (0, Some(2)));
+            let inner = plugin_enter(4);
+            drop(work_enter());
+            assert_eq!(
+                slot.sight().unwrap(),
+                Sight { plugin: Some(4), ..seen },
+                "one call, whatever is in it"
+            );
+            drop(inner);
+            assert_eq!(slot.sight().unwrap(), seen);
+            drop(outer);
+            assert_eq!(slot.sight(), None);
+            let work = work_enter();
+            let seen = slot.sight().unwrap();
+            assert_eq!((seen.current, seen.plugin), (0, None));
+            drop(work);
+            assert_eq!(slot.sight(), None);
+            slot.begin(7, 1);
+            let polled = slot.sight().unwrap();
+            drop((plugin_enter(2), work_enter()));
+            assert_eq!(slot.sight().unwrap(), polled, "the poll goes on");
+        });
+    }
+
+    #[test]
     fn a_slot_is_used_again_after_its_thread_left() {
-        let workers = Workers::new();
+        let workers = Workers::new(Ticks::new());
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| (workers.register(0), workers.unregister())).join().unwrap();

@@ -115,6 +115,25 @@ pub fn set_call_hook(hook: &'static dyn CallHook) -> bool {
     HOOK.set(hook).is_ok()
 }
 
+/// Does a piece of work that may never end, on another thread.
+pub type Aside = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
+
+static ASIDE: OnceLock<Aside> = OnceLock::new();
+
+/// Sets where `destroy` of inline instances runs, once per process: whoever drops the last handle of one is often a thread
+/// that must not wait. Unset: on that thread. `false`: it was set before, and stays.
+pub fn set_destroyer(aside: Aside) -> bool {
+    ASIDE.set(aside).is_ok()
+}
+
+/// Runs `destroy` where it is to run.
+pub(crate) fn destroyed(destroy: impl FnOnce() + Send + 'static) {
+    match ASIDE.get() {
+        Some(aside) => aside(Box::new(destroy)),
+        None => destroy(),
+    }
+}
+
 /// A call that a worker made came back: the observer sees it begin and end at once, and cannot see how long it took.
 pub(crate) fn told(plugin: u32, op: Op, outcome: Outcome) {
     let Some(hook) = HOOK.get() else { return };

@@ -8,7 +8,7 @@ use tidegate_plugin_abi::{HostV1, Status, Str, TextOutV1, status};
 
 use crate::answer;
 use crate::error::{CreateError, PluginError};
-use crate::hook::{Op, observed};
+use crate::hook::{Op, destroyed, observed};
 use crate::plugin::Plugin;
 use crate::sinks::TextSink;
 use crate::wire::lend;
@@ -71,6 +71,24 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        let last = Last { ptr: self.ptr, destroy: self.destroy, plugin: self.plugin.clone() };
+        destroyed(move || last.call());
+    }
+}
+
+/// The one call that an instance still gets when its owner is gone.
+struct Last {
+    ptr: *mut c_void,
+    destroy: DestroyFn,
+    /// Its code.
+    plugin: Arc<Plugin>,
+}
+
+// SAFETY: the contract lets an instance's calls come from any thread.
+unsafe impl Send for Last {}
+
+impl Last {
+    fn call(self) {
         observed(self.plugin.id(), Op::Destroy, || {
             // SAFETY: `ptr` came from `create`, and with its owner gone no call can use it again.
             unsafe { (self.destroy)(self.ptr) };

@@ -46,7 +46,7 @@ pub use checked::{Checked, Found};
 pub use error::{CreateError, LoadError, PluginError, Whence};
 pub use events::{Events, Note};
 pub use examine::{Examined, examine};
-pub use hook::{CallHook, Op, Outcome, set_call_hook};
+pub use hook::{Aside, CallHook, Op, Outcome, set_call_hook, set_destroyer};
 pub use input::{FailureIn, HeadIn, Header, Lent, RequestIn};
 pub use load::{LoadOptions, from_static, hex, load};
 pub use log::{LogFn, LogLevel, set_log};

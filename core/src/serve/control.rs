@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::Signal;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::handover::{self, Handing, Offer, Predecessor, Program, Successor};
 use super::reload::Reloader;
 use super::runtimes::Runtimes;
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::{Error, notify, reload, runtime};
 use crate::gateway::Gateway;
 use crate::incidents::Writer;
@@ -25,6 +25,12 @@ pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long a signal that systemd has sent may take through this process, before it is said to be another's.
 const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
+/// How long the last tasks of a runtime may take to be dropped.
+const DROPPING: Duration = Duration::from_millis(500);
+
+/// How long a takeover waits for the locks of what it leaves behind.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// The drain's time was not enough for a guard.
 pub(super) const GUARD_LEFT: &str =
@@ -51,7 +57,7 @@ pub(super) struct Control {
     pub(super) successor: Option<Arc<Successor>>,
     /// What a restart starts.
     pub(super) program: Program,
-    pub(super) runtimes: Vec<Runtime>,
+    pub(super) runtimes: Vec<runtime::Data>,
     pub(super) reach: Runtimes,
     /// The watchdog asks for another runtime.
     pub(super) takeovers: mpsc::UnboundedReceiver<()>,
@@ -73,6 +79,7 @@ impl Control {
         stop: Option<watch::Receiver<bool>>,
     ) -> Result<(), Error> {
         let system = |error: std::io::Error| Error::System(error.to_string());
+        let mut listening = None;
         let result = own.block_on(async {
             let reloader = Reloader {
                 gateway: self.gateway.clone(),
@@ -84,7 +91,9 @@ impl Control {
             // What a service manager listens on too is not ours to shut.
             let ending =
                 watch::Sender::new(Ending { shared: self.offer.data.is_none(), ..Ending::default() });
-            reload::signals(end, self.gateway.clone(), stop, ending.clone());
+            let heard =
+                signals::listen(end, self.gateway.clone(), stop.clone(), ending.clone()).map_err(system)?;
+            listening = Some(heard);
             let serving = self.serve(ending.subscribe()).map_err(system)?;
             let predecessor = self.predecessor.take().map(Arc::new);
             let taken_over = predecessor.is_some();
@@ -111,7 +120,15 @@ impl Control {
             }
             attended
         });
-        let lost = self.gateway.watchdog.stats().lost_workers;
+        let mut stuck = self.gateway.watchdog.stats().lost_workers > 0;
+        // In another program's process its end is not ours.
+        let ours = stop.is_none();
+        // What they drop has its line and its spans to write.
+        for data in std::mem::take(&mut self.runtimes) {
+            let began = Instant::now();
+            data.runtime.shutdown_timeout(DROPPING);
+            stuck |= ours && began.elapsed() >= DROPPING;
+        }
         self.gateway.watchdog.stop();
         if let Some(file) = &self.file {
             file.flush(MARGIN);
@@ -120,11 +137,12 @@ impl Control {
         self.gateway.access.flush();
         // Waiting for workers would wait for one that is stuck.
         own.shutdown_background();
-        self.runtimes.into_iter().for_each(Runtime::shutdown_background);
         // By its end of the pair, which the kernel closes otherwise, the next process knows that this one has ended.
         drop(self.successor);
-        if lost > 0 && result.is_ok() {
-            tracing::warn!(threads = lost, "ending without waiting for threads that are stuck");
+        drop(listening);
+        stuck |= ours && super::destroyer::is_at_work();
+        if stuck && result.is_ok() {
+            tracing::warn!("ending without waiting for threads that are stuck");
             crate::logging::flush();
             tidegate_host::process::exit_at_once(0);
         }
@@ -181,7 +199,7 @@ impl Control {
                         Err(why) => failed(&why),
                     }
                 },
-                Some(()) = self.takeovers.recv() => match self.take_over(ending.subscribe()) {
+                Some(()) = self.takeovers.recv() => match self.take_over(ending.subscribe()).await {
                     Ok(next) => {
                         serving.retire.send_replace(true);
                         all.push(next);
@@ -191,6 +209,9 @@ impl Control {
                 },
             }
         }
+        // Nobody attends to the watchdog any more; what ends the process now is the drain's own time.
+        self.gateway.watchdog.drains();
+        self.takeovers.close();
         // Another process may accept by now, and a signal for the service came to this one.
         if let Some(handing) = handing
             && ending.borrow().handed
@@ -259,18 +280,26 @@ impl Control {
         Some(tokio::task::spawn_blocking(move || handover::hand_over(&handing)))
     }
 
-    fn take_over(&mut self, ending: watch::Receiver<Ending>) -> std::io::Result<Serving> {
+    async fn take_over(&mut self, ending: watch::Receiver<Ending>) -> std::io::Result<Serving> {
         self.runtimes.push(runtime::build(&self.gateway.watchdog)?);
         // What lives on the old runtime's IO driver may never be woken again.
-        self.gateway.upstream.forget();
-        self.gateway.routes.load().deployments.iter().for_each(|deployment| deployment.revive());
+        let gateway = self.gateway.clone();
+        let left = tokio::task::spawn_blocking(move || {
+            gateway.upstream.forget();
+            gateway.routes.load().deployments.iter().for_each(|deployment| deployment.revive());
+        });
+        // Each of that is under a short lock, and a stuck worker may have been stopped inside one.
+        if tokio::time::timeout(LEAVING, left).await.is_err() {
+            tracing::error!("what lives on the stuck runtime cannot be left: its pooled connections stay");
+        }
         self.serve(ending)
     }
 
     /// Serves on the newest runtime. Accepting is a task of its workers, as the connections are: it must not depend on
     /// this thread.
     fn serve(&self, ending: watch::Receiver<Ending>) -> std::io::Result<Serving> {
-        let runtime = self.runtimes.last().ok_or_else(|| std::io::Error::other("there is no runtime"))?;
+        let runtime::Data { runtime, number } =
+            self.runtimes.last().ok_or_else(|| std::io::Error::other("there is no runtime"))?;
         let listener =
             self.listener.as_ref().ok_or_else(|| std::io::Error::other("it is ending"))?.try_clone()?;
         self.reach.add(runtime.handle().clone());
@@ -278,6 +307,7 @@ impl Control {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (retire, retired) = watch::channel(false);
         let task = tokio::spawn(listener::serve(self.gateway.clone(), listener, ending, retired));
+        self.gateway.watchdog.serves(*number);
         Ok(Serving { task, retire })
     }
 }

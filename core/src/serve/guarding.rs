@@ -6,8 +6,8 @@ use std::path::Path;
 use tokio::sync::watch;
 
 use super::control::{self, GUARD_LEFT, MARGIN};
-use super::signals::Signals;
-use super::{Error, Seen, notify, reload, sockets, system};
+use super::signals::{self, Signals};
+use super::{Error, Seen, notify, sockets, system};
 use crate::config::{Config, Router};
 use crate::gateway::Gateway;
 use crate::listener::Ending;
@@ -41,7 +41,7 @@ pub fn guard(file: &Path) -> Result<(), Error> {
         let Signals { end, reload: mut hup, mut restart } = Signals::register().map_err(failed)?;
         let ending = watch::Sender::new(Ending::default());
         let mut stop = ending.subscribe();
-        reload::signals(end, gateway.clone(), None, ending);
+        let _heard = signals::listen(end, gateway.clone(), None, ending).map_err(failed)?;
         reach.add(tokio::runtime::Handle::current());
         notify::ready(&reach);
         tracing::info!(admin = %address, "guarding; no model is served");

@@ -2,6 +2,7 @@
 
 mod control;
 pub mod cores;
+mod destroyer;
 mod guarding;
 pub mod handover;
 mod hooks;
@@ -79,6 +80,7 @@ impl Server {
         let (listen, admin) = (settings.listen, settings.admin);
         let Seen { metrics, watchdog, file, reach, takeovers } = Seen::start(settings)?;
         plugin_hooks::install(metrics.of_plugins(), &watchdog);
+        destroyer::install(&watchdog);
         let there = Snapshot::of(&settings.plugins);
         let plugins = Arc::new(Plugins::load(&settings.plugins));
         reload::announce(&metrics, &watchdog, &Plugins::default(), &plugins);
@@ -87,7 +89,8 @@ impl Server {
         let access = access::Log::start(&settings.access_log, &metrics.access_lost)
             .map_err(|error| Error::Config(format!("{error}\n")))?;
         let traces = observe::traces(&settings.traces, &metrics).map_err(|error| system("traces", &error))?;
-        let runtime = runtime::build(&watchdog).map_err(|error| system("the runtime", &error))?;
+        let data_runtime = runtime::build(&watchdog).map_err(|error| system("the runtime", &error))?;
+        let runtime = &data_runtime.runtime;
 
         let routes = {
             let _runtime = runtime.enter();
@@ -127,7 +130,7 @@ impl Server {
             predecessor: given.predecessor,
             successor: None,
             program: handover::Program::own(),
-            runtimes: vec![runtime],
+            runtimes: vec![data_runtime],
             reach,
             takeovers,
             file,

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tidegate_watchdog::{Report, Suspected, Watchdog};
 use tokio::signal::unix::Signal;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, notify};
 use crate::config::{Config, ProcessEnv, Tidegate};
 use crate::gateway::Gateway;
-use crate::listener::Ending;
 use crate::metrics::Metrics;
 use crate::routing::plugins::{Change, Changes, Loaded, Outcome, settle};
 use crate::routing::{Plugins, Routes};
@@ -252,41 +251,6 @@ pub(super) fn announce(metrics: &Metrics, watchdog: &Watchdog, before: &Plugins,
     for plugin in plugins.iter() {
         watchdog.name_plugin(plugin.id(), plugin.name());
     }
-}
-
-/// Listens for the signals that end it, and for `stop`; says so in `ending`.
-pub(super) fn signals(
-    [mut term, mut int]: [Signal; 2],
-    gateway: Arc<Gateway>,
-    stop: Option<watch::Receiver<bool>>,
-    ending: watch::Sender<Ending>,
-) {
-    let mut stop = stop.unwrap_or_else(|| watch::channel(false).1);
-    let mut stoppable = true;
-    tokio::spawn(async move {
-        let mut signalled = false;
-        loop {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-                answer = stop.changed(), if stoppable => {
-                    stoppable = false;
-                    if answer.is_err() {
-                        continue;
-                    }
-                }
-            }
-            if std::mem::replace(&mut signalled, true) {
-                tracing::warn!("a second signal: ending without waiting for requests");
-                crate::logging::flush();
-                // Nothing is left to be done in order: the user asked twice.
-                #[expect(clippy::disallowed_methods, reason = "the second signal means now")]
-                std::process::exit(1);
-            }
-            gateway.drain();
-            ending.send_modify(|ending| ending.now = true);
-        }
-    });
 }
 
 #[cfg(test)]

@@ -5,18 +5,25 @@ use std::io;
 use tidegate_watchdog::Watchdog;
 use tokio::runtime::{Builder, Runtime};
 
-/// Builds one and announces it to the watchdog.
-pub(super) fn build(watchdog: &Watchdog) -> io::Result<Runtime> {
+/// One of them, and its number with the watchdog.
+pub(super) struct Data {
+    pub(super) runtime: Runtime,
+    pub(super) number: u32,
+}
+
+/// Builds one. That it serves is said where it does.
+pub(super) fn build(watchdog: &Watchdog) -> io::Result<Data> {
     let workers = workers(std::env::var("TIDEGATE_WORKERS").ok().as_deref());
     let number = watchdog.runtime(workers);
     let (start, stop) = (watchdog.clone(), watchdog.clone());
-    Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("tidegate-worker")
         .on_thread_start(move || start.register_worker_of(number))
         .on_thread_stop(move || stop.unregister_worker())
         .enable_all()
-        .build()
+        .build()?;
+    Ok(Data { runtime, number })
 }
 
 /// What `TIDEGATE_WORKERS` asks for.

@@ -45,6 +45,7 @@ mod scenarios;
 mod service;
 mod storm;
 mod strategies;
+mod stuck;
 mod swap;
 mod top;
 mod traces;

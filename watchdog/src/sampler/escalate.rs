@@ -1,6 +1,7 @@
 //! The last rungs: another runtime, or the end of the process.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Sampler;
@@ -20,7 +21,8 @@ pub(super) struct Escalation {
 
 impl Sampler {
     pub(super) fn escalate(&mut self) {
-        if self.shared.config.mode != Mode::Enforce || self.escalation.gave_up {
+        let over = self.escalation.gave_up || self.shared.draining.load(Relaxed);
+        if self.shared.config.mode != Mode::Enforce || over {
             return;
         }
         let workers = self.capacity();

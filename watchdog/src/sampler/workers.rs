@@ -91,7 +91,8 @@ impl Sampler {
                 continue;
             };
             self.streams.credit(&shared.slab, sight, used);
-            found.poke |= shared.ticks.between(sight.start, reading) > nanos(shared.config.rules.poke.after);
+            let long = shared.ticks.between(sight.start, reading) > nanos(shared.config.rules.poke.after);
+            found.poke |= long && !self.is_aside(worker);
             if self.look_at_poll(worker, sight, cpu) {
                 found.stuck += 1;
                 found.stuck_plugin = found.stuck_plugin.or(sight.plugin);
@@ -102,6 +103,7 @@ impl Sampler {
 
     /// Judges the poll that a worker is in. Answers whether the worker is stuck.
     fn look_at_poll(&mut self, worker: usize, sight: Sight, cpu: u64) -> bool {
+        let aside = self.is_aside(worker);
         let watch = &mut self.watches[worker];
         let Some(mut poll) = watch.poll.filter(|poll| poll.sequence == sight.sequence) else {
             watch.poll = Some(PollWatch {
@@ -127,6 +129,7 @@ impl Sampler {
             stream: StreamRef::unpack(sight.current),
             plugin: sight.plugin,
             poll: Some(PollTimes { worker, wall: long.wall, cpu: long.cpu }),
+            aside,
         };
         let judgement = rules.r4.judge(long, &mut poll.strikes, &rules.strikes);
         let stuck = rules.r4.is_stuck(long);
@@ -164,15 +167,22 @@ impl Sampler {
         watch.low = !self.ladder.raise(watch.tid);
     }
 
+    /// A thread of no runtime holds up nobody, once there is a runtime that serves.
+    fn is_aside(&self, worker: usize) -> bool {
+        self.slots[worker].runtime() == 0 && self.shared.workers.current().0 != 0
+    }
+
     pub(super) fn capacity(&self) -> Workers {
-        let (runtime, current) = self.shared.workers.current();
+        let (runtime, current, takeovers) = self.shared.workers.current();
         let mine = |slot: &&'static WorkerSlot| slot.runtime() == runtime;
-        let lost = || self.slots.iter().zip(&self.watches).filter(|(_, watch)| watch.is_lost());
+        let serves = |slot: &&'static WorkerSlot| slot.runtime() != 0 || runtime == 0;
+        let all = || self.slots.iter().zip(&self.watches);
+        let lost = || all().filter(|(slot, watch)| serves(slot) && watch.is_lost());
         Workers {
             current,
             current_lost: lost().filter(|(slot, _)| mine(slot)).count(),
             lost: lost().count(),
-            takeovers: (runtime as usize).saturating_sub(1),
+            takeovers,
         }
     }
 

@@ -113,18 +113,37 @@ fn a_thread_that_cannot_be_raised_again_stays_lost() {
     assert_eq!((stats.demoted_threads, stats.lost_workers), (1, 1));
 }
 
+/// Another runtime of one worker is made, and serves.
+fn serve(bench: &Bench) {
+    let workers = &bench.shared.workers;
+    workers.serves(workers.made(1));
+}
+
+#[test]
+fn a_runtime_that_was_made_and_does_not_serve_takes_nothing_over() {
+    let mut bench = Bench::new(Mode::Enforce);
+    serve(&bench);
+    let probe = bench.open("a", None);
+    probe.poll(|| {
+        bench.ticks(1_200 * MS, TICK);
+        assert_eq!(bench.asked(), ["take over"]);
+        bench.shared.workers.made(1);
+        bench.ticks(11_000 * MS, Duration::ZERO);
+        assert_eq!(bench.asked().last().map(String::as_str), Some("give up: 1 stuck, 1 streams"));
+    });
+}
+
 #[test]
 fn a_runtime_whose_workers_are_stuck_is_replaced_twice_and_then_the_process_ends() {
     let mut bench = Bench::new(Mode::Enforce);
-    let announce = |bench: &Bench| bench.shared.workers.announce(1);
-    announce(&bench);
+    serve(&bench);
     let probe = bench.open("a", None);
     probe.poll(|| {
         bench.ticks(900 * MS, TICK);
         assert_eq!(bench.asked(), [""; 0]);
         bench.ticks(300 * MS, TICK);
         assert_eq!(bench.asked(), ["take over"]);
-        announce(&bench);
+        serve(&bench);
         bench.ticks(1_000 * MS, Duration::ZERO);
         assert_eq!(bench.asked(), ["take over"], "the stuck one is not the new runtime's");
         assert_eq!(bench.shared.stats().takeovers, 1);
@@ -135,7 +154,7 @@ fn a_runtime_whose_workers_are_stuck_is_replaced_twice_and_then_the_process_ends
         bench.stuck_poll(&probe, 1_200 * MS, true);
         bench.tick(Duration::ZERO);
         assert_eq!(bench.asked().last().map(String::as_str), Some(expected));
-        announce(&bench);
+        serve(&bench);
     }
     bench.stuck_poll(&probe, 2_500 * MS, true);
     assert_eq!(bench.asked().len(), 3, "once");
@@ -146,7 +165,7 @@ fn a_runtime_whose_workers_are_stuck_is_replaced_twice_and_then_the_process_ends
 #[test]
 fn a_runtime_that_does_not_come_is_not_waited_for() {
     let mut bench = Bench::new(Mode::Enforce);
-    bench.shared.workers.announce(1);
+    serve(&bench);
     let probe = bench.open("a", None);
     bench.stuck_poll(&probe, 9_000 * MS, false);
     bench.stuck_poll(&probe, 25_000 * MS, false);
@@ -185,4 +204,62 @@ fn nothing_is_kept_of_healthy_streams() {
         bench.tick(TICK);
     }
     assert_eq!(bench.sampler.streams.len(), 0);
+}
+
+#[test]
+fn a_call_outside_of_any_stream_is_judged_like_a_poll() {
+    let mut bench = Bench::new(Mode::Enforce);
+    bench.shared.plugins.name(3, "bad");
+    serve(&bench);
+    let call = plugin_enter(3);
+    bench.ticks(1_100 * MS, TICK);
+    assert!(!bench.is_open(Suspected::Plugin, "bad"));
+    assert_eq!(bench.verdicts(), [(Rule::StuckPoll, Action::Counted)]);
+    assert_eq!(bench.kinds(), ["stream_verdict", "plugin_quarantined", "runtime_replaced"]);
+    let incident = bench.shared.incidents.list()[0].clone();
+    assert_eq!((incident.plugin.as_deref(), &incident.client), (Some("bad"), &None));
+    assert!(bench.shared.stats().pokes > 0);
+    bench.ticks(2_000 * MS, TICK);
+    assert_eq!(bench.asked(), ["take over", "demote"]);
+    drop(call);
+    bench.tick(Duration::ZERO);
+    assert_eq!(bench.shared.stats().lost_workers, 0);
+}
+
+#[test]
+fn observing_a_call_outside_of_any_stream_quarantines_nothing() {
+    let mut bench = Bench::new(Mode::Observe);
+    let _call = plugin_enter(3);
+    bench.ticks(5_000 * MS, TICK);
+    assert_eq!(bench.verdicts(), [(Rule::StuckPoll, Action::Observed)]);
+    assert!(bench.is_open(Suspected::Plugin, "#3"));
+}
+
+#[test]
+fn a_thread_that_serves_nobody_is_counted_and_demoted_and_nothing_else() {
+    let mut bench = Bench::new(Mode::Enforce);
+    bench.shared.plugins.name(3, "bad");
+    serve(&bench);
+    bench.shared.workers.register(0);
+    let _call = plugin_enter(3);
+    bench.ticks(4_000 * MS, TICK);
+    assert_eq!(bench.kinds(), ["stream_verdict", "thread_demoted"]);
+    assert_eq!(bench.asked(), ["demote"]);
+    assert!(bench.is_open(Suspected::Plugin, "bad"));
+    let stats = bench.shared.stats();
+    assert_eq!((stats.lost_workers, stats.pokes), (1, 0));
+}
+
+#[test]
+fn a_process_that_drains_is_left_to_its_drain() {
+    let mut bench = Bench::new(Mode::Enforce);
+    serve(&bench);
+    let probe = bench.open("a", None);
+    probe.poll(|| {
+        bench.ticks(1_200 * MS, TICK);
+        assert_eq!(bench.asked(), ["take over"]);
+        bench.shared.draining.store(true, Relaxed);
+        bench.ticks(60_000 * MS, Duration::ZERO);
+        assert_eq!(bench.asked(), ["take over"]);
+    });
 }

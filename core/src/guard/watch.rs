@@ -114,7 +114,13 @@ impl Watch {
         let step = self.judge.hear(now, heard);
         self.show(step, answer, took, cpu);
         match step {
-            Step::Healthy => self.well(),
+            Step::Healthy => {
+                if self.acted.is_some() {
+                    // What was started in this round was not there when it began.
+                    self.locate().await;
+                }
+                self.well();
+            }
             Step::Act => self.due(over).await,
             Step::GiveUp => self.give_up(),
             Step::Loading | Step::Missed(_) | Step::Pausing | Step::GivenUp | Step::Unclear => {}

@@ -377,6 +377,8 @@ impl Line {
                 kept.lose(how);
             }
         }
+        // A stream that was to be closed went with its worker.
+        calls.retain(|call| !self.closed(call));
         let moved = |kept: &&Kept| kept.generation == self.generation && kept.can_move().is_ok();
         settled.replayed = self.streams.values().filter(moved).count() as u32;
         self.generation += 1;
@@ -389,21 +391,18 @@ impl Line {
                 What::Replay(..) => {}
                 What::Create(_) if call.slot.is_none() => {}
                 What::Hello => settled.fail(&call, how),
-                _ if of_the_guilty || call.tries >= MAX_TRIES => {
-                    settled.fail(&call, how);
-                    self.closed(&call);
-                }
+                _ if of_the_guilty || call.tries >= MAX_TRIES => settled.fail(&call, how),
                 _ => self.send(call, &mut settled.wakers),
             }
         }
         settled
     }
 
-    /// A call that is never sent again was a stream's last: nothing of the stream is needed any more.
-    fn closed(&mut self, call: &Call) {
-        if let What::Close(stream) = call.what {
-            self.streams.remove(&stream);
-        }
+    /// Whether the call was a stream's last: nothing of the stream is needed any more.
+    fn closed(&mut self, call: &Call) -> bool {
+        let What::Close(stream) = call.what else { return false };
+        self.streams.remove(&stream);
+        true
     }
 
     /// There will be no worker for long: what waits for one fails.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use crate::harness::{Proxy, SSE, answering, chunk, eventually, pause, read_all, upstream};
+use crate::harness::{FINISH, Proxy, SSE, answering, chunk, eventually, pause, read_all, upstream};
 
 fn idle(limits: &str) -> Proxy {
     Proxy::before(answering(""), limits)
@@ -130,7 +130,7 @@ fn a_request_behind_another_is_served_after_it() {
     let slow = upstream(|mut client| {
         let _ = client.write_all(format!("{SSE}{}", chunk("a")).as_bytes());
         pause(Duration::from_millis(300));
-        let _ = client.write_all(b"data: [DONE]\n\n");
+        let _ = client.write_all(format!("{FINISH}data: [DONE]\n\n").as_bytes());
     });
     let proxy = Proxy::before(slow, "");
     let next = "GET /health/liveliness HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";

@@ -131,8 +131,9 @@ impl Setup {
     /// every other clock is one that no busy machine meets, so that no other scenario's end is its doing.
     #[must_use]
     pub fn hasty_and_patient(self, kind: &str, sim: &Sim) -> Self {
-        let early = "first_content: 3s";
         let late = "content_idle: 2s, byte_idle: 2s";
+        // Half a body is no content.
+        let early = format!("first_content: 3s, {late}");
         let groups = format!("groups: {{{EARLY}: {{clocks: {{{early}}}}}, {LATE}: {{clocks: {{{late}}}}}}}");
         let setup = self.model(EARLY, kind, sim, "").model(LATE, kind, sim, "").tidegate(&groups);
         ["first_content: 50s", "content_idle: 50s", "byte_idle: 50s", "total: 2m"]

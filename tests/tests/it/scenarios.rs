@@ -19,7 +19,10 @@ const ABREAST: usize = 8;
 async fn every_scenario(provider: &'static str, dialect: Dialect, isolated: &[&str]) {
     let sim = sim().await;
     let setup = Setup::of(&sim).hasty_and_patient(provider, &sim);
-    let setup = setup.tidegate("limits: {event: 6MiB}").isolated(isolated);
+    // A debug build takes as much of its 250 ms for a whole answer of some megabytes, such as a flood's.
+    let patient = |name: &&str| format!("{name}: {{isolation: process, deadline: 2500ms}}");
+    let plugins = isolated.iter().map(patient).collect::<Vec<_>>().join(", ");
+    let setup = setup.tidegate("limits: {event: 6MiB}").tidegate(&format!("plugins: {{use: {{{plugins}}}}}"));
     let setup = setup.model("retried", provider, &sim, "num_retries: 1");
     let known = PROVIDERS.iter().any(|(name, _)| *name == provider);
     let setup = if known { setup } else { setup.model(provider, provider, &sim, "") };

@@ -377,8 +377,13 @@ impl Line {
                 kept.lose(how);
             }
         }
-        // A stream that was to be closed went with its worker.
-        calls.retain(|call| !self.closed(call));
+        // A stream that was to be closed went with its worker, if that had it.
+        let opened = |call: &Call| if let What::Open(_, stream) = call.what { Some(stream) } else { None };
+        let opening: Vec<u64> = calls.iter().filter_map(opened).collect();
+        calls.retain(|call| match call.what {
+            What::Close(stream) if !opening.contains(&stream) => !self.closed(call),
+            _ => true,
+        });
         let moved = |kept: &&Kept| kept.generation == self.generation && kept.can_move().is_ok();
         settled.replayed = self.streams.values().filter(moved).count() as u32;
         self.generation += 1;

@@ -121,11 +121,18 @@ fn unwritable(config: &Config) -> Vec<String> {
                 std::fs::OpenOptions::new().append(true).open(path).err().map(|error| error.to_string())
             }
             Ok(other) => other.is_dir().then(|| "it is a folder".to_owned()),
-            Err(_) => (!folder.is_dir()).then(|| format!("there is no folder {}", folder.display())),
+            Err(_) => (!folder.is_dir() && !is_the_services(folder))
+                .then(|| format!("there is no folder {}", folder.display())),
         };
         wrong.extend(why.map(|why| format!("`{key}`: {} cannot be opened: {why}", path.display())));
     }
     wrong
+}
+
+/// Whether a service manager makes it at the service's start, as systemd's `StateDirectory=` and `LogsDirectory=` do.
+fn is_the_services(folder: &Path) -> bool {
+    let kinds = ["/var/lib", "/var/log", "/var/cache", "/run"];
+    folder.parent().is_some_and(|kind| kinds.iter().any(|known| kind == Path::new(known)))
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -175,6 +175,10 @@ async fn what_cannot_be_served_says_why_and_with_which_code() {
         assert_eq!(checked.status.code(), Some(78), "{said}");
         assert!(said.contains("cannot be opened") && said.contains("nowhere"), "{said}");
     }
+    // A folder that a service manager makes may be absent.
+    let state = "watchdog: {incidents: {file: /var/lib/tidegate-that-is-not-there/incidents.jsonl}}";
+    std::fs::write(&file, good.clone().tidegate(state).yaml()).unwrap();
+    assert!(program().arg("check").arg(&file).output().unwrap().status.success());
     std::fs::write(&file, good.yaml()).unwrap();
     let mut serve = program();
     let serve = serve.args(["serve", "-c"]).arg(&file).env("TIDEGATE_WORKERS", "abc").output().unwrap();
